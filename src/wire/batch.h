@@ -1,0 +1,88 @@
+// Record batches, format v2 (KIP-98): the 61-byte header by hand, because it is read and patched for every batch.
+// See org.apache.kafka.common.record.DefaultRecordBatch.
+#pragma once
+#include "base/bytes.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BATCH_HEADER_SIZE 61
+#define BATCH_MAGIC 2
+
+#define BATCH_ATTRIBUTE_CODEC 0x07
+#define BATCH_ATTRIBUTE_LOG_APPEND_TIME 0x08
+#define BATCH_ATTRIBUTE_TRANSACTIONAL 0x10
+#define BATCH_ATTRIBUTE_CONTROL 0x20
+#define BATCH_ATTRIBUTE_DELETE_HORIZON 0x40
+
+enum codec { CODEC_NONE, CODEC_GZIP, CODEC_SNAPPY, CODEC_LZ4, CODEC_ZSTD };
+
+struct batch_header {
+    int64_t base_offset;
+    int32_t size;  // of the whole batch: the length field + 12
+    int32_t leader_epoch;
+    int8_t magic;
+    uint32_t crc;
+    int16_t attributes;
+    int32_t last_offset_delta;
+    int64_t base_timestamp, max_timestamp;
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t base_sequence;
+    int32_t count;
+};
+
+enum batch_look {
+    BATCH_WHOLE,      // the header is sane and all of the batch's bytes are there
+    BATCH_PARTIAL,    // sane as far as it goes, but cut off (a fetch may end in the middle of a batch)
+    BATCH_OLD_MAGIC,  // message format 0 or 1; header->magic and base_offset are set
+    BATCH_DAMAGED,    // cannot be a batch
+};
+
+// Reads the header at the front of `in`. Sane: size at least the header's, count >= 0, last_offset_delta >= 0,
+// base_offset >= 0, known codec, count <= last_offset_delta + 1.
+enum batch_look batch_look(struct bytes in, struct batch_header *header);
+
+static inline int64_t batch_last_offset(const struct batch_header *h) {
+    return h->base_offset + h->last_offset_delta;
+}
+
+// True when every offset of the batch's range holds a record (compaction has not thinned it).
+static inline bool batch_is_dense(const struct batch_header *h) {
+    return h->count == h->last_offset_delta + 1;
+}
+
+bool batch_crc_is_right(struct bytes batch);  // reads all of it: for tests and suspicions, not for the copy path
+
+// Rewrites in place what a mirrored batch carries of its own: base_offset (as given), partition leader epoch -1,
+// producer id, epoch, sequence, and the attributes without transactional and delete-horizon bits (rule 11).
+// The CRC is adjusted from the changed bytes; a wrong CRC stays wrong. `batch` must be BATCH_WHOLE.
+struct batch_stamp {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t base_sequence;
+};
+void batch_restamp(uint8_t *batch, const struct batch_header *header, const struct batch_stamp *stamp);
+
+// The CRC `header`'s batch would have after batch_restamp() with `stamp`: what the splice check compares.
+uint32_t batch_crc_restamped(const uint8_t *batch, const struct batch_header *header, const struct batch_stamp *stamp);
+
+// A batch of `count` records (1 .. 800,000), each with key BATCH_FILLER_KEY and a null value, zstd, all with the same
+// timestamp: fills offsets below the source's log start (DeleteRecords removes them at once; KIP-107). Deterministic:
+// equal arguments give equal bytes, which is how a filler is recognised. Answers the batch's size, or 0 when `capacity`
+// is too small (batch_filler_bound(count) is always enough).
+#define BATCH_FILLER_KEY "odraz.filler"
+#define BATCH_FILLER_COUNT_MAX 800000
+size_t batch_filler_bound(int32_t count);
+size_t batch_filler_write(int32_t count, int64_t timestamp_ms, const struct batch_stamp *stamp, uint8_t *out,
+                          size_t capacity);
+
+// True when the header could only be that of a filler: zstd, dense, base_timestamp == max_timestamp, and the first
+// record's key and value are a filler's. `batch` must be BATCH_WHOLE.
+bool batch_is_filler(struct bytes batch, const struct batch_header *header);
+
+// Sequence arithmetic: 31 bits, wrapping to 0 after 2^31-1 (DefaultRecordBatch.incrementSequence).
+static inline int32_t sequence_add(int32_t sequence, int64_t n) {
+    return (int32_t)(((int64_t)sequence + n) & 0x7fffffff);
+}
