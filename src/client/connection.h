@@ -1,0 +1,133 @@
+// One connection to one broker: requests out, responses in, both in order. Pure: the driver moves the bytes.
+//
+// A connection lives inside its owner and may be opened again after it closed. On opening it asks the broker for its
+// API versions (KIP-35, KIP-511) before it is READY. A broker serves one request of a connection at a time, so a long
+// poll blocks what is behind it: fetches, appends and everything else have connections of their own.
+#pragma once
+#include "base/buffer.h"
+#include "base/error.h"
+#include "client/environment.h"
+#include "wire/message.h"
+
+#include <stdbool.h>
+
+enum connection_state {
+    CONNECTION_CLOSED,
+    CONNECTION_OPENING,   // the transport connects
+    CONNECTION_GREETING,  // ApiVersions is under way
+    CONNECTION_READY,
+};
+
+#define API_KEYS_KNOWN 128
+
+// `response` is the decoded response struct, valid until the function returns, as is everything it points to unless the
+// frame is held. On failure `response` and `frame` are NULL. Called exactly once for each accepted request; never from
+// inside connection_call().
+typedef void (*reply_fn)(void *context, const struct error *error, const void *response, struct frame *frame);
+
+struct connection_request {
+    const struct api *api;
+    int16_t version;
+    int32_t correlation_id;
+    int64_t deadline_us;
+    reply_fn reply;
+    void *context;
+};
+
+struct connection_piece;
+
+struct connection {
+    // Set by the owner before connection_open(), kept by him while it is open.
+    struct environment *env;
+    const char *client_id;
+    const char *host;
+    uint16_t port;
+    int32_t unacknowledged_ms_max;  // see struct transport_options
+    int64_t open_timeout_us;        // until READY
+    size_t receive_hint;            // capacity of a receive buffer: what a usual response needs
+
+    // READY or CLOSED (`why` says why); after CLOSED the owner may open it again, from a timer.
+    void (*on_state)(struct connection *c, const struct error *why);
+
+    // Optional. Asked when a response larger than receive_hint is announced; false pauses reading until
+    // connection_resume(). Larger than FRAME_SIZE_MAX is damage and never asked.
+    bool (*admit)(struct connection *c, size_t frame_size);
+
+    // Optional: after *fence_us (environment's clock) nothing is written any more, however late the driver comes
+    // (ownership's guard, design rule 7).
+    const int64_t *fence_us;
+
+    // The rest belongs to connection.c; the driver may use `driver_slot`.
+    enum connection_state state;
+    uint64_t driver_slot;
+    int16_t version_min[API_KEYS_KNOWN], version_max[API_KEYS_KNOWN];  // as the broker says; max -1 = not offered
+    int32_t correlation_id_next;
+    struct connection_request *requests;  // ring of those without an answer
+    uint32_t requests_first, requests_count;
+    struct buffer out;                    // encoded bytes of requests not wholly written
+    struct connection_piece *pieces;      // ring: what is to be written, in order
+    uint32_t pieces_first, pieces_count, pieces_capacity;
+    size_t out_sent;                      // bytes of `out` already written
+    struct frame *in;
+    size_t frame_size;                    // of the response being received, 0 = not known yet
+    bool paused;
+    struct timer timer;
+    uint64_t bytes_in, bytes_out;         // since creation
+};
+
+// Owner's side ------------------------------------------------------------------------------------------------------
+
+void connection_init(struct connection *c, struct environment *env);
+void connection_free(struct connection *c);  // closes; not from inside a callback of this connection
+
+// State must be CLOSED. Answers come by on_state.
+void connection_open(struct connection *c);
+
+// Calls the reply functions of all requests without an answer with ERROR_CLOSED, then nothing more; on_state is not
+// called. `abort` throws unsent bytes away and resets: use it when something unsent must never be executed.
+void connection_close(struct connection *c, bool abort);
+
+// The version to talk in: the highest both sides know, at most version_max_wanted. -1 when there is none.
+int16_t connection_version(const struct connection *c, const struct api *api, int16_t version_max_wanted);
+
+// Sends a request. READY only (the greeting is internal). Errors: ERROR_LIMIT when REQUESTS_IN_FLIGHT_MAX are without an
+// answer or the output is full, ERROR_PROTOCOL when the broker does not know the API (then reply is not called).
+// Payloads of records fields are not copied: `hold` (may be NULL) is held until they are written; every payload must lie
+// in it or stay valid until the reply.
+struct connection_call {
+    int16_t api_key;
+    int16_t version_max;  // INT16_MAX: no wish
+    const void *request;
+    reply_fn reply;
+    void *context;
+    int64_t timeout_us;
+    struct frame *const *holds;  // one for each records field, in order of the encoding; NULL when there are none
+    size_t holds_count;
+};
+MUST_USE struct error connection_call(struct connection *c, const struct connection_call *call);
+
+void connection_resume(struct connection *c);  // after admit() said no
+
+// Driver's side -----------------------------------------------------------------------------------------------------
+// Any of these may end in connection_close() by the owner; the driver looks at connection_is_open() after each.
+
+void connection_opened(struct connection *c);
+void connection_failed(struct connection *c, const struct error *why);  // also for EOF and resets
+
+// Where received bytes go; size 0: reading is paused. Then connection_received() with what came.
+struct connection_space {
+    uint8_t *at;
+    size_t size;
+};
+struct connection_space connection_input(struct connection *c);
+void connection_received(struct connection *c, size_t size);
+
+// Fills `out` with up to `max` ranges to write, in order; answers how many. env->now_us must have been read from the
+// clock immediately before. Then connection_sent() with what was written.
+size_t connection_output(struct connection *c, struct bytes *out, size_t max);
+void connection_sent(struct connection *c, size_t size);
+bool connection_has_output(const struct connection *c);
+
+static inline bool connection_is_open(const struct connection *c) {
+    return c->state != CONNECTION_CLOSED;
+}
