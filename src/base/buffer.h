@@ -1,5 +1,5 @@
-// A growable byte buffer with a maximum named at creation. Appending past the maximum sets `overflowed` and drops the
-// bytes; the writer checks once, at the end.
+// A growable byte buffer with a maximum named at creation. Appending past the maximum sets `overflowed` and drops
+// those bytes and all that follow; the writer checks once, at the end.
 #pragma once
 #include "base/bytes.h"
 

@@ -16,7 +16,7 @@ struct logger {
 };
 
 // log_line(log, LOG_INFO, "partition halted", "topic=%s partition=%d reason=%s", ...): the pairs are the caller's
-// format; use log_quote() for values that may hold blanks.
+// format, or NULL; use log_quote() for values that may hold blanks.
 void log_line(const struct logger *log, enum log_level level, const char *message, const char *pairs, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -11,4 +11,8 @@ char *memory_copy_string(const char *text) __attribute__((returns_nonnull));
 char *memory_copy_text(const char *at, size_t size) __attribute__((returns_nonnull));  // adds the closing zero
 void memory_free(void *block);                                                         // NULL is allowed
 
+// What to do before the process aborts for want of memory: the app writes a message, the core may not. Called once, at
+// the start, before there are threads.
+void memory_on_exhaustion(void (*handler)(size_t size));
+
 #define NEW(type) ((type *)memory_alloc_zeroed(1, sizeof(type)))

@@ -20,6 +20,7 @@ struct timers {
     struct timer **heap;
     uint32_t count, capacity;
     uint64_t order_next;
+    int64_t running_us;  // the time of timers_run() while it runs, else INT64_MIN
 };
 
 void timers_init(struct timers *ts);
