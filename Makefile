@@ -1,10 +1,45 @@
 # The few words everybody types; HACKING.md explains each.
-BUILD ?= build
-TYPE  ?= RelWithDebInfo
+BUILD  ?= build
+TYPE   ?= RelWithDebInfo
+PREFIX ?= /usr/local
 
-.PHONY: all
+.PHONY: all asan check demo soak bench tidy deps install clean
+
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
-	@cmake -G Ninja -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=$(TYPE) >/dev/null
+	@tools/install-deps --missing build
+	@cmake -G Ninja -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=$(TYPE) -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+
+asan: $(BUILD)-asan/build.ninja
+	@ninja -C $(BUILD)-asan
+
+$(BUILD)-asan/build.ninja:
+	@tools/install-deps --missing build
+	@cmake -G Ninja -S . -B $(BUILD)-asan -DCMAKE_BUILD_TYPE=$(TYPE) -DODRAZ_SANITIZE=ON >/dev/null
+
+# The folder's programs bring what they need, on a fresh Debian too.
+deps:
+	@tools/install-deps build kafka
+
+check: deps
+	@python3 tools/check.py --build $(BUILD)
+
+demo: deps all
+	@python3 tools/demo.py
+
+soak: deps all
+	@python3 test/kafka/soak.py
+
+bench: deps all
+	@python3 test/bench/bench.py
+
+tidy: all
+	@python3 tools/check.py --build $(BUILD) tidy
+
+install: all
+	@cmake --install $(BUILD) --prefix $(DESTDIR)$(PREFIX)
+
+clean:
+	@rm -rf $(BUILD) $(BUILD)-asan
