@@ -3,6 +3,9 @@
 
 #include <assert.h>
 #include <isa-l/crc.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 // Polynomials over GF(2) modulo Castagnoli's, reflected: the highest bit is the coefficient of x^0.
 #define POLYNOMIAL 0x82f63b78U
@@ -29,15 +32,28 @@ uint32_t crc32c(const void *at, size_t size) {
     return ~remainder_of(~0U, at, size);
 }
 
-// a * b * x^32. The product is taken without carries; reducing it is what a CRC over its 8 bytes does.
-static uint32_t multiply(uint32_t a, uint32_t b) {
+// a * b * x^32. The product is taken without carries; reducing it is what a CRC over its 8 bytes does. Reflected,
+// 32 + 32 coefficients make 63: the shift by one aligns them to the top of 64.
+static uint32_t multiply_portable(uint32_t a, uint32_t b) {
     uint64_t product = 0;
     for (int i = 0; i < 32; i++) product ^= ((uint64_t)b << i) & -(uint64_t)((a >> i) & 1);
-    product <<= 1;  // reflected, 32 + 32 coefficients make 63: align them to the top of 64
+    product <<= 1;
     return remainder_of(0, (const uint8_t *)&product, sizeof product);
 }
 
+static uint32_t (*multiply)(uint32_t a, uint32_t b) = multiply_portable;
+
+#ifdef __x86_64__
+__attribute__((target("pclmul,sse4.2"))) static uint32_t multiply_x86(uint32_t a, uint32_t b) {
+    __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128(a), _mm_cvtsi64_si128(b), 0);
+    return (uint32_t)_mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(product) << 1);
+}
+#endif
+
 __attribute__((constructor)) static void compute_powers(void) {
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.2")) multiply = multiply_x86;
+#endif
     uint32_t start = ONE;
     for (int i = 0; i < 32; i++) start = (start & ONE) ? ((start ^ POLYNOMIAL) << 1) | 1 : start << 1;  // / x
     uint32_t step = start;
