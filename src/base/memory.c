@@ -16,6 +16,10 @@ static void *checked(void *block, size_t size) {
     abort();
 }
 
+void *memory_check(void *from_library) {
+    return checked(from_library, 0);
+}
+
 // malloc(0) may answer NULL, which is not a want of memory.
 static size_t at_least_one(size_t size) {
     return size ? size : 1;

@@ -11,6 +11,9 @@ char *memory_copy_string(const char *text) __attribute__((returns_nonnull));
 char *memory_copy_text(const char *at, size_t size) __attribute__((returns_nonnull));  // adds the closing zero
 void memory_free(void *block);                                                         // NULL is allowed
 
+// For libraries that allocate by themselves and answer NULL when they cannot.
+void *memory_check(void *from_library) __attribute__((returns_nonnull));
+
 // What to do before the process aborts for want of memory: the app writes a message, the core may not. Called once, at
 // the start, before there are threads.
 void memory_on_exhaustion(void (*handler)(size_t size));

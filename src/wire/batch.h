@@ -10,6 +10,21 @@
 #define BATCH_HEADER_SIZE 61
 #define BATCH_MAGIC 2
 
+// Where the fields stand.
+#define BATCH_AT_LENGTH 8
+#define BATCH_AT_LEADER_EPOCH 12
+#define BATCH_AT_MAGIC 16
+#define BATCH_AT_CRC 17
+#define BATCH_AT_ATTRIBUTES 21  // from here on the CRC covers
+#define BATCH_AT_LAST_OFFSET_DELTA 23
+#define BATCH_AT_BASE_TIMESTAMP 27
+#define BATCH_AT_MAX_TIMESTAMP 35
+#define BATCH_AT_PRODUCER_ID 43
+#define BATCH_AT_PRODUCER_EPOCH 51
+#define BATCH_AT_BASE_SEQUENCE 53
+#define BATCH_AT_COUNT 57
+#define BATCH_LENGTH_EXTRA 12  // the length field counts what follows it
+
 #define BATCH_ATTRIBUTE_CODEC 0x07
 #define BATCH_ATTRIBUTE_LOG_APPEND_TIME 0x08
 #define BATCH_ATTRIBUTE_TRANSACTIONAL 0x10
@@ -40,8 +55,9 @@ enum batch_look {
     BATCH_DAMAGED,    // cannot be a batch
 };
 
-// Reads the header at the front of `in`. Sane: size at least the header's, count >= 0, last_offset_delta >= 0,
-// base_offset >= 0, known codec, count <= last_offset_delta + 1.
+// Reads the header at the front of `in`. Sane: size at least the header's and at most FRAME_SIZE_MAX, count >= 0,
+// last_offset_delta >= 0, base_offset >= 0, last offset not past INT64_MAX, known codec, count <= last_offset_delta + 1.
+// Of a BATCH_PARTIAL with fewer bytes than a header, the fields that are missing are 0 (size too: not known yet).
 enum batch_look batch_look(struct bytes in, struct batch_header *header);
 
 static inline int64_t batch_last_offset(const struct batch_header *h) {
@@ -50,12 +66,15 @@ static inline int64_t batch_last_offset(const struct batch_header *h) {
 
 // True when every offset of the batch's range holds a record (compaction has not thinned it).
 static inline bool batch_is_dense(const struct batch_header *h) {
-    return h->count == h->last_offset_delta + 1;
+    return (int64_t)h->count == (int64_t)h->last_offset_delta + 1;
 }
+
+// Writes all 61 bytes; of `header` everything but size, which is `size`, and crc, which is computed over the `size` bytes.
+void batch_header_write(uint8_t *batch, const struct batch_header *header, int32_t size);
 
 bool batch_crc_is_right(struct bytes batch);  // reads all of it: for tests and suspicions, not for the copy path
 
-// Rewrites in place what a mirrored batch carries of its own: base_offset (as given), partition leader epoch -1,
+// Rewrites in place what a mirrored batch carries of its own: base_offset (header's), partition leader epoch -1,
 // producer id, epoch, sequence, and the attributes without transactional and delete-horizon bits (rule 11).
 // The CRC is adjusted from the changed bytes; a wrong CRC stays wrong. `batch` must be BATCH_WHOLE.
 struct batch_stamp {
