@@ -19,24 +19,27 @@ $(BUILD)-asan/build.ninja:
 	@tools/install-deps --missing build
 	@cmake -G Ninja -S . -B $(BUILD)-asan -DCMAKE_BUILD_TYPE=$(TYPE) -DODRAZ_SANITIZE=ON >/dev/null
 
-# The folder's programs bring what they need, on a fresh Debian too.
+# What follows brings what it needs, on a fresh Debian too.
 deps:
 	@tools/install-deps build kafka
 
 check: deps
 	@python3 tools/check.py --build $(BUILD)
 
-demo: deps all
+tidy: deps
+	@python3 tools/check.py --build $(BUILD) tidy tidy-self check-self
+
+demo: deps
+	@$(MAKE) --no-print-directory all
 	@python3 tools/demo.py
 
-soak: deps all
+soak: deps
+	@$(MAKE) --no-print-directory all
 	@python3 test/kafka/soak.py
 
-bench: deps all
+bench: deps
+	@$(MAKE) --no-print-directory all
 	@python3 test/bench/bench.py
-
-tidy: all
-	@python3 tools/check.py --build $(BUILD) tidy
 
 install: all
 	@cmake --install $(BUILD) --prefix $(DESTDIR)$(PREFIX)

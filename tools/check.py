@@ -158,6 +158,7 @@ def parts(folder):
         ("unit-asan",  "build-asan", unit(folder + "-asan")),
         ("tidy",       "build", script("test/tidy/tidy.py", "--build", folder)),
         ("tidy-self",  None,    script("test/tidy/selftest.py")),
+        ("check-self", None,    script("test/tidy/check_selftest.py")),
         ("kafka",      "build", script("test/kafka/run.py")),
     ]
 

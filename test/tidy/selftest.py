@@ -33,7 +33,7 @@ HEAD = "// Something for the rule to find.\n"
 # rule, planted file, its text, the line that must be named
 PLANTED = [
     (rules.function_length, "src/base/a.c", HEAD + "static int *f(\n    int a) {\n" + BODY * 68 + "}\n", 2),
-    (rules.function_length, "src/io/a.c", HEAD + "#define A {\nint a(void) {\n}\nint f(void) {\n" + BODY * 69 + "}\n", 5),
+    (rules.function_length, "src/io/a.c", HEAD + "#define {\nint a(void) {\n}\nint f(void) {\n" + BODY * 69 + "}\n", 5),
     (rules.function_length, "tools/a.py", '"""Something to be found."""\n\ndef f():\n' + "    g()\n" * 70, 3),
     (rules.file_length, "src/base/a.c", HEAD + "int a;\n" * 600, 601),
     (rules.line_width, "src/base/a.c", HEAD + "int " + "a" * 116 + ";\n", 2),
