@@ -1,0 +1,160 @@
+"""Real Kafka clusters on this machine: KRaft, broker and controller in one process, started in seconds, ended surely."""
+
+import os
+import shutil
+import signal
+import subprocess
+
+import jvm
+import net
+import process
+import protocol
+from proxy import Proxy
+
+# What makes small clusters quick; a test's own settings win.
+SMALL = {
+    "auto.create.topics.enable": "false",
+    "background.threads": 2,
+    "broker.heartbeat.interval.ms": 500,
+    "broker.session.timeout.ms": 4000,
+    "group.initial.rebalance.delay.ms": 0,
+    "log.cleaner.dedupe.buffer.size": 4 << 20,
+    "num.io.threads": 4,
+    "num.network.threads": 2,
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.num.partitions": 4,
+}
+
+
+class Node:
+    """One broker: what it listens on, where its log is, and its process while it runs."""
+
+    def __init__(self, number, home):
+        self.number = number
+        self.home = home
+        self.logs = os.path.join(home, "logs")
+        self.port, self.controller_port, self.proxied_port, proxy_port = net.free_ports(4)
+        self.address = f"127.0.0.1:{self.port}"
+        self.proxy = Proxy(proxy_port, self.proxied_port)
+        self.child = None
+
+    def running(self):
+        return self.child is not None and self.child.poll() is None
+
+
+class Cluster:
+    """`nodes` brokers of one Kafka version. Nodes are named by their broker id, from 1.
+
+    Each broker has two listeners for clients: `bootstrap` advertises the brokers themselves, `proxied_bootstrap` our
+    TCP proxies in front of them (node.proxy), which can freeze, delay and cut.
+    """
+
+    def __init__(self, name, nodes=1, config=None, version="4.3.1", heap="320m"):
+        jvm.prepare(version)
+        self.name, self.version, self.heap = name, version, heap
+        self.home = process.temporary(name)
+        self.id = protocol.random_uuid()
+        self.nodes = {n: Node(n, os.path.join(self.home, str(n))) for n in range(1, nodes + 1)}
+        self.bootstrap = ",".join(node.address for node in self.nodes.values())
+        self.proxied_bootstrap = ",".join(node.proxy.address for node in self.nodes.values())
+        for node in self.nodes.values():
+            self._format(node, config or {})
+        self.start()
+
+    def _format(self, node, config):
+        os.makedirs(node.logs)
+        shutil.copy(jvm.bootstrap_checkpoint(self.version), os.path.join(node.logs, "bootstrap.checkpoint"))
+        _write_properties(os.path.join(node.logs, "meta.properties"), {
+            "version": 1, "cluster.id": self.id, "node.id": node.number, "directory.id": protocol.random_uuid()})
+        replicas = min(len(self.nodes), 3)
+        voters = ",".join(f"{n.number}@127.0.0.1:{n.controller_port}" for n in self.nodes.values())
+        _write_properties(os.path.join(node.home, "server.properties"), {
+            "process.roles": "broker,controller",
+            "node.id": node.number,
+            "controller.quorum.voters": voters,
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": f"PLAINTEXT://{node.address},PROXIED://127.0.0.1:{node.proxied_port},"
+                         f"CONTROLLER://127.0.0.1:{node.controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{node.address},PROXIED://{node.proxy.address}",
+            "log.dirs": node.logs,
+            "default.replication.factor": replicas,
+            "offsets.topic.replication.factor": replicas,
+            "transaction.state.log.replication.factor": replicas,
+            "transaction.state.log.min.isr": 1,
+            **SMALL, **config})
+
+    def start(self, *numbers, wait=True):
+        """Starts the named nodes (all, when none is named) and waits until the cluster is whole."""
+        for number in numbers or self.nodes:
+            node = self.nodes[number]
+            with open(os.path.join(node.home, "out.log"), "ab") as out:
+                node.child = process.launch(
+                    jvm.broker(self.version, os.path.join(node.home, "server.properties"), self.heap),
+                    stdout=out, stderr=subprocess.STDOUT)
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self, seconds=60):
+        """Every running broker answers and knows every other running one."""
+        running = {n.number for n in self.nodes.values() if n.running()}
+        for number in running:
+            net.wait_until(lambda: running <= set(protocol.brokers_seen_by(self.nodes[number].address)), seconds,
+                           f"{self.name}: broker {number}, see {self.nodes[number].home}/out.log")
+
+    def kill(self, number, number_of_signal=signal.SIGKILL):
+        """Ends one node by the signal and waits for its end."""
+        node = self.nodes[number]
+        node.child.send_signal(number_of_signal)
+        node.child.wait(60)
+
+    def pause(self, number):
+        self.nodes[number].child.send_signal(signal.SIGSTOP)
+
+    def resume(self, number):
+        self.nodes[number].child.send_signal(signal.SIGCONT)
+
+    def restart(self, number, number_of_signal=signal.SIGTERM):
+        self.kill(number, number_of_signal)
+        self.start(number)
+
+    def stop(self):
+        """The end of a test: quick, not graceful."""
+        for node in self.nodes.values():
+            node.proxy.close()
+            if node.child is not None:
+                process.end(node.child)
+
+    def connect(self, number):
+        return protocol.Connection(self.nodes[number].address)
+
+    def metadata(self, *topics):
+        """{topic: {partition: (leader, leader epoch, replicas, in sync)}} as a running broker knows it."""
+        running = next(n.number for n in self.nodes.values() if n.running())
+        with self.connect(running) as connection:
+            return connection.metadata(topics or None)[1]
+
+    def leader(self, topic, partition):
+        return self.metadata(topic)[topic][partition][0]
+
+    def offsets(self, topic, timestamp=protocol.LATEST):
+        """{partition: offset} of the partitions that have a leader: high watermarks, or log starts with EARLIEST."""
+        by_leader = {}
+        for partition, (leader, *_) in self.metadata(topic)[topic].items():
+            by_leader.setdefault(leader, []).append(partition)
+        found = {}
+        for leader, partitions in by_leader.items():
+            if leader in self.nodes:
+                with self.connect(leader) as connection:
+                    found.update(connection.list_offsets(topic, partitions, timestamp))
+        return found
+
+    def partition_folder(self, number, topic, partition):
+        """Where node `number` keeps its replica."""
+        return os.path.join(self.nodes[number].logs, f"{topic}-{partition}")
+
+
+def _write_properties(path, values):
+    with open(path, "w", encoding="utf-8") as f:
+        f.writelines(f"{key}={value}\n" for key, value in values.items())

@@ -1,0 +1,189 @@
+"""The judge: compares mirrored partitions with their sources batch by batch in the brokers' own segment files."""
+
+import glob
+import os
+from typing import NamedTuple
+
+import net
+import protocol
+from crc32c import crc32c
+
+DIFFERENCES_MAX = 9  # told of one replica; what follows a shift differs anyway
+CRC_COVERS_FROM = 21
+# Of a copied batch's attributes these two must be cleared; the last one may then not be set at the source either.
+CLEARED = protocol.TRANSACTIONAL | protocol.DELETE_HORIZON
+
+
+class Batch(NamedTuple):
+    """One batch of format v2 as it stands in a segment file."""
+
+    base: int
+    leader_epoch: int
+    crc: int
+    attributes: int
+    last_delta: int
+    first_timestamp: int
+    max_timestamp: int
+    producer: tuple
+    count: int
+    payload: bytes
+    crc_correct: bool
+
+    @property
+    def last(self):
+        return self.base + self.last_delta
+
+
+def parse(data):
+    """All complete batches of one segment; a batch that is just being written ends it."""
+    at = 0
+    header = protocol.BATCH_HEADER
+    while at + header.size <= len(data):
+        base, size, epoch, magic, crc, attributes, last, first_time, max_time, pid, pepoch, sequence, count = \
+            header.unpack_from(data, at)
+        end = at + 12 + size
+        if magic != 2 or size < header.size - 12:
+            raise ValueError(f"no batch of format v2 at byte {at}")
+        if end > len(data):
+            return
+        yield Batch(base, epoch, crc, attributes, last, first_time, max_time, (pid, pepoch, sequence), count,
+                    data[at + header.size:end], crc32c(data[at + CRC_COVERS_FROM:end]) == crc)
+        at = end
+
+
+def read_log(folder, start, end):
+    """The batches of a replica with offsets in [start, end), oldest first."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(folder, "*.log"))):
+        with open(path, "rb") as f:
+            data = f.read()
+        found += [b for b in parse(data) if b.last >= start and b.base < end]
+    return found
+
+
+def _words(value):
+    return f"{len(value)} bytes" if isinstance(value, bytes) else str(value)
+
+
+def differences(source, destination):
+    """What distinguishes a destination log from its source, as sentences; none is a faithful mirror."""
+    found, twin, at = [], {b.base: b for b in source}, -1
+    for batch in destination:
+        if batch.base <= at:
+            found.append((batch.base, "stands twice or out of order"))
+        at = max(at, batch.last)
+        if batch.base not in twin:
+            found.append((batch.base, f"batch {batch.base}..{batch.last} does not stand at the source"))
+        else:
+            found += [(batch.base, text) for text in _differing(twin[batch.base], batch)]
+    present = {b.base for b in destination}
+    found += [(b.base, f"batch {b.base}..{b.last} is missing") for b in source if b.base not in present]
+    return [f"offset {offset}: {text}" for offset, text in sorted(found)]
+
+
+def _differing(source, copy):
+    """How one batch differs from its source."""
+    for name in ("last_delta", "count", "first_timestamp", "max_timestamp"):
+        ours, theirs = getattr(copy, name), getattr(source, name)
+        if ours != theirs:
+            yield f"{name} is {ours}, at the source {theirs}"
+    if copy.attributes != source.attributes & ~CLEARED:
+        yield f"attributes are {copy.attributes:#x}, at the source {source.attributes:#x}"
+    if copy.payload != source.payload:
+        yield f"the records differ ({_words(copy.payload)}, at the source {_words(source.payload)})"
+    if not source.crc_correct:
+        yield "the CRC at the source is wrong"
+    if not copy.crc_correct:
+        yield "the CRC is wrong"
+
+
+def compare_replicas(source_folder, replica_folders, start, end):
+    """Differences of each replica in [start, end), named by folder; and how many batches were compared."""
+    source = read_log(source_folder, start, end)
+    # The mirror starts with the source's first batch, even where the log start stands in its middle.
+    first = min([start, *(b.base for b in source)])
+    found = []
+    for folder in replica_folders:
+        told = differences(source, read_log(folder, first, end))
+        found += [f"{folder}: {text}" for text in told[:DIFFERENCES_MAX]]
+        if len(told) > DIFFERENCES_MAX:
+            found.append(f"{folder}: and {len(told) - DIFFERENCES_MAX} more")
+    return found, len(source)
+
+
+def compare_topic(source, destination, topic, mirrored, ends=None, same_start=True):
+    """Differences of a topic and its mirror over all replicas, below `ends` (the source's high watermarks)."""
+    ends = ends or source.offsets(topic)
+    starts = source.offsets(topic, protocol.EARLIEST)
+    found, batches = [], 0
+    copies = destination.metadata(mirrored)[mirrored]
+    copy_starts = destination.offsets(mirrored, protocol.EARLIEST)
+    copy_ends = destination.offsets(mirrored)
+    for partition, (leader, _, _, _) in source.metadata(topic)[topic].items():
+        name = f"{mirrored}-{partition}"
+        if partition not in copies:
+            found.append(f"{name}: not at the destination")
+            continue
+        if same_start and copy_starts[partition] != starts[partition]:
+            found.append(f"{name}: log starts at {copy_starts[partition]}, at the source at {starts[partition]}")
+        if copy_ends[partition] > ends[partition] and source.offsets(topic)[partition] < copy_ends[partition]:
+            found.append(f"{name}: ends at {copy_ends[partition]}, at the source at {ends[partition]}")
+        folders = [destination.partition_folder(node, mirrored, partition) for node in copies[partition][2]]
+        start = max(starts[partition], copy_starts[partition])
+        told, count = compare_replicas(source.partition_folder(leader, topic, partition), folders, start, ends[partition])
+        found += told
+        batches += count
+    return found, batches
+
+
+def wait_caught_up(source, destination, topics, seconds):
+    """Waits until the destination's high watermarks reach what the source's are now; those of the source by topic.
+
+    `topics`: {name at the source: name at the destination}.
+    """
+    ends = {topic: source.offsets(topic) for topic in topics}
+
+    def behind():
+        return [f"{mirrored}-{p} stands at {here.get(p)} of {end}"
+                for topic, mirrored in topics.items()
+                for here in [destination.offsets(mirrored)]
+                for p, end in ends[topic].items() if here.get(p, 0) < end]
+
+    def arrived():
+        late = behind()
+        if late:
+            raise LookupError(f"{len(late)} behind: {', '.join(late[:3])}")
+        return True
+
+    net.wait_until(arrived, seconds, f"{destination.name} to catch up with {source.name}", 0.2)
+    return ends
+
+
+def wait_replicated(destination, topics, seconds=60):
+    """Waits until every replica is in sync, so that all of them can be compared."""
+    def whole():
+        for topic, partitions in destination.metadata(*topics).items():
+            for partition, (_, _, replicas, in_sync) in partitions.items():
+                if sorted(replicas) != sorted(in_sync):
+                    raise LookupError(f"{topic}-{partition}: {in_sync} of {replicas} in sync")
+        return True
+
+    net.wait_until(whole, seconds, f"{destination.name}: replicas in sync", 0.2)
+
+
+class NotEqual(AssertionError):
+    """The mirror is not what its source is."""
+
+
+def wait_equal(source, destination, topics, seconds=60, same_start=True):
+    """Waits for the mirror to catch up, then compares every byte of every replica. Batches compared."""
+    ends = wait_caught_up(source, destination, topics, seconds)
+    wait_replicated(destination, topics.values(), seconds)
+    found, batches = [], 0
+    for topic, mirrored in topics.items():
+        told, count = compare_topic(source, destination, topic, mirrored, ends[topic], same_start)
+        found += told
+        batches += count
+    if found:
+        raise NotEqual(f"{len(found)} differences:\n  " + "\n  ".join(found[:20]))
+    return batches

@@ -1,0 +1,135 @@
+"""Load and administration of real clusters: drives one long-running Load.java by lines of JSON."""
+
+import hashlib
+import itertools
+import json
+import os
+import queue
+import shutil
+import subprocess
+import threading
+
+import jvm
+import kafka_jars
+import process
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Load.java")
+CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
+FOREVER = 1 << 53
+NOW = -1
+
+
+class LoadError(Exception):
+    """A command of Load.java failed; the text is Kafka's."""
+
+
+def _compiled(version):
+    """The folder of Load.class, compiled once for each text of Load.java."""
+    with open(SOURCE, "rb") as f:
+        name = "load-" + hashlib.sha256(f.read()).hexdigest()[:16]
+    folder = os.path.join(kafka_jars.folder(version), "prepared", name)
+    if not os.path.isdir(folder):
+        work = process.temporary("javac")
+        subprocess.run(["javac", "-proc:none", "-nowarn", "-cp", jvm.class_path(version), "-d", work, SOURCE], check=True)
+        shutil.copytree(work, folder + f".{os.getpid()}")
+        os.replace(folder + f".{os.getpid()}", folder)
+    return folder
+
+
+class Pending:
+    """The answer of a command that may still be running."""
+
+    def __init__(self, load, number):
+        self._load, self.number = load, number
+        self._answers = queue.Queue(1)
+
+    def put(self, answer):
+        self._answers.put(answer)
+
+    def result(self, seconds=120):
+        answer = self._answers.get(timeout=seconds)
+        if "error" in answer:
+            raise LoadError(answer["error"])
+        return answer
+
+    def stop(self, seconds=120):
+        """Ends a produce() early; its result."""
+        self._load.call("stop", load=str(self.number))
+        return self.result(seconds)
+
+
+class Load:
+    """Clients of one Kafka version. Each method names the cluster it talks to first."""
+
+    def __init__(self, version="4.3.1"):
+        jvm.prepare(version)
+        command = jvm.java(version, "Load", [], heap="512m", classes=_compiled(version))
+        self._err = open(os.path.join(process.temporary("load"), "err.log"), "wb")
+        self._child = process.launch(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._err)
+        self._numbers = itertools.count(1)
+        self._pending = {}
+        threading.Thread(target=self._read, daemon=True, name="load answers").start()
+
+    def _read(self):
+        for line in self._child.stdout:
+            answer = json.loads(line)
+            self._pending.pop(answer["id"]).put(answer)
+
+    def begin(self, command, cluster=None, **fields):
+        pending = Pending(self, next(self._numbers))
+        self._pending[pending.number] = pending
+        if cluster is not None:
+            fields["bootstrap"] = cluster.bootstrap
+        line = json.dumps({"id": pending.number, "do": command, **fields}) + "\n"
+        self._child.stdin.write(line.encode())
+        self._child.stdin.flush()
+        return pending
+
+    def call(self, command, cluster=None, **fields):
+        return self.begin(command, cluster, **fields).result()
+
+    def close(self):
+        process.end(self._child)
+        self._err.close()
+
+    def create(self, cluster, *topics, partitions=1, assignment=None, config=None):
+        """`assignment`: for each partition the broker ids of its replicas, instead of a count."""
+        placing = {"assignment": assignment} if assignment else {"partitions": partitions}
+        self.call("create", cluster, topics=topics, config=config or {}, **placing)
+
+    def grow(self, cluster, topic, partitions):
+        self.call("grow", cluster, topic=topic, partitions=partitions)
+
+    def delete(self, cluster, *topics):
+        self.call("delete", cluster, topics=dict(enumerate(topics)))
+
+    def delete_records(self, cluster, topic, partition, before):
+        self.call("delete_records", cluster, topic=topic, partition=partition, before=before)
+
+    def alter(self, cluster, topic, **config):
+        """Settings with underscores for dots: max_message_bytes=..."""
+        self.call("alter", cluster, topic=topic, config={k.replace("_", "."): v for k, v in config.items()})
+
+    def move_leader(self, cluster, topic, partition, replicas):
+        """Puts replicas[0] in the lead."""
+        self.call("reassign", cluster, topic=topic, partition=partition, replicas=replicas)
+        self.call("elect", cluster, topic=topic, partition=partition)
+
+    def begin_produce(self, cluster, *topics, seed=1, total=FOREVER, seconds=FOREVER, rate=0, codecs=None, size_max=10000,
+                      keys=0, timestamp=NOW, partitions=(), **producer):
+        """Starts a load. `timestamp`: of the first record, each next one a millisecond later; NOW for the wall clock."""
+        return self.begin("produce", cluster, topics=topics, seed=seed, total=total, seconds=min(seconds, 1e9), rate=rate,
+                          codecs=codecs or CODECS, size_max=size_max, keys=keys, timestamp=timestamp,
+                          partitions=partitions, **producer)
+
+    def produce(self, cluster, *topics, **options):
+        return self.begin_produce(cluster, *topics, **options).result(300)["records"]
+
+    def transactions(self, cluster, topic, partition, count=10):
+        self.call("transactions", cluster, topic=topic, partition=partition, count=count, seed=1, size_max=100, keys=0,
+                  timestamp=NOW)
+
+    def digest(self, cluster, topic, partition, start, end, seconds=60):
+        """(records, sha256) of what a consumer sees from `start` to before `end`."""
+        answer = self.call("digest", cluster, topic=topic, partition=partition, to=end, seconds=seconds, **{"from": start})
+        return answer["records"], answer["sha256"]
