@@ -27,23 +27,29 @@ struct wire_uuid {
     uint8_t at[16];
 };
 
-// An array field `foo []` becomes `struct message_foo *foo; int32_t foo_count;` with count -1 for null. Decoded arrays
-// live in the arena given to message_decode().
+// Field names are Kafka's in snake case. An array field `foos []` of message bar becomes
+// `struct bar_foo *foos; int32_t foos_count;` with count -1 for null: the element's struct is named after the message and
+// the element, whatever it is nested in. Decoded arrays live in the arena given to message_decode().
 
 struct message;  // a constant table of fields
 
 struct api {
     int16_t key;
-    const char *name;          // Kafka's name, e.g. "Fetch"
+    const char *name;  // Kafka's name, e.g. "Fetch"
     const struct message *request, *response;
     int16_t version_min, version_max;  // what our schema covers
     int16_t flexible_min;              // first version with tagged fields and compact encodings; 0x7fff = none
 };
 
+// Every API of the schemas, in the order of their keys.
+extern const struct api api_table[];
+extern const size_t api_table_count;
+
 // NULL when our schema has no such API.
 const struct api *api_find(int16_t key);
 
-// Sets every field to its default, recursively for nested structs, arrays empty. Call before filling a message.
+// Sets every field to its default, recursively for nested structs, arrays empty. Call before filling a message, and for
+// each element of its arrays with the element's own table: message_defaults(&fetch_request_partition_message, &p).
 void message_defaults(const struct message *m, void *value);
 
 // Size of the encoded message; records fields count with their size.
