@@ -31,3 +31,16 @@
 #define KEY_SIZE_MAX 512                     // of a key we look up ourselves: two aliases and a name
 #define FRAME_POOL_KEPT_MAX (8 * MiB)        // receive buffers kept for reuse
 #define REQUEST_PAYLOADS_MAX 4096            // records fields in one request
+
+// io
+#define LOOP_CONNECTIONS_MAX 16384           // of one loop; the process's limit of open files comes before it
+#define LOOP_EVENTS_MAX 128                  // taken at once
+#define LOOP_CHANNELS_PER_TURN 64            // moved before events and timers are looked at again
+#define LOOP_WAIT_MS_MAX 1000                // epoll's clock stands still in a suspended host; ours does not
+#define CHANNEL_BYTES_PER_TURN (256 * KiB)   // each way, so that a fast broker does not starve the others
+#define CHANNEL_RANGES_MAX 128               // of one sendmsg()
+#define CONNECT_ADDRESS_MS_MAX 2000          // for an address that is not a name's last
+#define ADDRESSES_OF_HOST_MAX 16
+#define RESOLVE_QUEUE_MAX 1024               // names being looked up
+#define KEEPALIVE_IDLE_S 60                  // firewalls forget a silent connection after some minutes
+#define KEEPALIVE_INTERVAL_S 10

@@ -1,0 +1,163 @@
+// Brokers of a cluster and the conversations that wait for their control connections.
+#include "client/cluster.h"
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "client/cluster_private.h"
+
+#include <assert.h>
+
+static void run_tasks(struct list *tasks, struct connection *connection, const struct error *failure) {
+    struct list taken;
+    list_init(&taken);
+    struct link *k;
+    while ((k = list_take_first(tasks))) list_append(&taken, k);
+    while ((k = list_take_first(&taken))) {
+        struct cluster_task *t = CONTAINER_OF(k, struct cluster_task, link);
+        t->run(t, connection, failure);
+    }
+}
+
+static void on_ready(struct broker_link *l) {
+    struct broker *b = CONTAINER_OF(l, struct broker, control);
+    if (b->reported)
+        log_line(&l->cluster->env->log, LOG_INFO, "broker reachable again", "cluster=%s broker=%s:%u",
+                 l->cluster->config.alias, b->host, b->port);
+    b->reported = false;
+    run_tasks(&b->tasks, &l->connection, NULL);
+    if (broker_link_ready(l)) run_tasks(&b->cluster->waiting, &l->connection, NULL);
+}
+
+static void on_lost(struct broker_link *l, const struct error *why) {
+    struct broker *b = CONTAINER_OF(l, struct broker, control);
+    struct cluster *c = b->cluster;
+    char detail[2 * ERROR_DETAIL_MAX];
+    if (!b->reported)
+        log_line(&c->env->log, LOG_WARN, "broker unreachable", "cluster=%s broker=%s:%u error=%s", c->config.alias,
+                 b->host, b->port, log_quote(why->detail, detail, sizeof detail));
+    b->reported = true;
+    run_tasks(&b->tasks, NULL, why);
+    if (!list_empty(&c->waiting)) cluster_connect_any(c);
+    cluster_refresh(c);
+}
+
+struct broker *cluster_add_broker(struct cluster *c, int32_t node_id, const char *host, size_t host_size,
+                                  uint16_t port) {
+    struct broker *b = map_get_number(&c->brokers, (uint32_t)node_id);
+    if (!b) {
+        b = NEW(struct broker);
+        b->node_id = node_id;
+        b->cluster = c;
+        list_init(&b->tasks);
+        broker_link_init(&b->control, c, node_id);
+        b->control.on_ready = on_ready;
+        b->control.on_lost = on_lost;
+        map_put_number(&c->brokers, (uint32_t)node_id, b);
+    }
+    if (!b->host || strlen(b->host) != host_size || memcmp(b->host, host, host_size) != 0 || b->port != port) {
+        // An open connection goes on with the address it has; the text must outlive it.
+        if (b->host && connection_is_open(&b->control.connection)) broker_link_stop(&b->control, true);
+        memory_free(b->host);
+        b->host = memory_copy_text(host, host_size);
+        b->port = port;
+    }
+    b->gone = false;
+    return b;
+}
+
+struct broker *cluster_broker(struct cluster *c, int32_t node_id) {
+    struct broker *b = map_get_number(&c->brokers, (uint32_t)node_id);
+    return b && !b->gone ? b : NULL;
+}
+
+struct cluster_topic *cluster_topic(struct cluster *c, const char *name) {
+    return map_get_text(&c->topics, name, strlen(name));
+}
+
+// Any broker with a ready control connection, real ones before bootstrap addresses.
+static struct broker *ready_broker(struct cluster *c) {
+    struct broker *b, *found = NULL;
+    size_t i = 0;
+    while ((b = map_next(&c->brokers, &i))) {
+        if (b->gone || !broker_link_ready(&b->control)) continue;
+        if (b->node_id >= 0) return b;
+        found = b;
+    }
+    return found;
+}
+
+// Nothing is ready: opens the control connections of all brokers known, or of all bootstrap addresses. The first one
+// that answers serves those that wait.
+void cluster_connect_any(struct cluster *c) {
+    struct broker *b;
+    size_t i = 0;
+    while ((b = map_next(&c->brokers, &i)))
+        if (!b->gone) broker_link_start(&b->control);
+}
+
+void cluster_submit(struct cluster *c, int32_t node_id, struct cluster_task *task) {
+    struct broker *b = NULL;
+    if (node_id == CLUSTER_CONTROLLER) b = cluster_broker(c, c->controller);
+    else if (node_id != CLUSTER_ANY) b = cluster_broker(c, node_id);
+    if (!b && node_id >= 0) {
+        cluster_refresh(c);
+        struct error e = error_make(ERROR_TRANSPORT, 0, "cluster", "broker %d of %s is not in the metadata", node_id,
+                                    c->config.alias);
+        task->run(task, NULL, &e);
+        return;
+    }
+    if (!b) b = ready_broker(c);
+    if (!b) {
+        list_append(&c->waiting, &task->link);
+        cluster_connect_any(c);
+    } else if (broker_link_ready(&b->control)) {
+        task->run(task, &b->control.connection, NULL);
+    } else {
+        list_append(&b->tasks, &task->link);
+        broker_link_start(&b->control);
+    }
+}
+
+void cluster_withdraw(struct cluster_task *task) {
+    if (link_linked(&task->link)) list_remove(&task->link);
+}
+
+void cluster_init(struct cluster *c, struct environment *env, const struct cluster_config *config) {
+    *c = (struct cluster){.env = env, .config = *config, .controller = -1};
+    map_init(&c->brokers);
+    map_init(&c->topics);
+    list_init(&c->waiting);
+    metadata_init(c);
+    for (size_t i = 0; i < config->bootstrap_count; i++)
+        cluster_add_broker(c, NODE_BOOTSTRAP - (int32_t)i, config->bootstrap[i].host, strlen(config->bootstrap[i].host),
+                           config->bootstrap[i].port);
+}
+
+void cluster_start(struct cluster *c) {
+    cluster_refresh(c);
+}
+
+void cluster_stop(struct cluster *c) {
+    metadata_stop(c);
+    struct error why = error_make(ERROR_CLOSED, 0, "cluster", "closed by us");
+    struct broker *b;
+    size_t i = 0;
+    while ((b = map_next(&c->brokers, &i))) {
+        broker_link_stop(&b->control, true);
+        run_tasks(&b->tasks, NULL, &why);
+    }
+    run_tasks(&c->waiting, NULL, &why);
+}
+
+void cluster_free(struct cluster *c) {
+    struct broker *b;
+    size_t i = 0;
+    while ((b = map_next(&c->brokers, &i))) {
+        broker_link_free(&b->control);
+        memory_free(b->host);
+        memory_free(b);
+    }
+    map_free(&c->brokers);
+    metadata_free(c);
+    memory_free(c->cluster_id);
+}

@@ -1,0 +1,92 @@
+// One cluster as a client sees it: brokers, topics, leaders (Metadata), and a control connection to each broker that is
+// needed, for everything that is neither a fetch nor an append.
+#pragma once
+#include "base/list.h"
+#include "base/map.h"
+#include "client/broker_link.h"
+
+struct cluster_config {
+    const char *alias;
+    const char *client_id;
+    struct cluster_address {
+        const char *host;
+        uint16_t port;
+    } *bootstrap;
+    size_t bootstrap_count;
+    int64_t reconnect_backoff_us, reconnect_backoff_max_us;
+    int64_t open_timeout_us;
+    int64_t request_timeout_us;
+    int64_t metadata_max_age_us;
+};
+
+#define CLUSTER_ANY (-1)         // any broker
+#define CLUSTER_CONTROLLER (-2)  // the broker that metadata names as controller, else any
+#define NODE_BOOTSTRAP (-16)     // -16, -17, ...: brokers known by their bootstrap address only
+
+struct broker {
+    int32_t node_id;
+    char *host;
+    uint16_t port;
+    struct broker_link control;
+    struct list tasks;  // waiting for `control`
+    struct cluster *cluster;
+    bool gone;          // not in the newest metadata
+    bool reported;      // its failure was logged
+};
+
+struct cluster_partition {
+    int32_t leader;        // -1 = none
+    int32_t leader_epoch;  // -1 = unknown
+};
+
+struct cluster_topic {
+    char *name;
+    struct wire_uuid id;  // zero when the broker is older than 2.8
+    bool internal;
+    bool seen;            // in the newest metadata
+    int16_t error;
+    struct cluster_partition *partitions;
+    int32_t partitions_count;
+};
+
+// A conversation waiting for a control connection: `run` is called once, with a READY connection, or with NULL and why.
+// It may be called from inside cluster_submit() when the connection is ready.
+struct cluster_task {
+    struct link link;
+    void (*run)(struct cluster_task *t, struct connection *connection, const struct error *failure);
+};
+
+struct cluster {
+    struct environment *env;
+    struct cluster_config config;
+    struct map brokers;  // by node id
+    struct map topics;   // by name
+    struct list waiting; // tasks for any broker while none is ready
+    char *cluster_id;
+    int32_t controller;
+    uint64_t refreshes;  // how often metadata was taken in; 0 = never
+
+    // The owner's; may be NULL. Called after each metadata response; leaders and topics may have changed.
+    void (*on_metadata)(void *context);
+    void *context;
+
+    // cluster.c and metadata.c
+    struct timer refresh;
+    bool refresh_wanted, refresh_running;
+    int64_t refreshed_at_us;
+    struct cluster_task refresh_task;
+};
+
+void cluster_init(struct cluster *c, struct environment *env, const struct cluster_config *config);
+void cluster_start(struct cluster *c);  // connects to a bootstrap server and keeps the metadata fresh
+void cluster_stop(struct cluster *c);   // closes everything; tasks still waiting get ERROR_CLOSED
+void cluster_free(struct cluster *c);   // after cluster_stop()
+
+// Asks for new metadata soon (at most every 100 ms). Cheap to call often.
+void cluster_refresh(struct cluster *c);
+
+struct broker *cluster_broker(struct cluster *c, int32_t node_id);  // NULL when unknown
+struct cluster_topic *cluster_topic(struct cluster *c, const char *name);
+
+void cluster_submit(struct cluster *c, int32_t node_id, struct cluster_task *task);
+void cluster_withdraw(struct cluster_task *task);  // a task that still waits; `run` is not called

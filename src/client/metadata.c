@@ -1,0 +1,175 @@
+// Metadata of a cluster: asked for when somebody needs it and when it is old, taken in as brokers, topics and leaders.
+#include "base/limits.h"
+#include "base/memory.h"
+#include "client/cluster_private.h"
+#include "wire/error_codes.h"
+#include "wire/messages.h"
+
+#include <assert.h>
+
+#define REFRESH_INTERVAL_US_MIN 100000
+
+static void take_brokers(struct cluster *c, const struct metadata_response *r) {
+    struct broker *b;
+    size_t i = 0;
+    while ((b = map_next(&c->brokers, &i)))
+        if (b->node_id >= 0) b->gone = true;
+    for (int32_t k = 0; k < r->brokers_count && k < BROKERS_MAX; k++) {
+        const struct metadata_response_broker *m = &r->brokers[k];
+        if (m->node_id >= 0 && m->port > 0 && m->port <= 65535)
+            cluster_add_broker(c, m->node_id, m->host.at, (size_t)m->host.size, (uint16_t)m->port);
+    }
+    i = 0;
+    // Real brokers are known now: connections to bootstrap addresses have done their work.
+    while ((b = map_next(&c->brokers, &i)))
+        if (b->gone || (b->node_id < 0 && r->brokers_count > 0 && list_empty(&b->tasks)))
+            broker_link_stop(&b->control, false);
+}
+
+static void take_partitions(struct cluster_topic *t, const struct metadata_response_topic *m) {
+    int32_t count = 0;
+    for (int32_t i = 0; i < m->partitions_count; i++)
+        if (m->partitions[i].partition_index >= count) count = m->partitions[i].partition_index + 1;
+    if (count > PARTITIONS_OF_TOPIC_MAX) return;
+    if (count > t->partitions_count)
+        t->partitions = memory_resize(t->partitions, (size_t)count * sizeof *t->partitions);
+    t->partitions_count = count;
+    for (int32_t i = 0; i < count; i++) t->partitions[i] = (struct cluster_partition){-1, -1};
+    for (int32_t i = 0; i < m->partitions_count; i++) {
+        int32_t index = m->partitions[i].partition_index;
+        if (index >= 0)
+            t->partitions[index] = (struct cluster_partition){m->partitions[i].leader_id, m->partitions[i].leader_epoch};
+    }
+}
+
+static void take_topic(struct cluster *c, const struct metadata_response_topic *m) {
+    if (m->name.size <= 0) return;
+    struct cluster_topic *t = map_get_text(&c->topics, m->name.at, (size_t)m->name.size);
+    if (!t) {
+        if (c->topics.count >= TOPICS_MAX) return;
+        t = NEW(struct cluster_topic);
+        t->name = memory_copy_text(m->name.at, (size_t)m->name.size);
+        map_put_text(&c->topics, m->name.at, (size_t)m->name.size, t);
+    }
+    t->seen = true;
+    t->error = m->error_code;
+    t->internal = m->is_internal;
+    if (m->error_code == KAFKA_NONE || m->partitions_count > 0) {
+        t->id = m->topic_id;
+        take_partitions(t, m);
+    }
+}
+
+static void topic_free(struct cluster_topic *t) {
+    memory_free(t->name);
+    memory_free(t->partitions);
+    memory_free(t);
+}
+
+static void take_topics(struct cluster *c, const struct metadata_response *r) {
+    struct cluster_topic *t;
+    size_t i = 0;
+    while ((t = map_next(&c->topics, &i))) t->seen = false;
+    for (int32_t k = 0; k < r->topics_count; k++) take_topic(c, &r->topics[k]);
+    i = 0;
+    while ((t = map_next(&c->topics, &i))) {
+        if (t->seen) continue;
+        map_remove_text(&c->topics, t->name, strlen(t->name));
+        topic_free(t);
+    }
+}
+
+static void refresh_at(struct cluster *c, int64_t when_us) {
+    if (!timer_is_set(&c->refresh) || c->refresh.deadline_us > when_us) timer_set(&c->env->timers, &c->refresh, when_us);
+}
+
+static void schedule_next(struct cluster *c) {
+    c->refresh_running = false;
+    int64_t wait = c->refresh_wanted ? REFRESH_INTERVAL_US_MIN : c->config.metadata_max_age_us;
+    refresh_at(c, c->env->now_us + wait);
+}
+
+static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {
+    (void)frame;
+    struct cluster *c = context;
+    if (error->kind == ERROR_CLOSED && !c->refresh_running) return;
+    if (error_is(error)) {
+        c->refresh_wanted = true;
+        schedule_next(c);
+        return;
+    }
+    const struct metadata_response *r = response;
+    if (r->cluster_id.size > 0) {
+        memory_free(c->cluster_id);
+        c->cluster_id = memory_copy_text(r->cluster_id.at, (size_t)r->cluster_id.size);
+    }
+    c->controller = r->controller_id;
+    take_brokers(c, r);
+    take_topics(c, r);
+    c->refreshes++;
+    c->refreshed_at_us = c->env->now_us;
+    schedule_next(c);
+    if (c->on_metadata) c->on_metadata(c->context);
+}
+
+static void ask(struct cluster *c, struct connection *connection) {
+    struct metadata_request request;
+    message_defaults(&metadata_request_message, &request);
+    request.topics_count = -1;  // all of them
+    request.allow_auto_topic_creation = false;
+    struct connection_call call = {.api_key = API_METADATA,
+                                   .version_max = INT16_MAX,
+                                   .request = &request,
+                                   .reply = on_response,
+                                   .context = c,
+                                   .timeout_us = c->config.request_timeout_us};
+    c->refresh_wanted = false;
+    struct error e = connection_call(connection, &call);
+    if (!error_is(&e)) return;
+    log_line(&c->env->log, LOG_WARN, "metadata not asked", "cluster=%s error=\"%s\"", c->config.alias, e.detail);
+    c->refresh_wanted = true;
+    schedule_next(c);
+}
+
+static void run(struct cluster_task *t, struct connection *connection, const struct error *failure) {
+    struct cluster *c = CONTAINER_OF(t, struct cluster, refresh_task);
+    if (connection) {
+        ask(c, connection);
+    } else if (failure->kind != ERROR_CLOSED) {
+        c->refresh_wanted = true;
+        schedule_next(c);
+    }
+}
+
+static void on_refresh(struct timer *t, int64_t now_us) {
+    (void)now_us;
+    struct cluster *c = CONTAINER_OF(t, struct cluster, refresh);
+    if (c->refresh_running) return;
+    c->refresh_running = true;
+    cluster_submit(c, CLUSTER_ANY, &c->refresh_task);
+}
+
+void cluster_refresh(struct cluster *c) {
+    c->refresh_wanted = true;
+    if (c->refresh_running) return;
+    int64_t earliest = c->refreshes ? c->refreshed_at_us + REFRESH_INTERVAL_US_MIN : c->env->now_us;
+    refresh_at(c, earliest > c->env->now_us ? earliest : c->env->now_us);
+}
+
+void metadata_init(struct cluster *c) {
+    c->refresh_task.run = run;
+    timer_init(&c->refresh, on_refresh);
+}
+
+void metadata_stop(struct cluster *c) {
+    timer_cancel(&c->env->timers, &c->refresh);
+    cluster_withdraw(&c->refresh_task);
+    c->refresh_running = false;
+}
+
+void metadata_free(struct cluster *c) {
+    struct cluster_topic *t;
+    size_t i = 0;
+    while ((t = map_next(&c->topics, &i))) topic_free(t);
+    map_free(&c->topics);
+}
