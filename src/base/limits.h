@@ -44,3 +44,11 @@
 #define RESOLVE_QUEUE_MAX 1024               // names being looked up
 #define KEEPALIVE_IDLE_S 60                  // firewalls forget a silent connection after some minutes
 #define KEEPALIVE_INTERVAL_S 10
+
+// ownership
+#define SLICES_MAX 1024                      // of one flow; a multiple of 64
+#define SLICES_WEIGHT_MAX 65535
+#define GROUP_MEMBERS_MAX 256                // instances that share one flow
+#define GROUP_METADATA_MAX (64 * KiB)        // what one member says when it joins
+#define GROUP_ASSIGNMENTS_MAX (4 * MiB)      // what a leader says to all of them
+#define GROUP_MEMBER_ID_MAX 512              // the broker makes it from client.id or group.instance.id and a UUID
