@@ -1,6 +1,7 @@
 // MirrorMaker 2's settings that have no effect in this version, and those that decide about security.
 //
 // Names and defaults: MirrorMakerConfig, Mirror{Connector,Source,Checkpoint,Heartbeat}Config, DistributedConfig.
+#define _GNU_SOURCE  // strcasestr
 #include "app/settings_table.h"
 
 #include <strings.h>
