@@ -27,7 +27,7 @@ check: deps
 	@python3 tools/check.py --build $(BUILD)
 
 tidy: deps
-	@python3 tools/check.py --build $(BUILD) tidy tidy-self check-self
+	@python3 tools/check.py --build $(BUILD) tidy tidy-built tidy-self check-self
 
 demo: deps
 	@$(MAKE) --no-print-directory all

@@ -64,14 +64,28 @@ def include_wrong(path, room, name, paths):
 
 
 def symbols(archive, *options):
-    """(member, symbol) as nm lists them; weak ones that nobody needs are not undefined."""
+    """(member or object, symbol) as nm lists them; weak ones that nobody needs are not undefined."""
     listing = subprocess.run(["nm", "-A", "-P", *options, archive], capture_output=True, text=True, check=True).stdout
     found = []
     for line in listing.splitlines():
-        m = re.match(r".*\[([^\]]+)\]: (\S+) ([A-Za-z])", line)
+        m = re.match(r"(?:.*\[)?([^\]]+?)\]?: (\S+) ([A-Za-z])", line)
         if m and m.group(3) not in "wv":
             found.append((m.group(1), m.group(2)))
     return found
+
+
+def exports_used(build):
+    """What a file of src/ offers to others is used by another one, or by a test; else it is static, or dead."""
+    objects = [os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(build, "CMakeFiles"))
+               for name in sorted(names) if name.endswith(".o")]
+    used = set()
+    for path in objects:
+        used |= {name for _, name in symbols(path, "--undefined-only")}
+    for path in objects:
+        m = re.search(r"/(src/.*)\.o$", path)
+        for name in [name for _, name in symbols(path, "--defined-only", "-g")] if m else ():
+            if name not in used and name != "main":
+                yield m.group(1), 0, f"{name} is used by no other file: make it static, or let it go"
 
 
 def purity(build, rooms=None):

@@ -110,6 +110,22 @@ def archives():
             yield f"purity of {name}", calls, wanted
 
 
+def exports():
+    """An unused function is named; one that another file or a test uses is not."""
+    texts = {"src/base/a.c": "void used(void); void only_tested(void); void unused(void);\n"
+                             "void used(void) {}\nvoid only_tested(void) {}\nvoid unused(void) { used(); }\n",
+             "src/app/main.c": "void used(void);\nint main(void) { used(); }\n",
+             "test/a.c": "void only_tested(void);\nint main(void) { only_tested(); }\n"}
+    with tempfile.TemporaryDirectory() as build:
+        plant(build, texts)
+        for path in texts:
+            target = os.path.join(build, "CMakeFiles", path + ".o")
+            os.makedirs(os.path.dirname(target))
+            subprocess.run(["gcc", "-c", path, "-o", target], cwd=build, check=True)
+        found_there = [(path, wrong.split(" ")[0]) for path, _, wrong in rooms.exports_used(build)]
+        yield "exports_used", found_there, [("src/base/a.c", "unused")]
+
+
 def settings():
     """The documentation of the settings must be there and the same."""
     program = "#!/bin/sh\n[ \"$*\" = 'help settings --markdown' ] || exit 2\nprintf 'one\\ntwo\\n'\n"
@@ -127,7 +143,7 @@ def settings():
 def main():
     """Runs all, and says what differs."""
     passed = failed = 0
-    for group in (clean_tree, planted_one_by_one, archives, settings):
+    for group in (clean_tree, planted_one_by_one, archives, exports, settings):
         for name, actual, wanted in group():
             if actual == wanted:
                 passed += 1

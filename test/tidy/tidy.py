@@ -38,27 +38,32 @@ def settings_documented(root, build):
         yield path, same + 1, "is not what the program says: odraz help settings --markdown >docs/configuration.md"
 
 
-def findings(root, build):
-    """(name of the rule, its sentence, what it found) for every rule."""
+def of_texts(root):
+    """(rule, what it found in the texts of the repository)."""
     sources = source.repository(root)
     for rule in (*rules.RULES, rooms.directions):
-        yield rule.__name__, rule.__doc__, list(rule(sources))
-    yield "purity", rooms.purity.__doc__, list(rooms.purity(build))
-    yield "settings_documented", settings_documented.__doc__, list(settings_documented(root, build))
+        yield rule, list(rule(sources))
+
+
+def of_build(root, build):
+    """(rule, what it found in a release build)."""
+    for rule in (rooms.purity, rooms.exports_used):
+        yield rule, list(rule(build))
+    yield settings_documented, list(settings_documented(root, build))
 
 
 def main():
     """Prints what is wrong, and how many rules hold."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--build", default="build", metavar="FOLDER", help="a release build of all rooms")
-    build = os.path.join(ROOT, arguments.parse_args().build)
+    arguments.add_argument("--build", metavar="FOLDER", help="look at a release build instead of the texts")
+    build = arguments.parse_args().build
     passed = failed = 0
-    for name, sentence, found in findings(ROOT, build):
+    for rule, found in of_build(ROOT, os.path.join(ROOT, build)) if build else of_texts(ROOT):
         if not found:
             passed += 1
             continue
         failed += 1
-        print(f"FAILED {name}: {sentence}")
+        print(f"FAILED {rule.__name__}: {rule.__doc__}")
         for path, line, wrong in found:
             print(f"{os.path.relpath(path, ROOT) if os.path.isabs(path) else path}:{line}: {wrong}")
     print(f"{passed} passed, {failed} failed")
