@@ -9,6 +9,7 @@
 #define REQUEST_SIZE_MAX (100 * MiB)         // the broker's default socket.request.max.bytes
 #define DECODE_ARENA_MAX (64 * MiB)          // decoded form of one response
 #define CLIENT_ID_SIZE_MAX 249
+#define RECORDS_SIZE_MAX (256 * MiB)         // of one batch, decompressed; compression is not bounded by itself
 
 // client
 #define REQUESTS_IN_FLIGHT_MAX 64            // of one connection
@@ -52,3 +53,8 @@
 #define GROUP_METADATA_MAX (64 * KiB)        // what one member says when it joins
 #define GROUP_ASSIGNMENTS_MAX (4 * MiB)      // what a leader says to all of them
 #define GROUP_MEMBER_ID_MAX 512              // the broker makes it from client.id or group.instance.id and a UUID
+#define QUERY_PARTITIONS_MAX 1000            // of one ListOffsets or DeleteRecords
+#define QUERY_BATCHES_MAX 32                 // of one fetch for single batches
+#define QUERY_FETCH_BYTES_MAX (4 * MiB)
+#define POSITION_PARTITIONS_MAX 500          // of one round of position questions
+#define FETCH_PARTITION_BYTES_MIN (64 * KiB) // a partition's share of a fetch

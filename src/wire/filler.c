@@ -1,6 +1,7 @@
 // Filler batches: the offsets that stand below the source's log start, as few bytes as zstd makes of them.
 #include "base/memory.h"
 #include "wire/batch.h"
+#include "wire/message_private.h"
 
 #include <assert.h>
 #include <zstd.h>
@@ -18,19 +19,12 @@ size_t batch_filler_bound(int32_t count) {
     return BATCH_HEADER_SIZE + 256 + 2 * (size_t)count;
 }
 
-static size_t varint_write(uint8_t *out, uint32_t v) {
-    size_t size = 0;
-    for (; v >= 0x80; v >>= 7) out[size++] = (uint8_t)(v | 0x80);
-    out[size++] = (uint8_t)v;
-    return size;
-}
-
 // Varints are zigzag: n >= 0 is written as 2n, -1 as 1 (DefaultRecord).
 static size_t record_write(uint8_t *out, int32_t offset_delta) {
     size_t size = 1;
     out[size++] = 0;  // attributes
     out[size++] = 0;  // timestamp delta
-    size += varint_write(out + size, (uint32_t)offset_delta * 2);
+    size += uvarint_write(out + size, (uint32_t)offset_delta * 2);
     out[size++] = KEY_SIZE * 2;
     memcpy(out + size, BATCH_FILLER_KEY, KEY_SIZE);
     size += KEY_SIZE;
