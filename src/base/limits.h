@@ -58,3 +58,4 @@
 #define QUERY_FETCH_BYTES_MAX (4 * MiB)
 #define POSITION_PARTITIONS_MAX 500          // of one round of position questions
 #define FETCH_PARTITION_BYTES_MIN (64 * KiB) // a partition's share of a fetch
+#define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch

@@ -3,6 +3,7 @@
 // before each entry into the core.
 #pragma once
 #include "base/arena.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/prng.h"
 #include "base/timer.h"

@@ -1,0 +1,258 @@
+// A pipeline of Produce requests to one broker.
+#include "client/appender.h"
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "client/cluster.h"
+#include "wire/error_codes.h"
+#include "wire/messages.h"
+
+#include <assert.h>
+
+// A request without an answer, and the batches in it, in the order of the request.
+struct append_request {
+    struct link link;
+    struct appender *appender;
+    struct list appends;
+};
+
+static void append_drop(struct appender *a, struct append *x) {
+    frame_release(x->hold);
+    x->hold = NULL;
+    list_append(&a->free_appends, &x->link);
+}
+
+static struct append *append_new(struct appender *a) {
+    struct link *k = list_take_first(&a->free_appends);
+    return k ? CONTAINER_OF(k, struct append, link) : NEW(struct append);
+}
+
+void append_partition_init(struct append_partition *p) {
+    list_init(&p->queue);
+    p->appender = NULL;
+}
+
+void appender_attach(struct appender *a, struct append_partition *p) {
+    assert(!p->appender && list_empty(&p->queue));
+    p->appender = a;
+    list_append(&a->members, &p->member);
+}
+
+void appender_detach(struct append_partition *p) {
+    struct appender *a = p->appender;
+    if (!a) return;
+    struct link *k;
+    while ((k = list_take_first(&p->queue))) append_drop(a, CONTAINER_OF(k, struct append, link));
+    if (link_linked(&p->ready)) list_remove(&p->ready);
+    list_remove(&p->member);
+    p->appender = NULL;
+    p->attempt++;
+    p->unanswered = 0;
+}
+
+static void flush_soon(struct appender *a) {
+    if (!timer_is_set(&a->flush)) timer_set(&a->env->timers, &a->flush, a->env->now_us);
+}
+
+void appender_queue(struct append_partition *p, const struct append *what) {
+    struct appender *a = p->appender;
+    assert(a && what->hold);
+    struct append *x = append_new(a);
+    *x = *what;
+    x->link = (struct link){0};
+    x->partition = p;
+    x->attempt = p->attempt;
+    frame_hold(x->hold);
+    list_append(&p->queue, &x->link);
+    if (!link_linked(&p->ready)) list_append(&a->ready, &p->ready);
+    p->unanswered++;
+    // From a timer: everything one response brought shares requests.
+    if (a->depth < a->depth_max) flush_soon(a);
+}
+
+// Request -----------------------------------------------------------------------------------------------------------
+
+// Takes the first batch of each ready partition, as long as they fit. The partitions that have more go to the end.
+static size_t gather(struct appender *a, struct append_request *r) {
+    size_t count = 0;
+    int64_t bytes = 0;
+    struct list again;
+    list_init(&again);
+    struct link *k;
+    while (count < REQUEST_PAYLOADS_MAX && (k = list_first(&a->ready))) {
+        struct append_partition *p = CONTAINER_OF(k, struct append_partition, ready);
+        struct append *x = CONTAINER_OF(list_first(&p->queue), struct append, link);
+        if (count > 0 && bytes + x->size > PRODUCE_BYTES_MAX) break;
+        list_remove(&x->link);
+        list_append(&r->appends, &x->link);
+        list_remove(&p->ready);
+        if (!list_empty(&p->queue)) list_append(&again, &p->ready);
+        bytes += x->size;
+        count++;
+    }
+    while ((k = list_take_first(&again))) list_append(&a->ready, k);
+    return count;
+}
+
+static void on_response(void *context, const struct error *error, const void *response, struct frame *frame);
+
+static struct error send_produce(struct appender *a, struct append_request *r, size_t count) {
+    struct produce_request request;
+    message_defaults(&produce_request_message, &request);
+    struct produce_request_topic *topics = memory_alloc_zeroed(count, sizeof *topics);
+    struct produce_request_partition *partitions = memory_alloc_zeroed(count, sizeof *partitions);
+    struct frame **holds = memory_alloc(count * sizeof *holds);
+    request.acks = a->acks;
+    request.timeout_ms = (int32_t)(a->link.cluster->config.request_timeout_us / 1000);
+    request.topic_data = topics;
+    bool names_only = a->names_only;
+    const char *topic = NULL;
+    size_t n = 0;
+    for (struct link *k = list_first(&r->appends); k; k = list_next(&r->appends, k), n++) {
+        struct append *x = CONTAINER_OF(k, struct append, link);
+        const struct topic_partition *name = &x->partition->name;
+        if (uuid_is_zero(&name->topic_id)) names_only = true;
+        if (!topic || strcmp(topic, name->topic) != 0)
+            topics[request.topic_data_count++] = (struct produce_request_topic){text_of(name->topic), name->topic_id,
+                                                                                &partitions[n], 0};
+        topic = name->topic;
+        partitions[n] = (struct produce_request_partition){name->index, {x->at, x->size}};
+        topics[request.topic_data_count - 1].partition_data_count++;
+        holds[n] = x->hold;
+    }
+    struct connection_call call = {.api_key = API_PRODUCE,
+                                   .version_max = names_only ? 12 : INT16_MAX,
+                                   .request = &request,
+                                   .reply = on_response,
+                                   .context = r,
+                                   .timeout_us = a->link.cluster->config.request_timeout_us,
+                                   .holds = holds,
+                                   .holds_count = count};
+    struct error e = connection_call(&a->link.connection, &call);
+    memory_free(topics);
+    memory_free(partitions);
+    memory_free(holds);
+    return e;
+}
+
+static void flush(struct appender *a) {
+    while (broker_link_ready(&a->link) && a->depth < a->depth_max && !list_empty(&a->ready)) {
+        struct append_request *r = NEW(struct append_request);
+        r->appender = a;
+        list_init(&r->appends);
+        size_t count = gather(a, r);
+        list_append(&a->requests, &r->link);
+        a->depth++;
+        struct error e = send_produce(a, r, count);
+        // The connection holds the payloads from here on; ours are not sent twice.
+        for (struct link *k = list_first(&r->appends); k; k = list_next(&r->appends, k)) {
+            struct append *x = CONTAINER_OF(k, struct append, link);
+            frame_release(x->hold);
+            x->hold = NULL;
+        }
+        if (error_is(&e)) {
+            broker_link_reset(&a->link, &e);
+            return;
+        }
+    }
+}
+
+static void on_flush(struct timer *t, int64_t now_us) {
+    (void)now_us;
+    flush(CONTAINER_OF(t, struct appender, flush));
+}
+
+// Response ----------------------------------------------------------------------------------------------------------
+
+static struct append *take_append(struct append_request *r, const struct produce_response_topic *t, int32_t index) {
+    for (struct link *k = list_first(&r->appends); k; k = list_next(&r->appends, k)) {
+        struct append *x = CONTAINER_OF(k, struct append, link);
+        if (!topic_partition_is(&x->partition->name, &t->name, &t->topic_id, index)) continue;
+        list_remove(&x->link);
+        return x;
+    }
+    return NULL;
+}
+
+static void answer(struct appender *a, struct append *x, int16_t error_code, int64_t base_offset) {
+    struct append_partition *p = x->partition;
+    if (p->appender == a && p->attempt == x->attempt) {
+        assert(p->unanswered > 0);
+        p->unanswered--;
+        p->on_answer(p, x, error_code, base_offset);
+    }
+    append_drop(a, x);
+}
+
+static void request_done(struct append_request *r, int16_t unanswered_code) {
+    struct link *k;
+    while ((k = list_take_first(&r->appends)))
+        answer(r->appender, CONTAINER_OF(k, struct append, link), unanswered_code, -1);
+    list_remove(&r->link);
+    r->appender->depth--;
+    memory_free(r);
+}
+
+static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {
+    (void)frame;
+    struct append_request *r = context;
+    struct appender *a = r->appender;
+    if (error_is(error)) {  // its partitions are told by on_lost; what became of the batches, only the log knows
+        struct link *k;
+        while ((k = list_take_first(&r->appends))) append_drop(a, CONTAINER_OF(k, struct append, link));
+        request_done(r, 0);
+        return;
+    }
+    const struct produce_response *p = response;
+    for (int32_t i = 0; i < p->responses_count; i++) {
+        for (int32_t k = 0; k < p->responses[i].partition_responses_count; k++) {
+            const struct produce_response_partition *q = &p->responses[i].partition_responses[k];
+            struct append *x = take_append(r, &p->responses[i], q->index);
+            if (x) answer(a, x, q->error_code, q->base_offset);
+        }
+    }
+    request_done(r, KAFKA_UNKNOWN_SERVER_ERROR);
+    if (!list_empty(&a->ready)) flush_soon(a);
+}
+
+static void on_link_ready(struct broker_link *l) {
+    struct appender *a = CONTAINER_OF(l, struct appender, link);
+    a->on_ready(a);
+}
+
+static void on_link_lost(struct broker_link *l, const struct error *why) {
+    struct appender *a = CONTAINER_OF(l, struct appender, link);
+    struct error kept = *why;
+    struct link *k;
+    while ((k = list_first(&a->members))) {
+        struct append_partition *p = CONTAINER_OF(k, struct append_partition, member);
+        appender_detach(p);
+        a->on_detached(p, &kept);
+    }
+    a->on_lost(a, &kept);
+}
+
+void appender_init(struct appender *a, struct cluster *cluster, int32_t node_id, int16_t acks, int32_t depth_max) {
+    *a = (struct appender){.env = cluster->env, .acks = acks, .depth_max = depth_max};
+    broker_link_init(&a->link, cluster, node_id);
+    a->link.on_ready = on_link_ready;
+    a->link.on_lost = on_link_lost;
+    list_init(&a->ready);
+    list_init(&a->members);
+    list_init(&a->requests);
+    list_init(&a->free_appends);
+    timer_init(&a->flush, on_flush);
+}
+
+void appender_stop(struct appender *a, bool abort) {
+    timer_cancel(&a->env->timers, &a->flush);
+    broker_link_stop(&a->link, abort);
+}
+
+void appender_free(struct appender *a) {
+    appender_stop(a, true);
+    assert(list_empty(&a->members) && list_empty(&a->requests));
+    struct link *k;
+    while ((k = list_take_first(&a->free_appends))) memory_free(CONTAINER_OF(k, struct append, link));
+    broker_link_free(&a->link);
+}

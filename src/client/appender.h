@@ -1,0 +1,68 @@
+// Appends to the partitions one broker leads: a pipeline of Produce requests on one connection, each with at most one
+// batch of each partition (two would be refused, error 87).
+//
+// Nothing is ever sent twice: when the connection goes, everything queued or unanswered is dropped, and the owners find
+// out from the log what became of it (design rule 1).
+#pragma once
+#include "client/broker_link.h"
+#include "client/topic_partition.h"
+
+struct append_partition;
+struct appender;
+
+// One batch on its way. Made by append_new(), owned by the appender once queued.
+struct append {
+    struct link link;
+    struct append_partition *partition;
+    uint32_t attempt;  // of the partition when queued: answers of an earlier attempt are nobody's
+    struct frame *hold;
+    const uint8_t *at;
+    int32_t size;
+    int32_t count;
+    int64_t base_offset;  // where it must land
+    int64_t max_timestamp;
+    int64_t queued_at_us;
+};
+
+struct append_partition {
+    struct topic_partition name;  // the owner's
+    void (*on_answer)(struct append_partition *p, const struct append *a, int16_t error_code, int64_t base_offset);
+
+    // appender.c
+    struct appender *appender;  // NULL: none
+    struct link ready;          // in appender->ready while it has something queued
+    struct link member;         // in appender->members
+    struct list queue;
+    uint32_t attempt;
+    uint32_t unanswered;        // of this attempt
+};
+
+struct appender {
+    struct broker_link link;
+    struct environment *env;
+    int16_t acks;               // 1 or -1
+    int32_t depth_max;          // requests without an answer
+    struct list ready, members, requests, free_appends;
+    int32_t depth;
+    struct timer flush;
+    bool names_only;            // a topic id was unknown to the broker: go by name from now on
+
+    // Called after all of its partitions were detached, each with on_detached.
+    void (*on_ready)(struct appender *a);
+    void (*on_lost)(struct appender *a, const struct error *why);
+    void (*on_detached)(struct append_partition *p, const struct error *why);
+    void *context;
+};
+
+void appender_init(struct appender *a, struct cluster *cluster, int32_t node_id, int16_t acks, int32_t depth_max);
+void appender_stop(struct appender *a, bool abort);  // detaches nobody: the owner does it first
+void appender_free(struct appender *a);
+
+void append_partition_init(struct append_partition *p);
+void appender_attach(struct appender *a, struct append_partition *p);
+
+// Drops what is queued and disowns what is unanswered; its answers will not be told. Fine when attached to none.
+void appender_detach(struct append_partition *p);
+
+// Queues the batch at `at` (header already stamped, inside `hold`, which is held until written).
+void appender_queue(struct append_partition *p, const struct append *what);

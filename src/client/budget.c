@@ -1,0 +1,56 @@
+// Bytes in flight of a shard.
+#include "client/budget.h"
+
+#include <assert.h>
+
+void budget_init(struct budget *b, int64_t limit) {
+    *b = (struct budget){.limit = limit};
+    list_init(&b->waiting);
+}
+
+static bool wait_for_room(struct budget *b, struct budget_waiter *waiter) {
+    if (!link_linked(&waiter->link)) list_append(&b->waiting, &waiter->link);
+    return false;
+}
+
+static bool take(struct budget *b, int64_t bytes) {
+    b->used += bytes;
+    if (b->used > b->used_peak) b->used_peak = b->used;
+    return true;
+}
+
+bool budget_take(struct budget *b, int64_t bytes, struct budget_waiter *waiter) {
+    assert(bytes >= 0);
+    // An empty budget lets anything through, or a small limit would mean no progress at all.
+    if (b->used > 0 && b->used + bytes > b->limit / 2) return wait_for_room(b, waiter);
+    return take(b, bytes);
+}
+
+bool budget_take_oversized(struct budget *b, int64_t bytes, struct budget_waiter *waiter) {
+    if (b->oversized || b->used + bytes > b->limit) return wait_for_room(b, waiter);
+    b->oversized = true;
+    return take(b, bytes);
+}
+
+void budget_oversized_done(struct budget *b) {
+    assert(b->oversized);
+    b->oversized = false;
+}
+
+void budget_release(struct budget *b, int64_t bytes) {
+    assert(bytes >= 0 && bytes <= b->used);
+    b->used -= bytes;
+    // Each waiter is asked once; one that still finds no room links itself again, at the end.
+    struct list asked;
+    list_init(&asked);
+    struct link *k;
+    while ((k = list_take_first(&b->waiting))) list_append(&asked, k);
+    while ((k = list_take_first(&asked))) {
+        struct budget_waiter *w = CONTAINER_OF(k, struct budget_waiter, link);
+        w->room(w);
+    }
+}
+
+void budget_withdraw(struct budget_waiter *waiter) {
+    if (link_linked(&waiter->link)) list_remove(&waiter->link);
+}

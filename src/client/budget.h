@@ -1,0 +1,32 @@
+// Bytes in flight of a shard, as one number with a limit: what has been asked of the sources or received from them and
+// is not yet acknowledged by a destination. Back-pressure is nothing else: what isn't acknowledged isn't fetched.
+//
+// Usual fetches take from the first half of the limit. The second half is kept for responses larger than what was asked
+// for (a broker answers with at least one whole batch, KIP-74), one at a time: so a batch of up to half the budget gets
+// through whatever else goes on.
+#pragma once
+#include "base/list.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct budget_waiter {
+    struct link link;
+    void (*room)(struct budget_waiter *w);  // called once, from inside budget_release(): try again
+};
+
+struct budget {
+    int64_t limit, used, used_peak;
+    bool oversized;  // the one oversized response is under way
+    struct list waiting;
+};
+
+void budget_init(struct budget *b, int64_t limit);
+
+// False: no room now; the waiter is called when there may be.
+bool budget_take(struct budget *b, int64_t bytes, struct budget_waiter *waiter);
+bool budget_take_oversized(struct budget *b, int64_t bytes, struct budget_waiter *waiter);
+void budget_oversized_done(struct budget *b);
+
+void budget_release(struct budget *b, int64_t bytes);
+void budget_withdraw(struct budget_waiter *waiter);

@@ -1,0 +1,336 @@
+// A fetch session with one source broker: requests that say what changed, and responses handed over partition by
+// partition.
+#include "client/fetch_session.h"
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "client/cluster.h"
+#include "wire/error_codes.h"
+#include "wire/messages.h"
+
+#include <assert.h>
+
+// A removed partition the broker must still be told to forget.
+struct forgotten {
+    struct link link;
+    char *topic;
+    struct wire_uuid topic_id;
+    int32_t index;
+};
+
+static void fetch_soon(struct fetch_session *s) {
+    if (!s->fetching && !timer_is_set(&s->next)) timer_set(&s->env->timers, &s->next, s->env->now_us);
+}
+
+static void forgotten_free(struct forgotten *f) {
+    memory_free(f->topic);
+    memory_free(f);
+}
+
+// The next request opens a new session: everything is sent, nothing need be forgotten.
+static void start_over(struct fetch_session *s) {
+    s->session_id = 0;
+    s->session_epoch = 0;
+    struct link *k;
+    while ((k = list_take_first(&s->forgotten))) forgotten_free(CONTAINER_OF(k, struct forgotten, link));
+    for (k = list_first(&s->partitions); k; k = list_next(&s->partitions, k)) {
+        struct fetch_partition *p = CONTAINER_OF(k, struct fetch_partition, link);
+        p->known = false;
+        if (!link_linked(&p->changed)) list_append(&s->changed, &p->changed);
+    }
+}
+
+void fetch_session_add(struct fetch_session *s, struct fetch_partition *p) {
+    assert(!p->session);
+    p->session = s;
+    p->known = false;
+    list_append(&s->partitions, &p->link);
+    list_append(&s->changed, &p->changed);
+    s->partitions_count++;
+    fetch_soon(s);
+}
+
+void fetch_session_remove(struct fetch_partition *p) {
+    struct fetch_session *s = p->session;
+    if (!s) return;
+    p->session = NULL;
+    list_remove(&p->link);
+    if (link_linked(&p->changed)) list_remove(&p->changed);
+    s->partitions_count--;
+    if (!p->known) return;
+    struct forgotten *f = NEW(struct forgotten);
+    f->topic = memory_copy_string(p->name.topic);
+    f->topic_id = p->name.topic_id;
+    f->index = p->name.index;
+    list_append(&s->forgotten, &f->link);
+}
+
+// Request -----------------------------------------------------------------------------------------------------------
+
+// A fair share of the response, so that one request's answer serves many partitions: the produce requests made of it
+// then carry many partitions each.
+static int32_t bytes_max_each(const struct fetch_session *s) {
+    int32_t share = s->bytes_max / (s->active > 0 ? s->active : 1);
+    return share > FETCH_PARTITION_BYTES_MIN ? share : FETCH_PARTITION_BYTES_MIN;
+}
+
+struct request_parts {
+    struct fetch_request request;
+    struct fetch_request_topic *topics;
+    struct fetch_request_partition *partitions;
+    struct fetch_request_forgotten_topic *forgotten;
+    int32_t *forgotten_indexes;
+    bool names_only;
+};
+
+static size_t count_links(const struct list *l) {
+    size_t n = 0;
+    for (const struct link *k = list_first(l); k; k = list_next(l, k)) n++;
+    return n;
+}
+
+static void add_changed(struct fetch_session *s, struct request_parts *r) {
+    size_t count = count_links(&s->changed), n = 0;
+    r->topics = memory_alloc_zeroed(count + 1, sizeof *r->topics);
+    r->partitions = memory_alloc_zeroed(count + 1, sizeof *r->partitions);
+    r->request.topics = r->topics;
+    int32_t share = bytes_max_each(s);
+    const char *topic = NULL;
+    for (struct link *k = list_first(&s->changed); k; k = list_next(&s->changed, k), n++) {
+        struct fetch_partition *p = CONTAINER_OF(k, struct fetch_partition, changed);
+        if (uuid_is_zero(&p->name.topic_id)) r->names_only = true;
+        if (!topic || strcmp(topic, p->name.topic) != 0)
+            r->topics[r->request.topics_count++] = (struct fetch_request_topic){
+                text_of(p->name.topic), p->name.topic_id, &r->partitions[n], 0};
+        topic = p->name.topic;
+        struct fetch_request_partition *q = &r->partitions[n];
+        message_defaults(&fetch_request_partition_message, q);
+        q->partition = p->name.index;
+        q->current_leader_epoch = p->leader_epoch;
+        q->fetch_offset = p->fetch_offset;
+        q->last_fetched_epoch = p->last_fetched_epoch;
+        q->partition_max_bytes = share;
+        r->topics[r->request.topics_count - 1].partitions_count++;
+    }
+}
+
+static void add_forgotten(struct fetch_session *s, struct request_parts *r) {
+    size_t count = count_links(&s->forgotten), n = 0;
+    r->forgotten = memory_alloc_zeroed(count + 1, sizeof *r->forgotten);
+    r->forgotten_indexes = memory_alloc_zeroed(count + 1, sizeof *r->forgotten_indexes);
+    r->request.forgotten_topics_data = r->forgotten;
+    for (struct link *k = list_first(&s->forgotten); k; k = list_next(&s->forgotten, k), n++) {
+        struct forgotten *f = CONTAINER_OF(k, struct forgotten, link);
+        if (uuid_is_zero(&f->topic_id)) r->names_only = true;
+        r->forgotten_indexes[n] = f->index;
+        r->forgotten[r->request.forgotten_topics_data_count++] = (struct fetch_request_forgotten_topic){
+            text_of(f->topic), f->topic_id, &r->forgotten_indexes[n], 1};
+    }
+}
+
+static void mark_sent(struct fetch_session *s) {
+    struct link *k;
+    while ((k = list_take_first(&s->changed))) CONTAINER_OF(k, struct fetch_partition, changed)->known = true;
+    while ((k = list_take_first(&s->forgotten))) forgotten_free(CONTAINER_OF(k, struct forgotten, link));
+}
+
+static void on_response(void *context, const struct error *error, const void *response, struct frame *frame);
+
+static struct error send_fetch(struct fetch_session *s) {
+    struct request_parts r = {0};
+    message_defaults(&fetch_request_message, &r.request);
+    r.request.max_wait_ms = s->wait_ms_max;
+    r.request.min_bytes = 1;
+    r.request.max_bytes = s->bytes_max;
+    r.request.isolation_level = 1;  // read_committed: undecided data never crosses
+    r.request.session_id = s->session_id;
+    r.request.session_epoch = s->session_epoch;
+    add_changed(s, &r);
+    add_forgotten(s, &r);
+    struct connection_call call = {.api_key = API_FETCH,
+                                   .version_max = r.names_only ? 12 : INT16_MAX,
+                                   .request = &r.request,
+                                   .reply = on_response,
+                                   .context = s,
+                                   .timeout_us = s->link.cluster->config.request_timeout_us + s->wait_ms_max * 1000};
+    struct error e = connection_call(&s->link.connection, &call);
+    memory_free(r.topics);
+    memory_free(r.partitions);
+    memory_free(r.forgotten);
+    memory_free(r.forgotten_indexes);
+    return e;
+}
+
+static void fetch_now(struct fetch_session *s) {
+    if (s->fetching || !broker_link_ready(&s->link) || s->partitions_count == 0) return;
+    if (!budget_take(s->budget, s->bytes_max, &s->waiter)) return;
+    s->reserved = s->bytes_max;
+    struct error e = send_fetch(s);
+    if (error_is(&e)) {
+        budget_release(s->budget, s->reserved);
+        s->reserved = 0;
+        broker_link_reset(&s->link, &e);
+        return;
+    }
+    s->fetching = true;
+    mark_sent(s);
+}
+
+static void on_next(struct timer *t, int64_t now_us) {
+    (void)now_us;
+    fetch_now(CONTAINER_OF(t, struct fetch_session, next));
+}
+
+static void on_room(struct budget_waiter *w) {
+    struct fetch_session *s = CONTAINER_OF(w, struct fetch_session, waiter);
+    if (s->link.connection.paused) connection_resume(&s->link.connection);
+    else fetch_soon(s);
+}
+
+static bool admit(struct connection *c, size_t frame_size) {
+    struct fetch_session *s = CONTAINER_OF(CONTAINER_OF(c, struct broker_link, connection), struct fetch_session, link);
+    if ((int64_t)frame_size <= s->reserved + s->oversized) return true;
+    int64_t more = (int64_t)frame_size - s->reserved;
+    if (more > s->budget->limit / 2) more = s->budget->limit / 2;  // refused below, when the batch is looked at
+    if (!budget_take_oversized(s->budget, more, &s->waiter)) return false;
+    s->oversized = more;
+    return true;
+}
+
+// Response ----------------------------------------------------------------------------------------------------------
+
+static void give_back(struct fetch_session *s, int64_t kept) {
+    int64_t taken = s->reserved + s->oversized;
+    if (s->oversized > 0) budget_oversized_done(s->budget);
+    s->reserved = s->oversized = 0;
+    if (kept <= taken) budget_release(s->budget, taken - kept);
+    else s->budget->used += kept - taken;
+}
+
+// Responses name partitions in the order of the session; a small map would cost more than this walk saves.
+static struct fetch_partition *find(struct fetch_session *s, struct link **hint, const struct fetch_response_topic *t,
+                                    int32_t index) {
+    struct link *from = *hint ? *hint : list_first(&s->partitions);
+    for (struct link *k = from; k; k = list_next(&s->partitions, k)) {
+        struct fetch_partition *p = CONTAINER_OF(k, struct fetch_partition, link);
+        if (topic_partition_is(&p->name, &t->topic, &t->topic_id, index)) return p;
+    }
+    for (struct link *k = list_first(&s->partitions); k && k != from; k = list_next(&s->partitions, k)) {
+        struct fetch_partition *p = CONTAINER_OF(k, struct fetch_partition, link);
+        if (topic_partition_is(&p->name, &t->topic, &t->topic_id, index)) return p;
+    }
+    return NULL;
+}
+
+static int64_t take_partition(struct fetch_session *s, struct fetch_partition *p,
+                              const struct fetch_response_partition *r, struct frame *frame) {
+    struct fetch_answer a = {.error_code = r->error_code,
+                             .high_watermark = r->high_watermark,
+                             .last_stable_offset = r->last_stable_offset,
+                             .log_start = r->log_start_offset,
+                             .diverging_end = r->diverging_epoch.epoch >= 0 ? r->diverging_epoch.end_offset : -1,
+                             .frame = frame};
+    if (r->records.size > 0) a.records = (struct bytes){r->records.at, (size_t)r->records.size};
+    int64_t before = p->fetch_offset, kept = s->on_answer(s, p, &a);
+    if (p->session == s && p->fetch_offset != before) {
+        // To the end of the list, as the broker does with it: the others get their turn first.
+        list_remove(&p->link);
+        list_append(&s->partitions, &p->link);
+        if (!link_linked(&p->changed)) list_append(&s->changed, &p->changed);
+    }
+    return kept;
+}
+
+static void take_topics(struct fetch_session *s, const struct fetch_response *r, struct frame *frame) {
+    int64_t kept = 0;
+    int32_t active = 0;
+    struct link *hint = NULL;
+    for (int32_t i = 0; i < r->responses_count; i++) {
+        for (int32_t k = 0; k < r->responses[i].partitions_count; k++) {
+            const struct fetch_response_partition *rp = &r->responses[i].partitions[k];
+            struct fetch_partition *p = find(s, &hint, &r->responses[i], rp->partition_index);
+            if (!p) continue;  // removed while the fetch was under way
+            struct link *after = list_next(&s->partitions, &p->link);
+            if (rp->records.size > 0) active++;
+            kept += take_partition(s, p, rp, frame);
+            hint = after && link_linked(after) ? after : NULL;
+        }
+    }
+    if (active > 0) s->active = active;
+    give_back(s, kept);
+}
+
+static void session_error(struct fetch_session *s, int16_t code) {
+    give_back(s, 0);
+    if (code == KAFKA_FETCH_SESSION_ID_NOT_FOUND || code == KAFKA_INVALID_FETCH_SESSION_EPOCH ||
+        code == KAFKA_FETCH_SESSION_TOPIC_ID_ERROR) {
+        start_over(s);  // the broker has forgotten it, or topic ids have become known: normal (KIP-227, KIP-516)
+        fetch_soon(s);
+        return;
+    }
+    struct error why = error_make(ERROR_KAFKA, code, "Fetch", "%s:%u refused a fetch: %s", s->link.connection.host,
+                                  s->link.connection.port, kafka_error_name(code));
+    broker_link_reset(&s->link, &why);
+}
+
+static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {
+    struct fetch_session *s = context;
+    s->fetching = false;
+    if (error_is(error)) {
+        give_back(s, 0);
+        return;  // on_lost follows, or fetch_session_stop() is at work
+    }
+    const struct fetch_response *r = response;
+    if (r->error_code != KAFKA_NONE) {
+        session_error(s, r->error_code);
+        return;
+    }
+    if (s->session_id == 0) s->session_id = r->session_id;
+    if (s->session_id != 0) s->session_epoch = s->session_epoch == INT32_MAX ? 1 : s->session_epoch + 1;
+    take_topics(s, r, frame);
+    if (s->session_id == 0) start_over(s);  // the broker's session cache is full: every fetch is a full one
+    fetch_now(s);
+}
+
+static void on_ready(struct broker_link *l) {
+    struct fetch_session *s = CONTAINER_OF(l, struct fetch_session, link);
+    start_over(s);
+    fetch_now(s);
+}
+
+static void on_link_lost(struct broker_link *l, const struct error *why) {
+    struct fetch_session *s = CONTAINER_OF(l, struct fetch_session, link);
+    budget_withdraw(&s->waiter);
+    s->on_lost(s, why);
+}
+
+void fetch_session_init(struct fetch_session *s, struct cluster *cluster, int32_t node_id, struct budget *budget) {
+    *s = (struct fetch_session){.env = cluster->env, .budget = budget, .bytes_max = MiB, .wait_ms_max = 500};
+    broker_link_init(&s->link, cluster, node_id);
+    s->link.on_ready = on_ready;
+    s->link.on_lost = on_link_lost;
+    s->link.connection.admit = admit;
+    s->waiter.room = on_room;
+    list_init(&s->partitions);
+    list_init(&s->changed);
+    list_init(&s->forgotten);
+    timer_init(&s->next, on_next);
+}
+
+void fetch_session_start(struct fetch_session *s) {
+    s->link.connection.receive_hint = (size_t)s->bytes_max + 64 * KiB;
+    broker_link_start(&s->link);
+}
+
+void fetch_session_stop(struct fetch_session *s) {
+    timer_cancel(&s->env->timers, &s->next);
+    budget_withdraw(&s->waiter);
+    broker_link_stop(&s->link, true);
+}
+
+void fetch_session_free(struct fetch_session *s) {
+    assert(s->partitions_count == 0);
+    fetch_session_stop(s);
+    start_over(s);
+    broker_link_free(&s->link);
+}

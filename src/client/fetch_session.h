@@ -1,0 +1,63 @@
+// A fetch session (KIP-227) with one source broker over a set of partitions: one fetch outstanding, only changes are
+// sent. Several sessions over disjoint partitions fill a long link.
+//
+// A partition in the session is fetched from `fetch_offset` on; each response with records is handed over and moves the
+// offset past the last whole batch in it. What is handed over counts against the budget until fetch_session_done().
+#pragma once
+#include "client/broker_link.h"
+#include "client/budget.h"
+#include "client/topic_partition.h"
+
+struct fetch_session;
+
+struct fetch_partition {
+    // The owner's, before fetch_session_add().
+    struct topic_partition name;
+    int64_t fetch_offset;
+    int32_t leader_epoch;        // current one, or -1
+    int32_t last_fetched_epoch;  // epoch of the batch before fetch_offset, or -1: lets the source report divergence
+
+    // fetch_session.c
+    struct fetch_session *session;  // NULL: not in any
+    struct link link;               // in session->partitions
+    struct link changed;            // in session->changed: the broker has to be told
+    bool known;                     // the broker has it in its session
+};
+
+struct fetch_answer {
+    int16_t error_code;
+    int64_t high_watermark, last_stable_offset, log_start;
+    int64_t diverging_end;  // -1, or where the source says that our epoch ended
+    struct bytes records;   // whole batches, then perhaps a part of one
+    struct frame *frame;    // hold it to keep `records`
+};
+
+struct fetch_session {
+    struct broker_link link;
+    struct environment *env;
+    struct budget *budget;
+    struct budget_waiter waiter;
+    int32_t bytes_max, wait_ms_max;
+    struct list partitions, changed, forgotten;
+    int32_t partitions_count;
+    int32_t session_id, session_epoch;
+    bool fetching, admitted_oversized;
+    int64_t reserved, oversized;
+    int32_t active;  // partitions that had records in the last response
+    struct timer next;
+
+    // Called for each partition that has records or an error, and for each whose high watermark moved. The callee may
+    // remove partitions. Answers how many bytes of `records` it keeps counted (it gives them back through
+    // budget_release()), and sets fetch_offset to what it wants next.
+    int64_t (*on_answer)(struct fetch_session *s, struct fetch_partition *p, const struct fetch_answer *a);
+    void (*on_lost)(struct fetch_session *s, const struct error *why);
+    void *context;
+};
+
+void fetch_session_init(struct fetch_session *s, struct cluster *cluster, int32_t node_id, struct budget *budget);
+void fetch_session_start(struct fetch_session *s);
+void fetch_session_stop(struct fetch_session *s);  // no callbacks any more; partitions are still in it
+void fetch_session_free(struct fetch_session *s);  // asserts that no partition is in it
+
+void fetch_session_add(struct fetch_session *s, struct fetch_partition *p);
+void fetch_session_remove(struct fetch_partition *p);  // fine when it is in none
