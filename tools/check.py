@@ -181,6 +181,7 @@ def main():
     arguments.add_argument("--build", default="build", metavar="FOLDER")
     arguments.add_argument("part", nargs="*")
     options = arguments.parse_args()
+    ENVIRONMENT["ODRAZ"] = os.path.join(ROOT, options.build, "odraz")  # the program that the broker tests run
     begin = time.monotonic()
     total, broken = Outcome(), set()
     for name, needs, doing in chosen(parts(options.build), options.part):

@@ -102,7 +102,7 @@ def jumps_in_macros(sources):
 def opening(sources):
     """A file opens with a sentence that says what it is for."""
     for s in kinds(sources, *CODE):
-        if len(re.findall(r"\w+", opening_words(s))) < 4:
+        if len(re.findall(r"\w+", opening_words(s))) < 3:
             yield s.path, 1, "the file does not open with a sentence saying what it is for"
 
 
