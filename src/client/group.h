@@ -1,0 +1,104 @@
+// One member of a group under the classic group protocol, with a protocol type of its own (as Connect has one): finds
+// the coordinator, joins, syncs, sends heartbeats, leaves. Pure: what it knows of the world comes by its connection.
+//
+// The coordinator is spoken to on a connection nothing else uses, since a JoinGroup blocks it until all members have
+// rejoined. A rebalance takes nothing away (KIP-429): what the member was assigned is its own until `assigned` says
+// otherwise, `lost` is called, or its owner's guard time after last_heard_us has passed.
+#pragma once
+#include "base/limits.h"
+#include "client/connection.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GROUP_GENERATION_NONE (-1)
+#define GROUP_HOST_MAX 256
+
+// A member as the leader sees it, borrowed during assign().
+struct group_member {
+    struct wire_text member_id;
+    struct wire_text instance_id;  // group.instance.id (KIP-345); size -1 for a dynamic member
+    struct bytes metadata;
+    size_t assignment_size;        // set by assign()
+};
+
+// What the owner is asked and told; none of these may call group_free(). All get `context`.
+struct group_callbacks {
+    // The address of some broker of the cluster, another one each time if there are more. False: none known yet.
+    bool (*any_broker)(void *context, char *host, size_t host_size, uint16_t *port);
+    // Appends what this member says in the JoinGroup that is about to be sent.
+    void (*metadata)(void *context, struct buffer *out);
+    // This member leads `generation`: appends the members' assignments to `out`, in order, and sets their sizes.
+    void (*assign)(void *context, int32_t generation, struct group_member *members, int32_t count, struct buffer *out);
+    void (*assigned)(void *context, int32_t generation, struct bytes assignment);
+    // last_heard_us moved; comes before assigned().
+    void (*heard)(void *context);
+    // The coordinator no longer counts us as who we were: what was assigned is gone at once. It joins anew by itself.
+    void (*lost)(void *context, const struct error *why);
+    // After group_stop(): the group is off and may be freed or started again.
+    void (*stopped)(void *context);
+};
+
+// Texts are borrowed until group_free().
+struct group_config {
+    const char *client_id;
+    const char *group_id;
+    const char *protocol_type, *protocol_name;
+    const char *instance_id;  // NULL: a dynamic member
+    int32_t session_timeout_ms;
+    int32_t rebalance_timeout_ms;  // at least the session time-out
+    int32_t heartbeat_interval_ms;
+    int64_t open_timeout_us, request_timeout_us;  // of requests that the coordinator does not hold back
+    int64_t backoff_us, backoff_max_us;           // between attempts
+    int64_t backoff_refused_us;                   // after what only a person can put right
+};
+
+enum group_state {
+    GROUP_OFF,
+    GROUP_PAUSING,   // waits before the next attempt
+    GROUP_SEEKING,   // asks some broker who coordinates
+    GROUP_REACHING,  // connects to the coordinator
+    GROUP_JOINING,   // JoinGroup is under way
+    GROUP_SYNCING,   // SyncGroup is under way
+    GROUP_STABLE,    // heartbeats
+    GROUP_LEAVING,   // LeaveGroup is to be sent or under way
+};
+
+struct group {
+    struct environment *env;
+    struct group_config config;
+    struct group_callbacks callbacks;
+    void *context;
+    enum group_state state;
+    struct connection connection;
+    struct timer timer;  // the end of a pause, or the next heartbeat or JoinGroup
+
+    const char *instance_id;               // config's, until another instance under the same id fenced us
+    char member_id[GROUP_MEMBER_ID_MAX];   // "" = none
+    char host[GROUP_HOST_MAX];             // of the broker being talked to
+    uint16_t port;
+    int32_t generation;      // the newest one a JoinGroup was answered with; GROUP_GENERATION_NONE = none
+    int64_t member_since_us; // when the JoinGroup that got us in without a member id was answered
+    int64_t last_heard_us;   // when the newest JoinGroup, SyncGroup or Heartbeat that succeeded was SENT
+    int64_t sent_us;         // when the request under way was sent
+    bool joined_without_id;  // the JoinGroup under way carries no member id
+    bool synced;             // an assignment of `generation` arrived
+    bool in_flight;          // a heartbeat is
+    const char *rejoin_why;  // JoinGroup is due, NULL = is not; static text for the broker's log (KIP-800)
+    int64_t backoff_us;
+    enum error_kind reported_kind;  // logged last since things went well; repeats are not logged again
+    int32_t reported_code;
+};
+
+void group_init(struct group *g, struct environment *env, const struct group_config *config,
+                const struct group_callbacks *callbacks, void *context);
+void group_free(struct group *g);  // closes; no callback
+
+void group_start(struct group *g);  // state must be OFF
+
+// Leaves and calls `stopped`, at the earliest in a later entry. Only a dynamic member says LeaveGroup: a static one is
+// expected back (KIP-345) and counts as member until its session times out. What was assigned must be given up before.
+void group_stop(struct group *g);
+
+// Joins again as soon as possible, with new metadata. `why` is static text. Ignored when OFF or LEAVING.
+void group_rejoin(struct group *g, const char *why);

@@ -1,0 +1,18 @@
+// Between group.c, which knows the states, and group_requests.c, which knows the conversations.
+#pragma once
+#include "client/group.h"
+
+// group.c
+void group_open(struct group *g, enum group_state state);  // to g->host; the connection must be CLOSED
+void group_pause(struct group *g, const struct error *why, int64_t pause_us);  // then seeks the coordinator again
+void group_pause_longer(struct group *g, const struct error *why);             // twice as long each time
+void group_went_well(struct group *g);                                         // a request sent at g->sent_us
+void group_refused(struct group *g, const char *where, int16_t code);          // does what the code means
+void group_off(struct group *g);
+void group_leave_unsaid(struct group *g);  // LEAVING becomes OFF in a later entry
+
+// group_requests.c; the connection must be READY
+void group_find_coordinator(struct group *g);
+void group_join(struct group *g);
+void group_say_heartbeat(struct group *g);
+void group_say_leave(struct group *g);

@@ -1,0 +1,82 @@
+// Which slices of a flow this instance owns now, and until when it may act on that (design rule 7).
+//
+// The instances of a flow are members of one group at the destination. A slice is owned from slice_gained() until
+// slice_revoked(). Whatever happens, nothing may be sent for any slice at or after fence_us: by then the coordinator
+// may count this instance as gone, and only after its session time-out does somebody else start. Connections that
+// append therefore point to fence_us (struct connection, fence_us), which moves on with each heartbeat.
+//
+// Built with ODRAZ_TEST_NO_OWNERSHIP, every instance believes to own everything: only tests want that.
+#pragma once
+#include "client/group.h"
+#include "mirror/slices.h"
+
+enum revoke_reason {
+    REVOKE_MOVED,   // it goes to another instance: finish what is under way, then ownership_released()
+    REVOKE_FENCED,  // the guard time passed unheard: abort the connections that append, now; nothing to report
+    REVOKE_LOST,    // the coordinator no longer counts us as member: the same
+    REVOKE_STOPPED, // ownership_stop(): as REVOKE_MOVED
+};
+
+// None of these may call ownership_free(). All get `context`.
+struct ownership_callbacks {
+    bool (*any_broker)(void *context, char *host, size_t host_size, uint16_t *port);  // see client/group.h
+    void (*slice_gained)(void *context, int32_t slice);
+    void (*slice_revoked)(void *context, int32_t slice, enum revoke_reason reason);
+    void (*stopped)(void *context);  // after ownership_stop(): may be freed now
+};
+
+struct ownership_config {
+    const char *client_id;
+    const char *source_alias, *target_alias;  // the group is odraz.<source>-><target>
+    const char *instance_id;                  // group.instance.id, NULL: a dynamic member
+    int32_t slices;                           // the same in all instances of the flow, 1 .. SLICES_MAX
+    int32_t weight;                           // share of the slices, 1 .. SLICES_WEIGHT_MAX; 0 takes none
+    int32_t session_timeout_ms;
+    int32_t heartbeat_interval_ms;            // a tenth of the session time-out is right
+    int64_t open_timeout_us;
+    // How long an instance that (re)starts under instance_id waits before it takes what its predecessor had. The
+    // coordinator puts a static member in its predecessor's place at once, though the predecessor may be alive and cut
+    // off: safe is session_timeout_ms. 0 is for who knows that it is dead.
+    int32_t predecessor_wait_ms;
+};
+
+#define GROUP_ID_MAX (2 * ALIAS_SIZE_MAX + 16)
+
+struct ownership {
+    struct environment *env;
+    struct ownership_config config;
+    struct ownership_callbacks callbacks;
+    void *context;
+
+    int64_t fence_us;    // environment's clock; INT64_MIN while nothing may be sent
+    int32_t generation;  // of the group, when slices were last assigned; GROUP_GENERATION_NONE = never
+    struct slices owned;     // gained and not revoked
+    struct slices draining;  // revoked, still held until ownership_released()
+
+    struct group group;
+    char group_id[GROUP_ID_MAX];
+    int32_t known_generation;  // what our newest metadata said
+    bool stopping, started;
+    struct timer fence, wait;
+};
+
+void ownership_init(struct ownership *o, struct environment *env, const struct ownership_config *config,
+                    const struct ownership_callbacks *callbacks, void *context);
+void ownership_free(struct ownership *o);  // no callbacks
+void ownership_start(struct ownership *o);
+
+// Revokes everything (REVOKE_STOPPED), leaves once all is released, and calls `stopped`, perhaps before it returns.
+void ownership_stop(struct ownership *o);
+
+// The slice is drained: nothing of it is in flight any more. Only for slices revoked with REVOKE_MOVED or
+// REVOKE_STOPPED; ignored when they were fenced or lost meanwhile. May be called from inside slice_revoked().
+void ownership_released(struct ownership *o, int32_t slice);
+
+static inline bool ownership_owns(const struct ownership *o, int32_t slice) {
+    return slices_has(&o->owned, slice);
+}
+
+static inline int32_t ownership_slice(const struct ownership *o, const char *topic, size_t topic_size,
+                                      int32_t partition) {
+    return slice_of_partition(topic, topic_size, partition, o->config.slices);
+}
