@@ -160,6 +160,7 @@ public class Load {
     // What a load sends, all of it decided by one seed.
     private static final class Mix {
         final SplittableRandom random;
+        final int sizeMin;
         final int sizeMax;
         final int keys;
         final long timestamp;
@@ -167,6 +168,7 @@ public class Load {
 
         Mix(JsonNode in) {
             random = new SplittableRandom(in.get("seed").asLong());
+            sizeMin = in.get("size_min").asInt();
             sizeMax = in.get("size_max").asInt();
             keys = in.get("keys").asInt();
             timestamp = in.get("timestamp").asLong();
@@ -179,7 +181,7 @@ public class Load {
         int size() {
             int draw = random.nextInt(1000);
             int largest = draw < 50 ? 0 : draw < 800 ? 200 : draw < 990 ? 4000 : draw < 999 ? 60_000 : sizeMax;
-            return Math.min(largest == 0 ? 0 : random.nextInt(largest + 1), sizeMax);
+            return Math.max(sizeMin, Math.min(random.nextInt(largest + 1), sizeMax));
         }
 
         byte[] bytes(int size) {
@@ -194,7 +196,7 @@ public class Load {
         ProducerRecord<byte[], byte[]> record(String topic, int partition, long n) {
             byte[] key = keys > 0 ? ("key-" + random.nextInt(keys)).getBytes()
                 : random.nextInt(4) == 0 ? null : bytes(random.nextInt(40));
-            byte[] value = random.nextInt(50) == 0 ? null : bytes(size());
+            byte[] value = sizeMin == 0 && random.nextInt(50) == 0 ? null : bytes(size());
             Long at = timestamp < 0 ? null : (Long) (timestamp + n);
             ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(topic, partition, at, key, value);
             for (int i = random.nextInt(8) - 5; i > 0; i--) {
@@ -292,7 +294,7 @@ public class Load {
                 }
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
                     if (record.offset() < to) {
-                        digest.update(flat(record));
+                        digest.update(flat(record, in.get("timestamp_type").asBoolean()));
                         records++;
                     }
                 }
@@ -302,12 +304,14 @@ public class Load {
         out.put("sha256", HexFormat.of().formatHex(digest.digest()));
     }
 
-    private static byte[] flat(ConsumerRecord<byte[], byte[]> record) throws Exception {
+    private static byte[] flat(ConsumerRecord<byte[], byte[]> record, boolean withType) throws Exception {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         DataOutputStream data = new DataOutputStream(bytes);
         data.writeLong(record.offset());
         data.writeLong(record.timestamp());
-        data.writeUTF(record.timestampType().name());
+        if (withType) {
+            data.writeUTF(record.timestampType().name());
+        }
         write(data, record.key());
         write(data, record.value());
         for (Header header : record.headers()) {

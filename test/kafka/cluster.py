@@ -1,4 +1,4 @@
-"""Real Kafka clusters on this machine: KRaft, broker and controller in one process, started in seconds, ended surely."""
+"""Real Kafka clusters on this machine: KRaft, broker and controller in one process, started in seconds."""
 
 import os
 import shutil
@@ -118,6 +118,16 @@ class Cluster:
     def restart(self, number, number_of_signal=signal.SIGTERM):
         self.kill(number, number_of_signal)
         self.start(number)
+
+    def heal(self):
+        """Whole again, whatever a test has done to it."""
+        for node in self.nodes.values():
+            node.proxy.mend()
+            if node.running():
+                self.resume(node.number)
+        down = [node.number for node in self.nodes.values() if not node.running()]
+        if down:
+            self.start(*down)
 
     def stop(self):
         """The end of a test: quick, not graceful."""

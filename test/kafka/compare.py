@@ -111,15 +111,16 @@ def compare_replicas(source_folder, replica_folders, start, end):
     return found, len(source)
 
 
-def compare_topic(source, destination, topic, mirrored, ends=None, same_start=True):
-    """Differences of a topic and its mirror over all replicas, below `ends` (the source's high watermarks)."""
-    ends = ends or source.offsets(topic)
+def compare_topic(source, destination, topic, mirrored, ends, same_start=True, partitions=None):
+    """Differences of a topic (or some partitions) and its mirror over all replicas, below `ends` of each partition."""
     starts = source.offsets(topic, protocol.EARLIEST)
     found, batches = [], 0
     copies = destination.metadata(mirrored)[mirrored]
     copy_starts = destination.offsets(mirrored, protocol.EARLIEST)
     copy_ends = destination.offsets(mirrored)
     for partition, (leader, _, _, _) in source.metadata(topic)[topic].items():
+        if partitions is not None and partition not in partitions:
+            continue
         name = f"{mirrored}-{partition}"
         if partition not in copies:
             found.append(f"{name}: not at the destination")
@@ -130,7 +131,8 @@ def compare_topic(source, destination, topic, mirrored, ends=None, same_start=Tr
             found.append(f"{name}: ends at {copy_ends[partition]}, at the source at {ends[partition]}")
         folders = [destination.partition_folder(node, mirrored, partition) for node in copies[partition][2]]
         start = max(starts[partition], copy_starts[partition])
-        told, count = compare_replicas(source.partition_folder(leader, topic, partition), folders, start, ends[partition])
+        original = source.partition_folder(leader, topic, partition)
+        told, count = compare_replicas(original, folders, start, ends[partition])
         found += told
         batches += count
     return found, batches

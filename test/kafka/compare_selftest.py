@@ -47,7 +47,8 @@ class JudgeTest(unittest.TestCase):
         return folder
 
     def judged(self, copy, start=100, end=118):
-        found, count = compare.compare_replicas(self.folder("source", self.log), [self.folder("copy", copy)], start, end)
+        source = self.folder("source", self.log)
+        found, count = compare.compare_replicas(source, [self.folder("copy", copy)], start, end)
         self.assertEqual(count, BATCHES)
         return "\n".join(found)
 
@@ -92,7 +93,8 @@ class JudgeTest(unittest.TestCase):
                         "offset 103: first_timestamp is")
 
     def test_two_batches_swapped_in_the_file(self):
-        self.assertSees([self.log[0], self.log[2], self.log[1], *self.log[3:]], "offset 103: stands twice or out of order")
+        swapped = [self.log[0], self.log[2], self.log[1], *self.log[3:]]
+        self.assertSees(swapped, "offset 103: stands twice or out of order")
 
     def test_a_shifted_offset(self):
         copy = self.log[:5] + [rebased(self.log[5], 116)]
@@ -103,7 +105,8 @@ class JudgeTest(unittest.TestCase):
                         "offset 109: the records differ", "offset 109: the CRC is wrong")
 
     def test_a_changed_byte_under_a_correct_crc(self):
-        self.assertSees(self.log[:3] + [patched(self.log[3], 70, b"X")] + self.log[4:], "offset 109: the records differ")
+        copy = self.log[:3] + [patched(self.log[3], 70, b"X")] + self.log[4:]
+        self.assertSees(copy, "offset 109: the records differ")
 
     def test_a_wrong_crc_alone(self):
         self.assertSees(self.log[:3] + [patched(self.log[3], CRC_AT, b"XXXX", repair=False)] + self.log[4:],
@@ -127,7 +130,7 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(self.judged(filler + self.log), "")
 
     def test_a_batch_that_is_just_being_written(self):
-        found, _ = compare.compare_replicas(self.folder("source", self.log + [self.log[0][:40]]),
+        found, _ = compare.compare_replicas(self.folder("source", self.log + [self.log[0][:80]]),
                                             [self.folder("copy", self.log)], 100, 118)
         self.assertEqual(found, [])
 

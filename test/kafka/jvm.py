@@ -92,7 +92,8 @@ def _dump_classes(version, properties, port):
                                                               "-Xlog:cds+dynamic=off"])
     child = process.launch(dump, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        net.wait_until(lambda: len(protocol.brokers_seen_by(f"127.0.0.1:{port}")) == 1, 60, "the first broker of " + version)
+        address = f"127.0.0.1:{port}"
+        net.wait_until(lambda: len(protocol.brokers_seen_by(address)) == 1, 60, "the first broker of " + version)
         child.terminate()
         child.wait(60)
     finally:

@@ -17,6 +17,18 @@ SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Load.java")
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 FOREVER = 1 << 53
 NOW = -1
+STEADY = {
+    "seed": 1,
+    "total": FOREVER,
+    "seconds": 3600,
+    "rate": 0,  # records a second; 0 for as many as possible
+    "codecs": CODECS,
+    "size_min": 0,  # bytes of a value
+    "size_max": 10000,  # seldom reached
+    "keys": 0,  # so many different keys; 0 for random and null ones
+    "timestamp": NOW,  # of the first record, each next one a millisecond later; NOW for the wall clock
+    "partitions": [],  # [] for all
+}
 
 
 class LoadError(Exception):
@@ -30,7 +42,8 @@ def _compiled(version):
     folder = os.path.join(kafka_jars.folder(version), "prepared", name)
     if not os.path.isdir(folder):
         work = process.temporary("javac")
-        subprocess.run(["javac", "-proc:none", "-nowarn", "-cp", jvm.class_path(version), "-d", work, SOURCE], check=True)
+        path = jvm.class_path(version)
+        subprocess.run(["javac", "-proc:none", "-nowarn", "-cp", path, "-d", work, SOURCE], check=True)
         shutil.copytree(work, folder + f".{os.getpid()}")
         os.replace(folder + f".{os.getpid()}", folder)
     return folder
@@ -56,6 +69,11 @@ class Pending:
         """Ends a produce() early; its result."""
         self._load.call("stop", load=str(self.number))
         return self.result(seconds)
+
+
+    def abandon(self):
+        """For a test's end: stops a produce() that may have ended long ago."""
+        self._load.call("stop", load=str(self.number))
 
 
 class Load:
@@ -115,21 +133,22 @@ class Load:
         self.call("reassign", cluster, topic=topic, partition=partition, replicas=replicas)
         self.call("elect", cluster, topic=topic, partition=partition)
 
-    def begin_produce(self, cluster, *topics, seed=1, total=FOREVER, seconds=FOREVER, rate=0, codecs=None, size_max=10000,
-                      keys=0, timestamp=NOW, partitions=(), **producer):
-        """Starts a load. `timestamp`: of the first record, each next one a millisecond later; NOW for the wall clock."""
-        return self.begin("produce", cluster, topics=topics, seed=seed, total=total, seconds=min(seconds, 1e9), rate=rate,
-                          codecs=codecs or CODECS, size_max=size_max, keys=keys, timestamp=timestamp,
-                          partitions=partitions, **producer)
+    def begin_produce(self, cluster, *topics, **options):
+        """Starts a load; the options stand in STEADY. Ends at `total` records, after `seconds`, or by stop()."""
+        return self.begin("produce", cluster, topics=topics, **{**STEADY, **options})
 
     def produce(self, cluster, *topics, **options):
         return self.begin_produce(cluster, *topics, **options).result(300)["records"]
 
     def transactions(self, cluster, topic, partition, count=10):
-        self.call("transactions", cluster, topic=topic, partition=partition, count=count, seed=1, size_max=100, keys=0,
-                  timestamp=NOW)
+        self.call("transactions", cluster, **{**STEADY, "topic": topic, "partition": partition, "count": count})
 
-    def digest(self, cluster, topic, partition, start, end, seconds=60):
+    def largest(self, cluster, topic, partition, size):
+        """One record with a value of that size, uncompressed."""
+        self.produce(cluster, topic, partitions=[partition], total=1, size_min=size, size_max=size, codecs=["none"])
+
+    def digest(self, cluster, topic, partition, start, end, seconds=60, timestamp_type=True):
         """(records, sha256) of what a consumer sees from `start` to before `end`."""
-        answer = self.call("digest", cluster, topic=topic, partition=partition, to=end, seconds=seconds, **{"from": start})
+        bounds = {"from": start, "to": end, "seconds": seconds, "timestamp_type": timestamp_type}
+        answer = self.call("digest", cluster, topic=topic, partition=partition, **bounds)
         return answer["records"], answer["sha256"]

@@ -1,4 +1,4 @@
-"""A small raw client of the Kafka protocol: reads leaders, epochs, log ends and batches, and appends foreign batches."""
+"""A small raw client of the Kafka protocol: reads leaders, epochs and log ends, and appends foreign batches."""
 
 import base64
 import socket
@@ -8,7 +8,7 @@ import uuid
 
 from crc32c import crc32c
 
-PRODUCE, FETCH, LIST_OFFSETS, METADATA, OFFSET_FOR_LEADER_EPOCH = 0, 1, 2, 3, 23
+PRODUCE, LIST_OFFSETS, METADATA, OFFSET_FOR_LEADER_EPOCH = 0, 2, 3, 23
 EARLIEST, LATEST = -2, -1
 BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")
 TRANSACTIONAL, CONTROL, DELETE_HORIZON = 0x10, 0x20, 0x40
@@ -71,7 +71,8 @@ def batch(values, base=0, attributes=0, producer=(-1, -1, -1), timestamp=None):
     for delta, value in enumerate(values):
         record = b"\0" + varint(0) + varint(delta) + varint(-1) + varint(len(value)) + value + varint(0)
         records += varint(len(record)) + record
-    covered = struct.pack(">hiqqqhii", attributes, len(values) - 1, timestamp, timestamp, *producer, len(values)) + records
+    last = len(values) - 1
+    covered = struct.pack(">hiqqqhii", attributes, last, timestamp, timestamp, *producer, len(values)) + records
     return struct.pack(">qiibI", base, len(covered) + 9, -1, 2, crc32c(covered)) + covered
 
 

@@ -1,156 +1,129 @@
-"""A TCP proxy in front of one broker that can delay, freeze, cut and stop in the middle of an answer."""
+"""A TCP proxy in front of one broker that can delay, freeze, cut, and stop in the middle of an answer."""
 
-import selectors
+import asyncio
+import collections
 import socket
+import struct
 import threading
 import time
 
 CHUNK = 256 * 1024
-WAITING_MAX = 4 * 1024 * 1024  # bytes held for one direction; more is not read, so TCP holds it back
+WAITING_MAX = 4 * 1024 * 1024  # bytes held for one direction; more is not read, so that TCP holds the sender back
+
+_loop = asyncio.new_event_loop()
+threading.Thread(target=_loop.run_forever, daemon=True, name="proxies").start()
 
 
-class Direction:
-    """What was read from one socket and is still to be written to the other: (due time, bytes)."""
-
-    def __init__(self, source, sink):
-        self.source, self.sink = source, sink
-        self.waiting, self.size, self.ended = [], 0, False
+def _on_loop(coroutine):
+    return asyncio.run_coroutine_threadsafe(coroutine, _loop).result(10)
 
 
 class Proxy:
-    """Forwards 127.0.0.1:port to 127.0.0.1:target from its first client on.
-
-    The switches may be set from any thread: `delay` in seconds for each direction; `frozen` keeps connections open and
-    moves nothing; `answer_bytes_max` lets each connection have that many bytes of answers and then nothing more.
-    """
+    """Forwards 127.0.0.1:port to 127.0.0.1:target. Every method may be called from any thread."""
 
     def __init__(self, port, target):
         self.address = f"127.0.0.1:{port}"
-        self.target = target
-        self.delay, self.frozen, self.answer_bytes_max = 0.0, False, None
-        self._refusing = self._closing = False
-        self._pairs = {}
-        self._wanted = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
-        self._listener.setblocking(False)
-        self._thread = threading.Thread(target=self._run, daemon=True, name=f"proxy {port}")
-        self._thread.start()
+        self._target = target
+        self._delay, self._refusing, self._answer_bytes_max = 0.0, False, None
+        self._writers = set()
+        self._moving = asyncio.Event()
+        self._moving.set()
+        self._server = _on_loop(asyncio.start_server(self._serve, "127.0.0.1", port))
+
+    def delay(self, seconds):
+        """Each direction takes that much longer from now on."""
+        self._delay = seconds
+
+    def freeze(self):
+        """Connections stay open and nothing moves, until mend()."""
+        _loop.call_soon_threadsafe(self._moving.clear)
 
     def cut(self):
         """Resets all connections and those that follow, until mend()."""
         self._refusing = True
+        _on_loop(self._reset_all())
+
+    def stop_answers_after(self, size):
+        """Each connection made from now on gets that many bytes of answers and then nothing more, until mend()."""
+        self._answer_bytes_max = size
+        _on_loop(self._reset_all())
 
     def mend(self):
-        """Back to a good network."""
-        self.delay, self.frozen, self.answer_bytes_max, self._refusing = 0.0, False, None, False
+        """A good network again; connections whose answers were stopped are reset."""
+        if self._answer_bytes_max is not None:
+            _on_loop(self._reset_all())
+        self._delay, self._refusing, self._answer_bytes_max = 0.0, False, None
+        _loop.call_soon_threadsafe(self._moving.set)
 
     def close(self):
-        self._closing = True
-        self._thread.join(5)
+        self.cut()
+        _loop.call_soon_threadsafe(self._server.close)
 
-    def _run(self):
-        while not self._closing:
-            reading, writing = self._wishes()
-            ready = _select(reading, writing, self._pause())
-            if self._listener in ready:
-                self._accept()
-            if self._refusing:
-                self._drop_all()
-            for pair in list(self._pairs.values()):
-                if not all(self._move(d, ready) for d in pair):
-                    self._drop(pair)
-        self._drop_all()
-        self._listener.close()
+    async def _reset_all(self):
+        for writer in list(self._writers):
+            _reset(writer)
 
-    def _directions(self):
-        return [d for pair in self._pairs.values() for d in pair]
-
-    def _wishes(self):
-        if self.frozen:
-            return [self._listener], []
-        now = time.monotonic()
-        reading = [d.source for d in self._directions() if d.size < WAITING_MAX and not d.ended]
-        writing = [d.sink for d in self._directions() if d.waiting and d.waiting[0][0] <= now]
-        return [self._listener, *reading], writing
-
-    def _pause(self):
-        due = [d.waiting[0][0] for d in self._directions() if d.waiting]
-        return max(0.0, min([0.02, *(t - time.monotonic() for t in due)])) if due and not self.frozen else 0.02
-
-    def _accept(self):
-        client, _ = self._listener.accept()
-        try:
-            if self._refusing:
-                raise ConnectionRefusedError
-            broker = socket.create_connection(("127.0.0.1", self.target), 1)
-        except OSError:
-            _reset(client)
+    async def _serve(self, client, to_client):
+        if self._refusing:
+            _reset(to_client)
             return
-        for s in (client, broker):
-            s.setblocking(False)
-            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._pairs[client] = (Direction(client, broker), Direction(broker, client))
-
-    def _move(self, direction, ready):
-        """False when the connection is over."""
-        if self.frozen:
-            return True
         try:
-            if direction.source in ready and direction.size < WAITING_MAX and not direction.ended:
-                self._read(direction)
-            if direction.waiting and direction.waiting[0][0] <= time.monotonic():
-                self._write(direction)
-        except BlockingIOError:
+            broker, to_broker = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            _reset(to_client)
+            return
+        self._writers |= {to_client, to_broker}
+        tasks = [asyncio.ensure_future(self._pump(client, to_broker, None)),
+                 asyncio.ensure_future(self._pump(broker, to_client, self._answer_bytes_max))]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        self._writers -= {to_client, to_broker}
+        _reset(to_client)
+        _reset(to_broker)
+
+    async def _pump(self, reader, writer, limit):
+        """Reads ahead into a line of (due time, bytes) and writes what is due, until either side ends."""
+        line, news, room = collections.deque(), asyncio.Event(), asyncio.Event()
+        reading = asyncio.ensure_future(self._read(reader, line, news, room))
+        try:
+            while True:
+                await news.wait()
+                due, data = line[0]
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                await self._moving.wait()
+                if not data:
+                    return
+                passing = data if limit is None else data[:limit]
+                limit = None if limit is None else limit - len(passing)
+                writer.write(passing)
+                await writer.drain()
+                line.popleft()
+                room.set()
+                if not line:
+                    news.clear()
+        except OSError:
             pass
-        except OSError:
-            return False
-        return not (direction.ended and not direction.waiting)
+        finally:
+            reading.cancel()
 
-    def _read(self, direction):
-        data = direction.source.recv(CHUNK)
-        if not data:
-            direction.ended = True
-            return
-        direction.waiting.append((time.monotonic() + self.delay, data))
-        direction.size += len(data)
-
-    def _write(self, direction):
-        due, data = direction.waiting[0]
-        answers = direction.sink in self._pairs
-        limit = self.answer_bytes_max if answers else None
-        if limit is not None:
-            data = data[:max(0, limit - getattr(direction, "answered", 0))]
-            if not data:
-                return
-        sent = direction.sink.send(data)
-        if limit is not None:
-            direction.answered = getattr(direction, "answered", 0) + sent
-        rest = direction.waiting[0][1][sent:]
-        direction.waiting[0:1] = [(due, rest)] if rest else []
-        direction.size -= sent
-
-    def _drop(self, pair):
-        self._pairs.pop(pair[0].source, None)
-        _reset(pair[0].source)
-        _reset(pair[0].sink)
-
-    def _drop_all(self):
-        for pair in list(self._pairs.values()):
-            self._drop(pair)
+    async def _read(self, reader, line, news, room):
+        data = b"first"
+        while data:
+            while sum(len(waiting) for _, waiting in line) > WAITING_MAX:
+                room.clear()
+                await room.wait()
+            try:
+                data = await reader.read(CHUNK)
+            except OSError:
+                data = b""
+            line.append((time.monotonic() + self._delay, data))
+            news.set()
 
 
-def _select(reading, writing, timeout):
-    with selectors.DefaultSelector() as selector:
-        for s in set(reading) | set(writing):
-            wanted = (selectors.EVENT_READ if s in reading else 0) | (selectors.EVENT_WRITE if s in writing else 0)
-            selector.register(s, wanted)
-        return {key.fileobj for key, _ in selector.select(timeout)}
-
-
-def _reset(s):
-    """Close with RST: what a cut network or a dead host looks like once it answers again."""
-    try:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    except OSError:
-        pass
-    s.close()
+def _reset(writer):
+    """Close with RST, as a cut network or a dead host looks like once it answers again."""
+    raw = writer.get_extra_info("socket")
+    if raw is not None and raw.fileno() >= 0:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

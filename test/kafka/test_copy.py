@@ -1,0 +1,126 @@
+"""What is copied, and that it is copied byte for byte: every kind of record, batch, topic and starting point."""
+
+import time
+import unittest
+
+import net
+import protocol
+import scenario
+from load import CODECS, Load
+
+LAST_YEAR = int((time.time() - 365 * 86400) * 1000)
+MiB = 1 << 20
+
+
+class CopyTest(scenario.Scenario):
+    def test_every_codec_size_key_and_header(self):
+        orders = self.topic("orders", partitions=4)
+        for codec in CODECS:
+            self.produce(orders, total=3000, codecs=[codec], batch_size=2000)
+        self.start_mirror()
+        self.produce(orders, total=20000, size_max=900_000)
+        self.assertMirrored()
+        for partition in range(4):
+            self.assertConsumersAgree(orders, partition)
+
+    def test_many_batches_a_second(self):
+        ticks = self.topic("ticks", partitions=3)
+        self.start_mirror()
+        self.produce(ticks, seconds=5, batch_size=1, linger_ms=0, size_max=100)
+        self.assertMirrored()
+
+    def test_an_older_source(self):
+        old, load = scenario.source("3.9.1"), Load("3.9.1")
+        self.addCleanup(load.close)
+        topic = self.prefix + "old"
+        load.create(old, topic, partitions=2)
+        load.produce(old, topic, total=5000)
+        self.source = old
+        self.start_mirror()
+        load.produce(old, topic, total=5000, seed=2)
+        self.assertMirrored(topic)
+
+    def test_a_log_that_starts_in_the_middle_of_a_batch(self):
+        orders = self.topic("orders", partitions=2)
+        self.produce(orders, total=4000)
+        self.load.delete_records(self.source, orders, 0, 777)
+        self.start_mirror()
+        self.assertMirrored()
+        self.assertEqual(self.destination.offsets(orders, protocol.EARLIEST), {0: 777, 1: 0})
+        self.assertConsumersAgree(orders)
+
+    def test_a_log_that_starts_far_up(self):
+        orders = self.topic("orders")
+        while self.source.offsets(orders)[0] < 1_500_000:
+            self.produce(orders, total=250_000, size_max=0, codecs=["zstd"], batch_size=500_000, linger_ms=50)
+        self.load.delete_records(self.source, orders, 0, 1_500_000)
+        self.produce(orders, total=500)
+        self.start_mirror()
+        self.assertMirrored()
+        self.assertEqual(self.destination.offsets(orders, protocol.EARLIEST), {0: 1_500_000})
+
+    def test_an_empty_log_that_starts_above_zero(self):
+        orders = self.topic("orders")
+        self.produce(orders, total=1000)
+        self.load.delete_records(self.source, orders, 0, 1000)
+        self.start_mirror()
+        net.wait_until(lambda: self.destination.offsets(orders) == {0: 1000}, 30, "the empty log to be followed")
+        self.produce(orders, total=100)
+        self.assertMirrored()
+
+    def test_batches_larger_than_a_fetch(self):
+        large = self.topic("large", partitions=2, max_message_bytes=9 * MiB)
+        self.produce(large, total=40, size_max=20)
+        self.load.largest(self.source, large, 0, 1_000_000)
+        self.load.largest(self.source, large, 0, 8 * MiB)
+        self.load.largest(self.source, large, 1, 8 * MiB)
+        self.produce(large, total=40, size_max=20)
+        self.start_mirror()
+        self.assertMirrored()
+        self.load.largest(self.source, large, 1, 8 * MiB)
+        self.assertMirrored()
+
+    def test_timestamps_of_last_year(self):
+        archive = self.topic("archive", partitions=2)
+        self.produce(archive, total=3000, timestamp=LAST_YEAR)
+        mirror = self.start_mirror()
+        self.assertMirrored()
+        mirror.kill()
+        self.produce(archive, total=3000, timestamp=LAST_YEAR + 3000)
+        time.sleep(5)  # by now the destination's brokers have forgotten the state of a producer of last year
+        mirror.start()
+        self.produce(archive, total=3000, timestamp=LAST_YEAR + 6000)
+        self.assertMirrored()
+
+    def test_log_append_time(self):
+        stamped = self.topic("stamped", message_timestamp_type="LogAppendTime")
+        self.produce(stamped, total=500, codecs=["lz4"])
+        self.start_mirror()
+        net.wait_until(lambda: self.destination.offsets(stamped) == {0: 500}, 30, "the records to arrive")
+        self.assertEqual(*(self.load.digest(cluster, stamped, 0, 0, 500, timestamp_type=False)
+                           for cluster in (self.source, self.destination)))
+
+    def test_a_new_topic_and_grown_partitions_while_it_runs(self):
+        first = self.topic("first", partitions=1)
+        self.produce(first, total=100)
+        self.start_mirror()
+        self.assertMirrored(first)
+        second = self.topic("second", partitions=3)
+        self.load.grow(self.source, first, 4)
+        self.produce(first, second, total=2000)
+        net.wait_until(lambda: len(self.destination.metadata(second)[second]) == 3 and
+                       len(self.destination.metadata(first)[first]) == 4, 30, "the new partitions to be made")
+        self.assertMirrored()
+
+    def test_names_of_the_default_policy(self):
+        orders, other = self.topic("orders"), self.topic("other")
+        self.produce(orders, other, total=500)
+        self.start_mirror(orders, {"replication.policy.class": "DefaultReplicationPolicy"})
+        mirrored = f"a{self.number}.{orders}"
+        net.wait_until(lambda: mirrored in self.destination.metadata(), 30, mirrored)
+        self.assertMirrored(named={orders: mirrored})
+        self.assertNotIn(f"a{self.number}.{other}", self.destination.metadata())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,141 @@
+"""What odraz must not copy: the partition halts at the right offset with a reason, and all others go on."""
+
+import unittest
+
+import compare
+import net
+import protocol
+import scenario
+
+
+class HaltsTest(scenario.Scenario):
+    def append_foreign(self, topic, partition):
+        """Somebody else writes into the mirror; the offset it got."""
+        with self.destination.connect(self.destination.leader(topic, partition)) as leader:
+            return leader.append(topic, partition, protocol.batch([b"foreign"]))
+
+    def assertOthersGoOn(self, topic, others):
+        """The partitions beside the halted one still follow the source."""
+        self.produce(topic, total=1000, partitions=others)
+        ends = {p: end for p, end in self.source.offsets(topic).items() if p in others}
+        net.wait_until(lambda: all(self.destination.offsets(topic)[p] >= end for p, end in ends.items()), 30,
+                       "the other partitions to go on")
+        self.assertMirroredBelow(topic, ends)
+
+    def test_foreign_records_while_it_runs(self):
+        topic = self.topic("orders", partitions=3)
+        self.produce(topic, total=3000)
+        mirror = self.start_mirror()
+        self.assertMirrored()
+        end = self.source.offsets(topic)[1]
+        self.assertEqual(self.append_foreign(topic, 1), end)
+        self.produce(topic, total=3000)
+        halt = mirror.halted(topic, 1, "foreign|diverged")
+        self.assertEqual(int(halt["offset"]), end)
+        self.assertOthersGoOn(topic, [0, 2])
+
+    def test_foreign_records_while_it_was_away(self):
+        topic = self.topic("orders", partitions=3)
+        self.produce(topic, total=3000)
+        mirror = self.start_mirror()
+        self.assertMirrored()
+        self.assertEqual(mirror.stop(), 0)
+        end = self.source.offsets(topic)[2]
+        self.append_foreign(topic, 2)
+        self.produce(topic, total=3000)
+        mirror.start()
+        halt = mirror.halted(topic, 2, "foreign|diverged")
+        self.assertEqual(int(halt["offset"]), end)
+        self.assertEqual(self.destination.offsets(topic)[2], end + 1)
+        self.assertOthersGoOn(topic, [0, 1])
+
+    def test_a_topic_that_holds_foreign_records_from_the_start(self):
+        topic = self.topic("orders", partitions=2)
+        self.produce(topic, total=1000)
+        self.load.create(self.destination, topic, partitions=2)
+        self.load.produce(self.destination, topic, total=50, partitions=[0])
+        mirror = self.start_mirror()
+        mirror.halted(topic, 0, "foreign|diverged")
+        self.assertEqual(self.destination.offsets(topic)[0], 50)
+        self.assertOthersGoOn(topic, [1])
+
+    def test_more_partitions_at_the_destination(self):
+        topic = self.topic("orders", partitions=2)
+        self.produce(topic, total=1000)
+        self.load.create(self.destination, topic, partitions=5)
+        mirror = self.start_mirror()
+        mirror.wait_for(30, level="warn|error", topic=topic, line="partitions")
+        self.assertEqual(set(self.destination.offsets(topic).values()), {0})
+
+    def test_fewer_partitions_at_the_destination(self):
+        topic = self.topic("orders", partitions=5)
+        self.produce(topic, total=1000)
+        self.load.create(self.destination, topic, partitions=2)
+        self.start_mirror()
+        net.wait_until(lambda: len(self.destination.metadata(topic)[topic]) == 5, 30, "the partitions to be added")
+        self.assertMirrored()
+
+    def test_transactions(self):
+        topic = self.topic("orders", partitions=2)
+        self.produce(topic, total=200, partitions=[1])
+        self.produce(topic, total=500, partitions=[0])
+        self.load.transactions(self.source, topic, 0)
+        mirror = self.start_mirror()
+        halt = mirror.halted(topic, 0, "transaction")
+        self.assertGreaterEqual(int(halt["offset"]), 500)
+        self.assertMirroredBelow(topic, {0: int(halt["offset"])})
+        self.assertOthersGoOn(topic, [1])
+
+    def test_holes_of_compaction(self):
+        topic = self.topic("orders", partitions=2, cleanup_policy="compact", segment_bytes=1 << 20, segment_ms=5000,
+                           min_cleanable_dirty_ratio=0.001, max_compaction_lag_ms=1000)
+        self.produce(topic, total=3000, partitions=[0], keys=20)
+        self.produce(topic, total=200, partitions=[1], keys=200)
+        net.wait_until(self.has_holes_or_nudge(topic), 60, "the log cleaner", pause=0.5)
+        mirror = self.start_mirror()
+        halt = mirror.halted(topic, 0, "compact")
+        self.assertMirroredBelow(topic, {0: int(halt["offset"])})
+        self.assertOthersGoOn(topic, [1])
+
+    def has_holes_or_nudge(self, topic):
+        """Whether compaction has passed over partition 0; a record now and then rolls its segments."""
+        folder = self.source.partition_folder(1, topic, 0)
+
+        def look():
+            batches = compare.read_log(folder, 0, 3000)
+            if sum(batch.count for batch in batches) < 3000:
+                return True
+            self.produce(topic, total=1, partitions=[0], keys=1)
+            return False
+        return look
+
+    def test_a_range_that_retention_took(self):
+        topic = self.topic("orders", partitions=2)
+        self.produce(topic, total=1000)
+        mirror = self.start_mirror()
+        self.assertMirrored()
+        self.assertEqual(mirror.stop(), 0)
+        end = self.source.offsets(topic)[0]
+        self.produce(topic, total=2000)
+        self.load.delete_records(self.source, topic, 0, end + 500)
+        mirror.start()
+        halt = mirror.halted(topic, 0, "lost")
+        self.assertEqual(int(halt["offset"]), end)
+        self.assertEqual(self.destination.offsets(topic)[0], end)
+        self.assertOthersGoOn(topic, [1])
+
+    def test_the_source_topic_was_made_anew(self):
+        topic = self.topic("orders", partitions=1)
+        self.produce(topic, total=1000)
+        mirror = self.start_mirror()
+        self.assertMirrored()
+        self.load.delete(self.source, topic)
+        net.wait_until(lambda: topic not in self.source.metadata(), 20, "the topic to be gone")
+        self.load.create(self.source, topic)
+        self.load.produce(self.source, topic, total=2000, seed=4711)
+        mirror.halted(topic, 0, "diverged|foreign|lost")
+        self.assertEqual(self.destination.offsets(topic), {0: 1000})
+
+
+if __name__ == "__main__":
+    unittest.main()
