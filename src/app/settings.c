@@ -181,8 +181,9 @@ static void check_heartbeat(struct parsing *p, const struct flow_settings *f, co
     if (f->heartbeat_interval_ms < f->session_timeout_ms) return;
     const struct property *cause = effective(p, settings_find("heartbeat.interval.ms"), source, target);
     if (!cause) cause = effective(p, settings_find("session.timeout.ms"), source, target);
-    problem_error(p->problems, cause->line, "%s: heartbeat.interval.ms (%lld) must be less than session.timeout.ms (%lld)",
-                  f->name, (long long)f->heartbeat_interval_ms, (long long)f->session_timeout_ms);
+    problem_error(p->problems, cause->line,
+                  "%s: heartbeat.interval.ms (%lld) must be less than session.timeout.ms (%lld)", f->name,
+                  (long long)f->heartbeat_interval_ms, (long long)f->session_timeout_ms);
 }
 
 static void add_flow(struct parsing *p, uint32_t source, uint32_t target) {
@@ -281,7 +282,8 @@ bool settings_parse(struct bytes text, struct settings **out, struct problems *p
 
 static void free_values(enum setting_owner kind, void *owner) {
     for (size_t i = 0; i < settings_table_count; i++) {
-        if (settings_table[i].owner == kind) setting_value_free(&settings_table[i], value_of(&settings_table[i], owner));
+        const struct setting *s = &settings_table[i];
+        if (s->owner == kind) setting_value_free(s, value_of(s, owner));
     }
 }
 
@@ -331,7 +333,8 @@ const char *settings_restart_needed(const struct settings *running, const struct
     for (size_t i = 0; i < settings_table_count; i++) {
         const struct setting *s = &settings_table[i];
         if (s->owner != OWNER_PROGRAM || s->reload != RELOAD_NEEDS_RESTART) continue;
-        if (!setting_value_equal(s, (const char *)running + s->offset, (const char *)wanted + s->offset)) return s->name;
+        const char *a = (const char *)running + s->offset, *b = (const char *)wanted + s->offset;
+        if (!setting_value_equal(s, a, b)) return s->name;
     }
     return NULL;
 }

@@ -1,4 +1,4 @@
-// The settings of the program, read from an mm2.properties file: what each means stands in one table (settings_table.c).
+// The settings of the program, read from an mm2.properties file. What each means stands in settings_table.c.
 #pragma once
 #include "app/problems.h"
 #include "base/log.h"

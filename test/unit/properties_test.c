@@ -82,7 +82,8 @@ TEST(line_ends) {
 }
 
 TEST(escapes) {
-    EXPECT(load("a\\ b\\=c\\:d = t\\tn\\nr\\rf\\fq\\q \\\"\\\\ trailing  \n\\#e=\\u0041\\u00e4\\u20AC\\ud83d\\uDE00\n"));
+    EXPECT(load("a\\ b\\=c\\:d = t\\tn\\nr\\rf\\fq\\q \\\"\\\\ trailing  \n"
+                "\\#e=\\u0041\\u00e4\\u20AC\\ud83d\\uDE00\n"));
     EXPECT_TEXT(get("a b=c:d"), "t\tn\nr\rf\fqq \"\\ trailing  ");
     EXPECT_TEXT(get("#e"), "A\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
     done();
