@@ -1,0 +1,55 @@
+// Between loop.c and channel.c.
+#pragma once
+#include "base/limits.h"
+#include "base/list.h"
+#include "client/connection.h"
+#include "io/loop.h"
+#include "io/resolve.h"
+
+enum channel_state {
+    CHANNEL_FREE,
+    CHANNEL_STARTING,    // opened by the core, nothing done yet
+    CHANNEL_RESOLVING,   // the resolver looks the name up
+    CHANNEL_CONNECTING,  // connect() of addresses.at[tried - 1] is under way
+    CHANNEL_OPEN,
+};
+
+// One connection's socket. A token names a channel for as long as it serves the same opening of the same connection: what
+// still arrives for an older one (events, look-ups) no longer finds it.
+struct channel {
+    struct loop *loop;
+    uint32_t place, generation;
+    enum channel_state state;
+    struct link link;  // in the loop's ready or free list
+    struct connection *c;
+    struct transport_options options;
+    struct addresses addresses;
+    size_t tried;
+    struct timer address_timer;
+    int fd;  // -1: none
+    // Edge-triggered readiness: true until a call says otherwise. After `hangup` a short read is not the end.
+    bool readable, writable, hangup, broken;
+};
+
+struct loop {
+    const struct system_calls *sys;
+    struct environment env;
+    int epoll_fd, signal_fd;
+    bool stopped;
+    loop_signal_fn on_signal;
+    void *signal_context;
+    struct resolver *resolver;
+    struct channel **channels;  // by place; never freed before the loop: tokens stay safe to look at
+    uint32_t channels_count, channels_capacity, channels_open;
+    struct list free, ready;
+};
+
+extern const struct transport channel_transport;
+
+void loop_refresh_clocks(struct loop *l);
+
+uint64_t channel_token(const struct channel *ch);
+struct channel *channel_find(struct loop *l, uint64_t token);  // NULL when the token is an old one
+void channel_on_events(struct channel *ch, uint32_t events);
+void channel_on_addresses(struct channel *ch, const struct resolve_answer *answer);
+void channel_run(struct channel *ch);  // a ready channel's part of a turn
