@@ -95,7 +95,7 @@ def tests(command, seconds, shown=False):
         why = "ran no test"
     elif code != 0 and failed == 0:
         why = f"ended with {code}"
-    name = " ".join(os.path.relpath(word, ROOT) if os.path.isabs(word) else word for word in command)
+    name = " ".join(command).replace(ROOT + os.sep, "").replace(sys.executable, "python3")
     if why:
         failed += 1
     if not failed:

@@ -20,7 +20,7 @@ PURE = ("base", "wire", "client", "mirror", "broker")
 # that found its own mistake.
 PURE_SYMBOLS = re.compile(
     r"^(malloc|calloc|realloc|free|aligned_alloc|mem\w+|str(?!tok|ftime|ptime|error|coll|xfrm)\w+|v?snprintf|qsort"
-    r"|bsearch|abort|__assert_fail|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__errno_location|__cpu_model"
+    r"|bsearch|abort|__assert_fail|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__errno_location|__cpu_model|__popcountdi2"
     r"|pcre2_\w+|ZSTD_\w+|LZ4F?_\w+|snappy_\w+|crc32_iscsi|(in|de)flate\w*)$")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
 
