@@ -28,8 +28,8 @@ struct wire_uuid {
 };
 
 // Field names are Kafka's in snake case. An array field `foos []` of message bar becomes
-// `struct bar_foo *foos; int32_t foos_count;` with count -1 for null: the element's struct is named after the message and
-// the element, whatever it is nested in. Decoded arrays live in the arena given to message_decode().
+// `struct bar_foo *foos; int32_t foos_count;` with count -1 for null: the element's struct is named after the message
+// and the element, whatever it is nested in. Decoded arrays live in the arena given to message_decode().
 
 struct message;  // a constant table of fields
 
