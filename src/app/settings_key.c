@@ -66,12 +66,10 @@ bool setting_key_parse(const char *text, const struct text_list *aliases, struct
     return true;
 }
 
-static const char *nearest_name(const char *name, unsigned place) {
+static const char *nearest_name(const char *name) {
     struct suggestion s;
     suggestion_init(&s, name);
-    for (size_t i = 0; i < settings_table_count; i++) {
-        if (settings_table[i].places & place) suggestion_offer(&s, settings_table[i].name);
-    }
+    for (size_t i = 0; i < settings_table_count; i++) suggestion_offer(&s, settings_table[i].name);
     for (size_t i = 0; i < ignored_settings_count; i++) {
         if (!strchr(ignored_settings[i].name, '*')) suggestion_offer(&s, ignored_settings[i].name);
     }
@@ -92,8 +90,13 @@ static bool of_unknown_cluster(const char *text, const struct text_list *aliases
 
 void setting_key_suggest(const struct setting_key *key, const struct text_list *aliases, struct buffer *out) {
     if (key->place == PLACE_TOP && of_unknown_cluster(key->text, aliases, out)) return;
-    const char *nearest = nearest_name(key->name, key->place);
-    if (nearest) buffer_printf(out, "did you mean %.*s%s?", (int)(key->name - key->text), key->text, nearest);
+    const char *nearest = nearest_name(key->name);
+    if (!nearest) return;
+    const struct setting *s = settings_find(nearest);
+    buffer_printf(out, "did you mean ");
+    if (s && !(s->places & key->place)) setting_places(s, out);
+    else buffer_printf(out, "%.*s%s", (int)(key->name - key->text), key->text, nearest);
+    buffer_printf(out, "?");
 }
 
 void setting_places(const struct setting *s, struct buffer *out) {

@@ -21,9 +21,9 @@ static int64_t java_only_class(const char *text) {
     bool in_class = false;
     for (const char *c = text; *c; c++) {
         if (*c == '\\') {
-            const char *quote_end = c[1] == 'Q' ? strstr(c + 2, "\\E") : NULL;
-            if (quote_end) c = quote_end + 1;
-            else if (c[1]) c++;
+            c++;
+            if (*c == 'Q') c = strstr(c, "\\E");
+            if (!c || !*c) return -1;
         } else if (!in_class) {
             in_class = *c == '[';
         } else if (*c == '[' || (c[0] == '&' && c[1] == '&')) {

@@ -100,6 +100,8 @@ TEST(patterns_mean_what_they_mean_in_java) {
     EXPECT_INT(match("a$", "a\n"), PATTERN_DIFFERS);
     EXPECT_INT(match("(?!__).*", "__x"), PATTERN_DIFFERS);
     EXPECT_INT(match("\\Q[x\\E.*", "[xy"), PATTERN_MATCHES);
+    EXPECT_INT(match("\\Q[[\\E", "[["), PATTERN_MATCHES);
+    EXPECT_INT(match("\\Q[[", "[["), PATTERN_MATCHES);
     EXPECT_INT(match("[\\[x]", "["), PATTERN_MATCHES);
     static const char *const parts[] = {"(?i)a", "b"};
     struct pattern *p;

@@ -145,7 +145,8 @@ TEST(every_wrong_value_is_named_with_its_line) {
                   "topics = orders(\n"
                   "a->b.replication.policy.separator = /\n"
                   "log.level = trace\n"
-                  "drain.timeout.ms = 99999999999999999999\n",
+                  "drain.timeout.ms = 99999999999999999999\n"
+                  "replication.policy.separator =\n",
                   "mirror.properties:2: a.bootstrap.servers = one: expected host:port, or several, separated by "
                   "commas\n"
                   "mirror.properties:3: b.bootstrap.servers = ::1:9092: expected host:port, or several, separated by "
@@ -160,7 +161,26 @@ TEST(every_wrong_value_is_named_with_its_line) {
                   "mirror.properties:11: a->b.replication.policy.separator = /: expected 1 to 249 of the characters "
                   "a-z A-Z 0-9 . _ -\n"
                   "mirror.properties:12: log.level = trace: expected debug, info, warn or error\n"
-                  "mirror.properties:13: drain.timeout.ms = 99999999999999999999: expected 0 to 600000\n");
+                  "mirror.properties:13: drain.timeout.ms = 99999999999999999999: expected 0 to 600000\n"
+                  "mirror.properties:14: replication.policy.separator = : expected 1 to 249 of the characters a-z A-Z "
+                  "0-9 . _ -\n");
+}
+
+// With two aliases of which one begins like the other, the longer one is meant.
+TEST(aliases_may_hold_dots) {
+    EXPECT(parse("clusters = a, a.b, a.b.c\na.bootstrap.servers = one:1\na.b.bootstrap.servers = two:2\n"
+                 "a.b.c.bootstrap.servers = three:3\na->a.b.enabled = true\na->a.b.c.topics = x\n"));
+    EXPECT_TEXT(said(&problems.warnings), "");
+    EXPECT_INT(settings->clusters[1].bootstrap_servers.items[0].port, 2);
+    EXPECT_TEXT(settings->flows[0].name, "a->a.b");
+    done();
+}
+
+TEST(the_longest_pause_is_never_less_than_the_first) {
+    EXPECT(parse(BASE "a.reconnect.backoff.ms = 5000\n"));
+    EXPECT_INT(settings->clusters[0].reconnect_backoff_max_ms, 5000);
+    EXPECT_INT(settings->clusters[1].reconnect_backoff_max_ms, 1000);
+    done();
 }
 
 TEST(servers_are_host_and_port) {
@@ -169,8 +189,8 @@ TEST(servers_are_host_and_port) {
                                         "one:+1", "SSL://one:9092", "a b:9092", "one:9092;two:9092"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char text[200];
-        snprintf(text, sizeof text, "clusters=a,b\nb.bootstrap.servers=b:1\na->b.enabled=true\na.bootstrap.servers=%s\n",
-                 wrong[i]);
+        snprintf(text, sizeof text, "clusters=a,b\na.bootstrap.servers=%s\nb.bootstrap.servers=b:1\n"
+                                    "a->b.enabled=true\n", wrong[i]);
         EXPECT(!parse(text));
         EXPECT_INT(problems.errors_count, 1);
         done();
@@ -190,6 +210,9 @@ TEST(aliases_are_checked) {
     EXPECT_ERRORS("clusters = a, b, a, c/d\n",
                   "mirror.properties:1: clusters: a stands there twice\n"
                   "mirror.properties:1: clusters: c/d: expected at most 100 of the characters a-z A-Z 0-9 . _ -\n");
+    char many[1000] = "clusters = 0";
+    for (int i = 1; i <= CLUSTERS_MAX; i++) snprintf(many + strlen(many), sizeof many - strlen(many), ",%d", i);
+    EXPECT_ERRORS(many, "mirror.properties:1: clusters: 65 of them, expected at most 64\n");
     EXPECT_ERRORS("clusters = a,,b\n", "mirror.properties:1: clusters = a,,b: expected names, separated by commas\n");
     EXPECT_ERRORS(BASE "a->c.enabled = true\nx->b.topics = y\na->a.enabled = true\n",
                   "mirror.properties:5: a->c.enabled: \"c\" is not in clusters\n"
@@ -207,7 +230,9 @@ TEST(unknown_settings_are_warned_of_with_the_nearest) {
                          "c.bootstrap.servers = x:1\n"
                          "bufer.memory = 1\n"
                          "emit.checkpoint.enabled = true\n"
-                         "what.is.this = 1\n",
+                         "what.is.this = 1\n"
+                         "bootstrap.server = x\n"
+                         "what\\nis = 1\n",
                     "mirror.properties:5: unknown setting a->b.topcs: did you mean a->b.topics?\n"
                     "mirror.properties:6: unknown setting a.bootstrap.server: did you mean a.bootstrap.servers?\n"
                     "mirror.properties:7: unknown setting replication.polcy.class: did you mean "
@@ -216,7 +241,9 @@ TEST(unknown_settings_are_warned_of_with_the_nearest) {
                     "mirror.properties:9: unknown setting bufer.memory: did you mean buffer.memory?\n"
                     "mirror.properties:10: unknown setting emit.checkpoint.enabled: did you mean "
                     "emit.checkpoints.enabled?\n"
-                    "mirror.properties:11: unknown setting what.is.this\n");
+                    "mirror.properties:11: unknown setting what.is.this\n"
+                    "mirror.properties:12: unknown setting bootstrap.server: did you mean A.bootstrap.servers?\n"
+                    "mirror.properties:13: unknown setting what?is\n");
 }
 
 TEST(settings_without_effect_are_warned_of_when_something_is_missing) {
@@ -247,7 +274,7 @@ TEST(settings_in_the_wrong_place_are_warned_of) {
 TEST(never_plain_text_where_something_else_was_asked_for) {
     static const char *const lines[] = {"security.protocol = SSL\n", "b.security.protocol = SASL_PLAINTEXT\n",
                                         "ssl.truststore.location = x\n", "a.sasl.mechanism = PLAIN\n",
-                                        "a.consumer.ssl.truststore.location = x\n",
+                                        "a.consumer.ssl.truststore.location = x\n", "sasl.mechanism = PLAINTEXT\n",
                                         "a->b.source.cluster.security.protocol = SSL\n",
                                         "a->b.producer.override.sasl.mechanism = PLAIN\n"};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
@@ -304,6 +331,7 @@ TEST(a_reload_sees_which_flows_changed) {
         {"# nothing\n",                         true,  true},
         {"log.level = debug\n",                 true,  true},
         {"a->b.topics = x\n",                   false, true},
+        {"a->b.topics = .*, x\n",               false, true},
         {"topics.exclude = x\n",                false, false},
         {"b.session.timeout.ms = 9999\n",       false, true},
         {"a.request.timeout.ms = 9999\n",       false, false},
@@ -390,6 +418,8 @@ int main(void) {
     RUN(the_flow_comes_before_the_cluster_before_the_top);
     RUN(a_file_made_for_mirrormaker_works);
     RUN(every_wrong_value_is_named_with_its_line);
+    RUN(aliases_may_hold_dots);
+    RUN(the_longest_pause_is_never_less_than_the_first);
     RUN(servers_are_host_and_port);
     RUN(what_is_missing_is_said);
     RUN(aliases_are_checked);
