@@ -11,7 +11,7 @@ import time
 import net
 import process
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("ODRAZ", os.path.join(ROOT, "build", "odraz"))
 # A test cannot wait for the defaults (refresh every 10 minutes).
 QUICK = {
@@ -38,19 +38,21 @@ def logfmt(line):
 
 
 class Mirror:
-    """One instance of odraz from `source` to `destination` (clusters, or bootstrap lists)."""
+    """One instance of odraz from `source` to `destination` (clusters, or bootstrap lists), not started yet.
 
-    def __init__(self, source, destination, topics, settings=None, aliases=("a", "b"), start=True):
+    With `show` it speaks to our own terminal, instead of into `lines`.
+    """
+
+    def __init__(self, source, destination, topics, settings=None, aliases=("a", "b"), show=False):
         self.home = process.temporary("mirror")
         self.file = os.path.join(self.home, "mirror.properties")
         self.settings = {"topics": topics, **(settings or {})}
         self.aliases = aliases
         self.bootstraps = [getattr(cluster, "bootstrap", cluster) for cluster in (source, destination)]
         self.configure()
+        self.show = show
         self.lines = []
         self.child = None
-        if start:
-            self.start()
 
     def configure(self, **changed):
         """Rewrites the file; keys are given with underscores for dots."""
@@ -59,6 +61,9 @@ class Mirror:
             f.write(properties(self.aliases, self.bootstraps, self.settings))
 
     def start(self):
+        if self.show:
+            self.child = process.launch([PROGRAM, "run", self.file])
+            return
         self.child = process.launch([PROGRAM, "run", self.file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         threading.Thread(target=self._read, args=(self.child.stdout,), daemon=True, name="mirror log").start()
 

@@ -51,15 +51,19 @@ def tests(patterns):
     return loader.loadTestsFromNames(names)
 
 
+def verdict(result, start):
+    """Prints the sum; the exit code."""
+    failed = len(result.failures) + len(result.errors)
+    print(f"{time.monotonic() - start:.0f} s in all\n{result.passed} passed, {failed} failed")
+    return 1 if failed or not result.passed else 0
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("pattern", nargs="*", help="only tests whose module.Class.name contains one of these")
     start, result = time.monotonic(), Result()
     tests(arguments.parse_args().pattern).run(result)
-    print(f"{time.monotonic() - start:.0f} s in all")
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.passed} passed, {failed} failed")
-    return 1 if failed or not result.passed else 0
+    return verdict(result, start)
 
 
 if __name__ == "__main__":

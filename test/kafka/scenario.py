@@ -111,8 +111,10 @@ class Scenario(unittest.TestCase):
     def start_mirror(self, topics=None, settings=None, source_cluster=None, target=None, start=True):
         """One more instance of this test's flow; by default it mirrors all topics of this test."""
         mirror = Mirror(source_cluster or self.source, target or self.destination, topics or self.prefix + ".*",
-                        {**QUICK, **(settings or {})}, aliases=(f"a{self.number}", "b"), start=start)
+                        {**QUICK, **(settings or {})}, aliases=(f"a{self.number}", "b"))
         self.mirrors.append(mirror)
+        if start:
+            mirror.start()
         return mirror
 
     def assertMirrored(self, *topics, seconds=60, named=None, same_start=True):
