@@ -45,6 +45,10 @@
 #define RESOLVE_QUEUE_MAX 1024               // names being looked up
 #define KEEPALIVE_IDLE_S 60                  // firewalls forget a silent connection after some minutes
 #define KEEPALIVE_INTERVAL_S 10
+#define INSTANCES_OF_HOST_MAX 64             // of one flow, without instance.id
+#define PATH_SIZE_MAX 4096
+#define STATUS_SIZE_MAX 512                  // of the terminal's status line
+#define TERMINAL_LINE_MAX (2 * KiB)          // a log line and its time; more is cut
 
 // ownership
 #define SLICES_MAX 1024                      // of one flow; a multiple of 64
@@ -59,3 +63,26 @@
 #define POSITION_PARTITIONS_MAX 500          // of one round of position questions
 #define FETCH_PARTITION_BYTES_MIN (64 * KiB) // a partition's share of a fetch
 #define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch
+
+// mirror
+#define PARTITION_BACKOFF_US_MIN 50000
+#define PARTITION_BACKOFF_US_MAX 1000000
+#define PARTITION_LOCATE_US 200000           // between looks for missing leaders
+#define PARTITION_IN_FLIGHT_MAX (4 * MiB)    // past this a partition is not fetched
+#define DAMAGED_TRIES_MAX 5                  // fetches of a batch that arrives damaged
+#define REPLICATION_WAIT_US_MAX 30000000     // for the high watermark to reach what is acknowledged
+#define GHOST_WAIT_US 10000000               // for requests of dead connections to be executed or gone (rule 14)
+#define WATCH_INTERVAL_US 250000             // between looks at the high watermark of what is not yet replicated
+#define WATCH_IDLE_INTERVAL_US 5000000       // and of everything else
+#define FLOWS_MAX 1000
+
+// topics
+#define TOPICS_PER_REQUEST_MAX 100           // of one DescribeConfigs, CreateTopics or CreatePartitions
+#define PARTITIONS_PER_REQUEST_MAX 2000      // created by one request; a KRaft controller refuses more than 10,000
+#define TOPIC_SETTINGS_MAX 128               // of one topic; Kafka 4.3 has about 40
+#define TOPIC_TRIES_MAX 8                    // of CreateTopics, each without the setting refused before
+#define TOPIC_BACKOFF_US_MIN 100000
+#define TOPIC_BACKOFF_US_MAX 30000000
+#define TOPIC_AWAIT_INTERVAL_US 250000       // between looks at metadata that will change soon
+#define TOPIC_VISIBLE_US_MAX 30000000        // for a created topic or partition to be in the metadata
+#define TOPIC_LEADERS_US_MAX 10000000        // for new partitions to have leaders

@@ -153,7 +153,8 @@ static int set_options(const struct channel *ch) {
     };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         int value = options[i].value;
-        if (ch->loop->sys->setsockopt(ch->fd, options[i].level, options[i].name, &value, sizeof value) < 0) return errno;
+        int result = ch->loop->sys->setsockopt(ch->fd, options[i].level, options[i].name, &value, sizeof value);
+        if (result < 0) return errno;
     }
     return 0;
 }
@@ -173,8 +174,8 @@ static int connect_address(struct channel *ch, const struct sockaddr_storage *ad
     return 0;
 }
 
-// Goes on with the next address after `code`; out of addresses, or out of files (where the next could do no better), the
-// connection has failed.
+// Goes on with the next address after `code`. Out of addresses, or out of files (where the next could do no better),
+// the connection has failed.
 static void connect_next(struct channel *ch, int code) {
     channel_close_socket(ch);
     while (ch->tried < ch->addresses.count && code != EMFILE && code != ENFILE) {

@@ -1,8 +1,8 @@
 // The driver of one shard: moves bytes between sockets and connections, runs timers, hands out signals. One thread, one
 // loop, one environment.
 //
-// The core's calls (open, close, wake) come in through the environment's transport. open and wake are carried out in the
-// loop's turn; close is carried out at once, so that nothing of an aborted connection leaves this host afterwards.
+// The core's calls (open, close, wake) come in through the environment's transport. open and wake are carried out in
+// the loop's turn; close is carried out at once, so that nothing of an aborted connection leaves this host afterwards.
 #pragma once
 #include "base/error.h"
 #include "client/environment.h"

@@ -14,8 +14,8 @@ enum channel_state {
     CHANNEL_OPEN,
 };
 
-// One connection's socket. A token names a channel for as long as it serves the same opening of the same connection: what
-// still arrives for an older one (events, look-ups) no longer finds it.
+// One connection's socket. A token names a channel for as long as it serves the same opening of the same connection:
+// what still arrives for an older one (events, look-ups) no longer finds it.
 struct channel {
     struct loop *loop;
     uint32_t place, generation;

@@ -38,7 +38,6 @@ const struct system_calls system_real = {
     .freeaddrinfo = freeaddrinfo,
     .thread_create = pthread_create,
     .open = open_with_mode,
-    .fstat = fstat,
     .read = read,
     .write = write,
     .flock = flock,

@@ -9,7 +9,6 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -36,7 +35,6 @@ struct system_calls {
 
     // Files.
     int (*open)(const char *path, int flags, mode_t mode);
-    int (*fstat)(int fd, struct stat *out);
     ssize_t (*read)(int fd, void *at, size_t size);
     ssize_t (*write)(int fd, const void *at, size_t size);
     int (*flock)(int fd, int operation);
