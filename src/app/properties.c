@@ -121,11 +121,16 @@ static const char *unescape_unicode(struct bytes text, size_t *at, struct buffer
 
 static uint8_t escaped(uint8_t c) {
     switch (c) {
-    case 't': return '\t';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 'f': return '\f';
-    default: return c;
+    case 't':
+        return '\t';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 'f':
+        return '\f';
+    default:
+        return c;
     }
 }
 

@@ -121,7 +121,8 @@ static const struct property *look_up(const struct parsing *p, const char *prefi
     return NULL;
 }
 
-// MirrorMakerConfig.connectorBaseConfig: A->B.x before the cluster's x before x. For a cluster, both aliases are its.
+// MirrorMakerConfig.connectorBaseConfig: A->B.x comes before the cluster's x before x. For a cluster, both aliases are
+// its own.
 static const struct property *effective(const struct parsing *p, const struct setting *s, const char *source,
                                         const char *target) {
     const struct property *found = NULL;
@@ -207,8 +208,8 @@ static void resolve_flows(struct parsing *p) {
     struct settings *settings = p->settings;
     for (uint32_t source = 0; source < settings->clusters_count; source++) {
         for (uint32_t target = 0; target < settings->clusters_count; target++) {
-            bool enabled = source != target && flow_enabled(p, settings->clusters[source].alias,
-                                                            settings->clusters[target].alias);
+            bool enabled =
+                source != target && flow_enabled(p, settings->clusters[source].alias, settings->clusters[target].alias);
             if (enabled) add_flow(p, source, target);
         }
     }
@@ -308,8 +309,8 @@ void settings_free(struct settings *s) {
 static bool values_equal(enum setting_owner kind, const void *a, const void *b) {
     for (size_t i = 0; i < settings_table_count; i++) {
         const struct setting *s = &settings_table[i];
-        bool differs = s->owner == kind && !setting_value_equal(s, (const char *)a + s->offset,
-                                                                (const char *)b + s->offset);
+        bool differs =
+            s->owner == kind && !setting_value_equal(s, (const char *)a + s->offset, (const char *)b + s->offset);
         if (differs) return false;
     }
     return true;

@@ -23,9 +23,12 @@ static const char *const introduction[] = {
 
 static const char *reload_text(enum setting_reload reload) {
     switch (reload) {
-    case RELOAD_AT_ONCE: return "at once";
-    case RELOAD_RESTARTS_FLOW: return "the flow restarts";
-    case RELOAD_NEEDS_RESTART: return "at the next start";
+    case RELOAD_AT_ONCE:
+        return "at once";
+    case RELOAD_RESTARTS_FLOW:
+        return "the flow restarts";
+    case RELOAD_NEEDS_RESTART:
+        return "at the next start";
     }
     return "";
 }

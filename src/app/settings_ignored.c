@@ -155,8 +155,8 @@ const struct ignored_setting *ignored_settings_find(const char *name) {
 }
 
 bool is_security_setting(const char *name) {
-    static const char *const prefixes[] = {"source.", "target.", "cluster.", "producer.", "consumer.", "admin.",
-                                           "override."};
+    static const char *const prefixes[] = {"source.",   "target.", "cluster.", "producer.",
+                                           "consumer.", "admin.",  "override."};
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
         size_t size = strlen(prefixes[i]);
         if (strncmp(name, prefixes[i], size) == 0) name += size;

@@ -3,8 +3,8 @@
 #include "app/settings_table.h"
 
 struct setting_key {
-    const char *text;  // borrowed, as all here
-    unsigned place;    // PLACE_TOP, PLACE_CLUSTER or PLACE_FLOW
+    const char *text;             // borrowed, as all here
+    unsigned place;               // PLACE_TOP, PLACE_CLUSTER or PLACE_FLOW
     const char *source, *target;  // aliases: of a flow both, of a cluster `source` only
     const char *name;             // the part of `text` that names the setting
 };

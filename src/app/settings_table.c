@@ -16,6 +16,7 @@ static const struct setting_choice acks_choices[] = {
     {NULL, 0},
 };
 
+// clang-format off
 static const struct setting_choice log_levels[] = {
     {"debug", LOG_DEBUG},
     {"info", LOG_INFO},
@@ -23,6 +24,7 @@ static const struct setting_choice log_levels[] = {
     {"error", LOG_ERROR},
     {NULL, 0},
 };
+// clang-format on
 
 #define IN_PROGRAM(member) .owner = OWNER_PROGRAM, .offset = offsetof(struct settings, member)
 #define IN_CLUSTER(member)                                                                                             \
@@ -31,6 +33,7 @@ static const struct setting_choice log_levels[] = {
     .owner = OWNER_FLOW, .reload = RELOAD_RESTARTS_FLOW, .offset = offsetof(struct flow_settings, member)
 
 // The order is that of the documentation.
+// clang-format off
 const struct setting settings_table[] = {
     // clusters and flows
     {"clusters", IN_PROGRAM(aliases), .places = PLACE_TOP, .type = SETTING_LIST, .reload = RELOAD_RESTARTS_FLOW,
@@ -132,6 +135,7 @@ const struct setting settings_table[] = {
      .description = "When stopping, how long to wait for what is in flight. Nothing is lost after it: it is copied "
                     "again."},
 };
+// clang-format on
 
 const size_t settings_table_count = sizeof settings_table / sizeof settings_table[0];
 

@@ -38,7 +38,7 @@ struct setting {
     enum setting_owner owner;
     unsigned places;
     enum setting_type type;
-    size_t offset;  // of the value in the owner
+    size_t offset;         // of the value in the owner
     const char *standard;  // the default, as it would be written; NULL: must be set
     int64_t min, max;
     bool zero_refused;

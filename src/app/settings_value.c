@@ -152,14 +152,21 @@ static bool parse_text(const struct setting *s, const char *text, char **value) 
 
 static bool parse_trimmed(const struct setting *s, const char *text, void *value, struct buffer *expected) {
     switch (s->type) {
-    case SETTING_BOOL: return parse_bool(text, value);
-    case SETTING_NUMBER: return parse_ranged(s, text, value);
+    case SETTING_BOOL:
+        return parse_bool(text, value);
+    case SETTING_NUMBER:
+        return parse_ranged(s, text, value);
     case SETTING_TEXT:
-    case SETTING_NAME: return parse_text(s, text, value);
-    case SETTING_LIST: return parse_list(text, value);
-    case SETTING_PATTERNS: return parse_patterns(text, value, expected);
-    case SETTING_SERVERS: return parse_servers(text, value);
-    case SETTING_CHOICE: return parse_choice(s, text, value);
+    case SETTING_NAME:
+        return parse_text(s, text, value);
+    case SETTING_LIST:
+        return parse_list(text, value);
+    case SETTING_PATTERNS:
+        return parse_patterns(text, value, expected);
+    case SETTING_SERVERS:
+        return parse_servers(text, value);
+    case SETTING_CHOICE:
+        return parse_choice(s, text, value);
     }
     assert(!"a type");
     return false;
@@ -180,26 +187,39 @@ bool setting_value_parse(const struct setting *s, const char *text, void *value,
 void setting_value_free(const struct setting *s, void *value) {
     switch (s->type) {
     case SETTING_TEXT:
-    case SETTING_NAME: memory_free(*(char **)value); break;
+    case SETTING_NAME:
+        memory_free(*(char **)value);
+        break;
     case SETTING_LIST:
-    case SETTING_PATTERNS: text_list_free(value); break;
-    case SETTING_SERVERS: server_list_free(value); break;
+    case SETTING_PATTERNS:
+        text_list_free(value);
+        break;
+    case SETTING_SERVERS:
+        server_list_free(value);
+        break;
     case SETTING_BOOL:
     case SETTING_NUMBER:
-    case SETTING_CHOICE: break;
+    case SETTING_CHOICE:
+        break;
     }
 }
 
 bool setting_value_equal(const struct setting *s, const void *a, const void *b) {
     switch (s->type) {
-    case SETTING_BOOL: return *(const bool *)a == *(const bool *)b;
-    case SETTING_NUMBER: return *(const int64_t *)a == *(const int64_t *)b;
-    case SETTING_CHOICE: return *(const int *)a == *(const int *)b;
+    case SETTING_BOOL:
+        return *(const bool *)a == *(const bool *)b;
+    case SETTING_NUMBER:
+        return *(const int64_t *)a == *(const int64_t *)b;
+    case SETTING_CHOICE:
+        return *(const int *)a == *(const int *)b;
     case SETTING_TEXT:
-    case SETTING_NAME: return strcmp(*(char *const *)a, *(char *const *)b) == 0;
+    case SETTING_NAME:
+        return strcmp(*(char *const *)a, *(char *const *)b) == 0;
     case SETTING_LIST:
-    case SETTING_PATTERNS: return text_list_equal(a, b);
-    case SETTING_SERVERS: return server_list_equal(a, b);
+    case SETTING_PATTERNS:
+        return text_list_equal(a, b);
+    case SETTING_SERVERS:
+        return server_list_equal(a, b);
     }
     assert(!"a type");
     return false;
@@ -214,18 +234,30 @@ static void allowed_choices(const struct setting *s, struct buffer *out) {
 
 void setting_value_allowed(const struct setting *s, struct buffer *out) {
     switch (s->type) {
-    case SETTING_BOOL: buffer_printf(out, "true or false"); break;
+    case SETTING_BOOL:
+        buffer_printf(out, "true or false");
+        break;
     case SETTING_NUMBER:
         if (s->zero_refused) buffer_printf(out, "-1, or 1 to %lld", (long long)s->max);
         else buffer_printf(out, "%lld to %lld", (long long)s->min, (long long)s->max);
         break;
-    case SETTING_TEXT: buffer_printf(out, "at most %lld characters", (long long)s->max); break;
+    case SETTING_TEXT:
+        buffer_printf(out, "at most %lld characters", (long long)s->max);
+        break;
     case SETTING_NAME:
         buffer_printf(out, "%lld to %lld of the characters a-z A-Z 0-9 . _ -", (long long)s->min, (long long)s->max);
         break;
-    case SETTING_LIST: buffer_printf(out, "names, separated by commas"); break;
-    case SETTING_PATTERNS: buffer_printf(out, "regular expressions, separated by commas"); break;
-    case SETTING_SERVERS: buffer_printf(out, "host:port, or several, separated by commas"); break;
-    case SETTING_CHOICE: allowed_choices(s, out); break;
+    case SETTING_LIST:
+        buffer_printf(out, "names, separated by commas");
+        break;
+    case SETTING_PATTERNS:
+        buffer_printf(out, "regular expressions, separated by commas");
+        break;
+    case SETTING_SERVERS:
+        buffer_printf(out, "host:port, or several, separated by commas");
+        break;
+    case SETTING_CHOICE:
+        allowed_choices(s, out);
+        break;
     }
 }

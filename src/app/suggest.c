@@ -24,8 +24,8 @@ static size_t distance(const char *a, size_t a_size, const char *b, size_t b_siz
     for (size_t i = 1; i <= a_size; i++) {
         row[0] = (uint8_t)i;
         for (size_t j = 1; j <= b_size; j++) {
-            row[j] = least((uint8_t)(above[j - 1] + (a[i - 1] != b[j - 1])),
-                           (uint8_t)(least(above[j], row[j - 1]) + 1));
+            row[j] =
+                least((uint8_t)(above[j - 1] + (a[i - 1] != b[j - 1])), (uint8_t)(least(above[j], row[j - 1]) + 1));
             bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
             if (swapped) row[j] = least(row[j], (uint8_t)(before[j - 2] + 1));
         }

@@ -4,8 +4,8 @@
 #include <stddef.h>
 
 struct suggestion {
-    const char *word;    // borrowed
-    const char *nearest; // borrowed; NULL while nothing is near enough
+    const char *word;     // borrowed
+    const char *nearest;  // borrowed; NULL while nothing is near enough
     size_t distance;
 };
 

@@ -67,12 +67,18 @@ enum selection_verdict selection_judge(struct selection *s, const char *topic) {
 
 const char *selection_verdict_text(enum selection_verdict v) {
     switch (v) {
-    case SELECTION_MIRROR: return "mirrored";
-    case SELECTION_NOT_LISTED: return "matches none of topics";
-    case SELECTION_EXCLUDED: return "matches topics.exclude";
-    case SELECTION_INTERNAL: return "an internal topic";
-    case SELECTION_CYCLE: return "came from the target";
-    case SELECTION_GAVE_UP: return "topics or topics.exclude needs too many steps to match";
+    case SELECTION_MIRROR:
+        return "mirrored";
+    case SELECTION_NOT_LISTED:
+        return "matches none of topics";
+    case SELECTION_EXCLUDED:
+        return "matches topics.exclude";
+    case SELECTION_INTERNAL:
+        return "an internal topic";
+    case SELECTION_CYCLE:
+        return "came from the target";
+    case SELECTION_GAVE_UP:
+        return "topics or topics.exclude needs too many steps to match";
     }
     assert(!"a verdict");
     return "";

@@ -11,7 +11,7 @@ struct selection_rules {
     size_t topics_count;
     const char *const *exclude;
     size_t exclude_count;
-    bool heartbeats;           // heartbeats topics are mirrored whatever `topics` says (KAFKA-17534)
+    bool heartbeats;  // heartbeats topics are mirrored whatever `topics` says (KAFKA-17534)
     const char *target_alias;
     struct naming naming;
 };

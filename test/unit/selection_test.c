@@ -24,7 +24,7 @@ static struct selection_rules rules_a_to_b(void) {
 static enum selection_verdict verdict(const struct selection_rules *rules, const char *topic) {
     struct selection *s;
     struct error e = selection_create(rules, &s);
-    if (error_is(&e)) return (enum selection_verdict)-1;
+    if (error_is(&e)) return (enum selection_verdict) - 1;
     enum selection_verdict v = selection_judge(s, topic);
     selection_free(s);
     return v;
@@ -33,7 +33,7 @@ static enum selection_verdict verdict(const struct selection_rules *rules, const
 static enum pattern_result match(const char *pattern, const char *text) {
     struct pattern *p;
     struct error e = pattern_compile(&pattern, 1, &p);
-    if (error_is(&e)) return (enum pattern_result)-1;
+    if (error_is(&e)) return (enum pattern_result) - 1;
     enum pattern_result result = pattern_match(p, text);
     pattern_free(p);
     return result;

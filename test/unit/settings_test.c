@@ -184,13 +184,15 @@ TEST(the_longest_pause_is_never_less_than_the_first) {
 }
 
 TEST(servers_are_host_and_port) {
-    static const char *const wrong[] = {"",       "one",          ":9092",        "one:",       "one:0",
-                                        "one:65536", "one:9092,", "[::1]",        "[::1:9092",  "[]:9092",
-                                        "one:+1", "SSL://one:9092", "a b:9092", "one:9092;two:9092"};
+    static const char *const wrong[] = {
+        "",      "one",       ":9092",   "one:",   "one:0",          "one:65536", "one:9092,",
+        "[::1]", "[::1:9092", "[]:9092", "one:+1", "SSL://one:9092", "a b:9092",  "one:9092;two:9092"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char text[200];
-        snprintf(text, sizeof text, "clusters=a,b\na.bootstrap.servers=%s\nb.bootstrap.servers=b:1\n"
-                                    "a->b.enabled=true\n", wrong[i]);
+        snprintf(text, sizeof text,
+                 "clusters=a,b\na.bootstrap.servers=%s\nb.bootstrap.servers=b:1\n"
+                 "a->b.enabled=true\n",
+                 wrong[i]);
         EXPECT(!parse(text));
         EXPECT_INT(problems.errors_count, 1);
         done();
@@ -199,9 +201,8 @@ TEST(servers_are_host_and_port) {
 
 TEST(what_is_missing_is_said) {
     EXPECT_ERRORS("", "mirror.properties: clusters is missing: expected a line such as clusters = A, B\n");
-    EXPECT_ERRORS("clusters = a, b\na->b.enabled = true\n",
-                  "mirror.properties:1: a.bootstrap.servers is missing\n"
-                  "mirror.properties:1: b.bootstrap.servers is missing\n");
+    EXPECT_ERRORS("clusters = a, b\na->b.enabled = true\n", "mirror.properties:1: a.bootstrap.servers is missing\n"
+                                                            "mirror.properties:1: b.bootstrap.servers is missing\n");
     EXPECT_ERRORS("clusters = a, b\na.bootstrap.servers = a:1\nb.bootstrap.servers = b:1\n",
                   "mirror.properties: no flow is enabled: expected a line such as a->b.enabled = true\n");
 }
@@ -272,9 +273,12 @@ TEST(settings_in_the_wrong_place_are_warned_of) {
 }
 
 TEST(never_plain_text_where_something_else_was_asked_for) {
-    static const char *const lines[] = {"security.protocol = SSL\n", "b.security.protocol = SASL_PLAINTEXT\n",
-                                        "ssl.truststore.location = x\n", "a.sasl.mechanism = PLAIN\n",
-                                        "a.consumer.ssl.truststore.location = x\n", "sasl.mechanism = PLAINTEXT\n",
+    static const char *const lines[] = {"security.protocol = SSL\n",
+                                        "b.security.protocol = SASL_PLAINTEXT\n",
+                                        "ssl.truststore.location = x\n",
+                                        "a.sasl.mechanism = PLAIN\n",
+                                        "a.consumer.ssl.truststore.location = x\n",
+                                        "sasl.mechanism = PLAINTEXT\n",
                                         "a->b.source.cluster.security.protocol = SSL\n",
                                         "a->b.producer.override.sasl.mechanism = PLAIN\n"};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
@@ -323,6 +327,7 @@ TEST(a_reload_sees_which_flows_changed) {
     EXPECT(parse(BASE "b->a.enabled = true\n"));
     struct settings *before = settings;
     problems_free(&problems);
+    // clang-format off
     static const struct {
         const char *line;
         bool forth_same, back_same;
@@ -340,6 +345,7 @@ TEST(a_reload_sees_which_flows_changed) {
         {"a->b.refresh.topics.enabled=false\n", false, true},
         {"b.bootstrap.servers = two:9093\n",    false, false},
     };
+    // clang-format on
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char text[400];
         snprintf(text, sizeof text, BASE "b->a.enabled = true\n%s", cases[i].line);
