@@ -74,7 +74,6 @@
 #define GHOST_WAIT_US 10000000               // for requests of dead connections to be executed or gone (rule 14)
 #define WATCH_INTERVAL_US 250000             // between looks at the high watermark of what is not yet replicated
 #define WATCH_IDLE_INTERVAL_US 5000000       // and of everything else
-#define FLOWS_MAX 1000
 
 // topics
 #define TOPICS_PER_REQUEST_MAX 100           // of one DescribeConfigs, CreateTopics or CreatePartitions
@@ -86,3 +85,5 @@
 #define TOPIC_AWAIT_INTERVAL_US 250000       // between looks at metadata that will change soon
 #define TOPIC_VISIBLE_US_MAX 30000000        // for a created topic or partition to be in the metadata
 #define TOPIC_LEADERS_US_MAX 10000000        // for new partitions to have leaders
+#define APPENDER_DEPTH_MAX 8                 // Produce requests without an answer, of one connection
+#define FETCH_SESSIONS_MAX 64                // of one source broker

@@ -41,13 +41,12 @@ static void on_state(struct connection *c, const struct error *why) {
         l->on_ready(l);
         return;
     }
-    l->lost_at_us = l->cluster->env->now_us;
     if (l->started) retry_later(l);
     l->on_lost(l, why);
 }
 
 void broker_link_init(struct broker_link *l, struct cluster *cluster, int32_t node_id) {
-    *l = (struct broker_link){.cluster = cluster, .node_id = node_id, .lost_at_us = INT64_MIN};
+    *l = (struct broker_link){.cluster = cluster, .node_id = node_id};
     connection_init(&l->connection, cluster->env);
     l->connection.client_id = cluster->config.client_id;
     l->connection.open_timeout_us = cluster->config.open_timeout_us;
@@ -77,7 +76,6 @@ void broker_link_stop(struct broker_link *l, bool abort) {
 void broker_link_reset(struct broker_link *l, const struct error *why) {
     if (l->connection.state == CONNECTION_CLOSED) return;
     connection_close(&l->connection, true);
-    l->lost_at_us = l->cluster->env->now_us;
     if (l->started) retry_later(l);
     l->on_lost(l, why);
 }

@@ -12,7 +12,6 @@ struct broker_link {
     bool started;
     struct timer retry;
     int64_t backoff_us;
-    int64_t lost_at_us;  // when the connection was last lost while READY; INT64_MIN = never
     void (*on_ready)(struct broker_link *l);
     void (*on_lost)(struct broker_link *l, const struct error *why);  // was READY, or could not become it
 };

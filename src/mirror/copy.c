@@ -1,0 +1,331 @@
+// COPY: batches come from the source, are checked and stamped where they lie, and go to the destination.
+#include "base/limits.h"
+#include "mirror/flow.h"
+#include "mirror/partition_private.h"
+#include "mirror/provenance.h"
+#include "wire/error_codes.h"
+#include "wire/records.h"
+
+#include <assert.h>
+
+static void on_source_start(struct leader_query *q, const struct leader_answer *a);
+static void on_first_batch(struct leader_query *q, const struct leader_answer *a);
+
+void copy_begin(struct partition *p) {
+    p->fetch.fetch_offset = p->source_start > p->log_end ? p->source_start : p->log_end;
+    if (p->log_end == 0 || p->tail.size == 0) p->fetch.last_fetched_epoch = -1;
+    p->withheld = false;
+    fetch_session_add(flow_fetch_session(p->flow, p), &p->fetch);
+    if (p->log_start_wanted >= 0) fill_raise_log_start(p);
+}
+
+void copy_release(struct partition *p) {
+    int64_t bytes = p->bytes_in_flight;
+    p->bytes_in_flight = 0;
+    if (bytes > 0) budget_release(p->flow->budget, bytes);
+}
+
+// Source side -------------------------------------------------------------------------------------------------------
+
+// What cannot be copied, as a reason for a person; false when it can.
+static bool refuse(struct partition *p, const struct batch_header *h) {
+    const char *topic = p->topic->source_name;
+    long long base = h->base_offset, last = batch_last_offset(h);
+    if (h->attributes & (BATCH_ATTRIBUTE_TRANSACTIONAL | BATCH_ATTRIBUTE_CONTROL))
+        partition_halt(p, base, "transaction: offsets %lld..%lld of %s belong to one; this version copies logs without", base,
+                       last, topic);
+    else if (h->base_offset > p->log_end)
+        partition_halt(p, p->log_end,
+                       "compaction: offsets %lld..%lld of %s are gone from the source's log; this version cannot fill such "
+                       "holes",
+                       (long long)p->log_end, base - 1, topic);
+    else if (!batch_is_dense(h))
+        partition_halt(p, base, "compaction: only %d of the offsets %lld..%lld of %s are left; this version cannot fill such "
+                       "holes", h->count, base, last, topic);
+    else if (provenance_came_from(h->producer_id, p->flow->destination.cluster_id))
+        partition_halt(p, base, "loop: offsets %lld..%lld of %s were mirrored from the destination cluster itself", base, last,
+                       topic);
+    else if (h->size > REQUEST_SIZE_MAX - 64 * KiB)
+        partition_halt(p, base, "the batch at offset %lld of %s is larger than a request may be (%d bytes)", base, topic,
+                       h->size);
+    else return false;
+    return true;
+}
+
+// A batch of an old topic may meet an expired producer state: before the first append of this connection or owner, what
+// others have sent must be executed or gone (rule 14).
+static bool too_early(struct partition *p, const struct batch_header *h) {
+    struct flow *f = p->flow;
+    if (p->log_end > 0 || f->env->now_us >= p->unsafe_since_us + GHOST_WAIT_US) return false;
+    if (f->env->wall_ms - h->max_timestamp < topics_producer_expiration_ms(f->topics) / 2) return false;
+    partition_event(p, EVENT_MUST_WAIT, NULL);
+    return true;
+}
+
+// The append time is what consumers of the source see, and only the source's own setting makes them see it: the batch is
+// written anew with that time in each record. Answers a frame with it, or NULL and the partition is halted.
+static struct frame *with_append_time(struct partition *p, struct batch_header *h, const uint8_t *at) {
+    struct rewriter w;
+    struct buffer out;
+    struct frame *f = NULL;
+    bool written = false;
+    buffer_init(&out, REQUEST_SIZE_MAX);
+    struct error e = rewriter_open(&w, (struct bytes){at, (size_t)h->size}, h);
+    if (!error_is(&e)) {
+        e = rewriter_next(&w, &out, h, &written);
+        rewriter_close(&w);
+    }
+    if (!error_is(&e) && written) {
+        f = frame_new(&p->flow->env->frames, out.size);
+        memcpy(f->at, out.at, out.size);
+        f->size = out.size;
+    } else {
+        partition_halt(p, p->log_end, "the batch at offset %lld of %s cannot be read: %.100s", (long long)p->log_end,
+                       p->topic->source_name, e.detail);
+    }
+    buffer_free(&out);
+    return f;
+}
+
+static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t *at, struct frame *frame) {
+    struct frame *own = NULL;
+    int32_t epoch = h->leader_epoch;
+    if (h->attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME) {
+        own = with_append_time(p, h, at);
+        if (!own) return 0;
+        at = own->at;
+        frame = own;
+    }
+    struct batch_stamp stamp = {p->producer_id, p->producer_epoch, p->next_sequence};
+    batch_restamp(at, h, &stamp);
+    struct append a = {.hold = frame,
+                       .at = at,
+                       .size = h->size,
+                       .count = h->count,
+                       .base_offset = p->log_end,
+                       .max_timestamp = h->max_timestamp,
+                       .queued_at_us = p->flow->env->now_us};
+    appender_queue(&p->append, &a);
+    frame_release(own);
+    p->next_sequence = sequence_add(p->next_sequence, h->count);
+    p->log_end += h->count;
+    p->fetch.last_fetched_epoch = epoch;
+    p->bytes_in_flight += h->size;
+    return h->size;
+}
+
+static void damaged(struct partition *p, const char *what) {
+    if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
+        partition_halt(p, p->log_end, "the source's batch at offset %lld is damaged (%s), %d times in a row",
+                       (long long)p->log_end, what, DAMAGED_TRIES_MAX);
+        return;
+    }
+    struct error why = error_make(ERROR_PROTOCOL, 0, "fetch", "damaged batch at offset %lld: %s", (long long)p->log_end,
+                                  what);
+    struct fetch_session *s = p->fetch.session;
+    partition_surprise(p, &why);
+    if (s) flow_reset_session(s, &why);
+}
+
+// Walks the batches of a response. Answers the bytes that stay counted in the budget.
+static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
+    int64_t kept = 0;
+    size_t done = 0;
+    while (p->state == PARTITION_COPY && done < a->records.size) {
+        struct batch_header h;
+        struct bytes rest = {a->records.at + done, a->records.size - done};
+        enum batch_look look = batch_look(rest, &h);
+        if (look == BATCH_PARTIAL) break;
+        if (look == BATCH_DAMAGED) {
+            damaged(p, "its header makes no sense");
+            return 0;
+        }
+        if (look == BATCH_OLD_MAGIC) {
+            partition_halt(p, h.base_offset, "message format %d of before Kafka 0.11 at offset %lld of %s", h.magic,
+                           (long long)h.base_offset, p->topic->source_name);
+            return 0;
+        }
+        done += (size_t)h.size;
+        if (batch_last_offset(&h) < p->log_end) continue;
+        if (h.base_offset < p->log_end) {  // the source's log starts inside this batch: fill up to where it begins
+            partition_halt(p, p->log_end, "diverged: the destination ends inside the source's batch %lld..%lld",
+                           (long long)h.base_offset, (long long)batch_last_offset(&h));
+            return 0;
+        }
+        if (refuse(p, &h) || too_early(p, &h)) return 0;
+        kept += queue_batch(p, &h, (uint8_t *)rest.at, a->frame);
+        if (p->alone) break;
+    }
+    return p->state == PARTITION_COPY ? kept : 0;
+}
+
+static void withhold(struct partition *p) {
+    p->withheld = true;
+    fetch_session_remove(&p->fetch);
+}
+
+static void fetch_error(struct partition *p, int16_t code) {
+    if (code == KAFKA_OFFSET_OUT_OF_RANGE) {
+        fetch_session_remove(&p->fetch);
+        p->query.kind = QUERY_OFFSET;
+        p->query.partition = p->fetch.name;
+        p->query.leader_epoch = p->fetch.leader_epoch;
+        p->query.value = QUERY_EARLIEST;
+        p->query.answer = on_source_start;
+        leader_query_ask(&p->flow->source_queries, p->source_leader, &p->query);
+        return;
+    }
+    struct error why = error_make(ERROR_KAFKA, code, "Fetch", "source: %s", kafka_error_name(code));
+    partition_surprise(p, &why);
+}
+
+int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a) {
+    if (p->state != PARTITION_COPY) return 0;
+    if (a->error_code != KAFKA_NONE) {
+        fetch_error(p, a->error_code);
+        return 0;
+    }
+    if (a->diverging_end >= 0) {
+        struct error why = error_make(ERROR_PROTOCOL, 0, "Fetch", "the source's epoch ended at %lld: it was truncated",
+                                      (long long)a->diverging_end);
+        partition_surprise(p, &why);
+        return 0;
+    }
+    p->source_end = a->last_stable_offset >= 0 ? a->last_stable_offset : a->high_watermark;
+    int64_t kept = take_records(p, a);
+    if (p->state != PARTITION_COPY) return 0;
+    p->fetch.fetch_offset = p->log_end;
+    if (kept > 0) p->caught_up = false;
+    if (p->alone ? kept > 0 : p->bytes_in_flight > PARTITION_IN_FLIGHT_MAX) withhold(p);
+    return kept;
+}
+
+// The offset to fetch is not in the source's log: it starts later, or ends earlier.
+static void on_source_start(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, query);
+    if (p->state != PARTITION_COPY) return;
+    if (error_is(&a->error)) {
+        partition_surprise(p, &a->error);
+        return;
+    }
+    if (a->offset <= p->log_end) {
+        // RESYNC compares the ends; where there is nothing to compare, the destination is simply ahead.
+        if (++p->source_moved_tries > DAMAGED_TRIES_MAX) {
+            partition_halt(p, p->log_end, "diverged: the source ends before offset %lld, where the destination ends",
+                           (long long)p->log_end);
+            return;
+        }
+        struct error why = error_make(ERROR_PROTOCOL, 0, "Fetch", "offset %lld is beyond the source's log",
+                                      (long long)p->log_end);
+        partition_surprise(p, &why);
+        return;
+    }
+    p->source_start = a->offset;
+    p->query.kind = QUERY_BATCH;
+    p->query.value = a->offset;
+    p->query.size_hint = MiB;
+    p->query.answer = on_first_batch;
+    leader_query_ask(&p->flow->source_queries, p->source_leader, &p->query);
+}
+
+// The log start may lie inside a batch: what counts is where that batch begins.
+static void on_first_batch(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, query);
+    if (p->state != PARTITION_COPY) return;
+    if (error_is(&a->error)) {
+        partition_surprise(p, &a->error);
+        return;
+    }
+    struct batch_header first;
+    int64_t begins = p->source_start;
+    if (batch_look(a->records, &first) == BATCH_WHOLE && first.base_offset < begins) {
+        begins = first.base_offset;
+        if (p->log_start_wanted < p->source_start) p->log_start_wanted = p->source_start;
+    }
+    if (begins <= p->log_end) {
+        copy_begin(p);
+    } else if (p->log_end > 0 && !p->only_filler) {
+        partition_halt(p, p->log_end,
+                       "lost range: offsets %lld..%lld are gone from the source (retention or DeleteRecords) before they "
+                       "were mirrored: %lld records",
+                       (long long)p->log_end, (long long)begins - 1, (long long)(begins - p->log_end));
+    } else {
+        p->fill_to = begins;
+        partition_event(p, EVENT_SOURCE_STARTS_LATER, NULL);
+    }
+}
+
+// Destination side --------------------------------------------------------------------------------------------------
+
+static void refused(struct partition *p, const struct append *a, int16_t code) {
+    struct error why = error_make(ERROR_KAFKA, code, "Produce", "destination: %s", kafka_error_name(code));
+    switch (code) {
+    case KAFKA_MESSAGE_TOO_LARGE:
+    case KAFKA_RECORD_LIST_TOO_LARGE:
+        if (p->state == PARTITION_GAP) fill_too_large(p);
+        else partition_halt(p, a->base_offset,
+                            "the destination refused a batch of %d bytes as too large: raise max.message.bytes of %s", a->size,
+                            p->topic->destination_name);
+        return;
+    case KAFKA_INVALID_TIMESTAMP:
+    case KAFKA_INVALID_RECORD:
+    case KAFKA_UNSUPPORTED_COMPRESSION_TYPE:
+    case KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT:
+    case KAFKA_POLICY_VIOLATION:
+        partition_halt(p, a->base_offset, "the destination refused the batch at offset %lld: %s", (long long)a->base_offset,
+                       kafka_error_name(code));
+        return;
+    case KAFKA_CORRUPT_MESSAGE:
+        damaged(p, "its CRC is wrong");
+        return;
+    default: partition_surprise(p, &why);
+    }
+}
+
+static void landed(struct partition *p, const struct append *a) {
+    struct flow *f = p->flow;
+    p->failures = 0;
+    p->damaged_tries = 0;
+    p->source_moved_tries = 0;
+    p->acked_end = a->base_offset + a->count;
+    p->acked_at_us = f->env->now_us;
+    p->max_timestamp = a->max_timestamp;
+    if (p->state == PARTITION_GAP) {
+        fill_on_append(p, a);
+        return;
+    }
+    f->counters.records += a->count;
+    f->counters.bytes += a->size;
+    p->only_filler = false;
+    p->bytes_in_flight -= a->size;
+    budget_release(f->budget, a->size);
+    watch_acked(p);
+    if (p->state == PARTITION_DRAIN) {
+        if (p->append.unanswered == 0) partition_event(p, EVENT_DRAINED, NULL);
+    } else if (p->alone) {
+        p->alone = false;
+        partition_event(p, EVENT_FIRST_APPENDED, NULL);
+    } else if (p->withheld && p->bytes_in_flight <= PARTITION_IN_FLIGHT_MAX / 2) {
+        p->withheld = false;
+        fetch_session_add(flow_fetch_session(f, p), &p->fetch);
+    }
+}
+
+void copy_on_append(struct append_partition *ap, const struct append *a, int16_t error_code, int64_t base_offset) {
+    struct partition *p = CONTAINER_OF(ap, struct partition, append);
+    if (error_code != KAFKA_NONE) {
+        refused(p, a, error_code);
+    } else if (base_offset == a->base_offset) {
+        landed(p, a);
+    } else if (base_offset < a->base_offset || p->alone) {
+        // The broker took it for a repeat, or we did not know the log: the splice check decides (rule 4).
+        struct error why = error_make(ERROR_PROTOCOL, 0, "Produce", "landed at %lld, expected %lld",
+                                      (long long)base_offset, (long long)a->base_offset);
+        partition_surprise(p, &why);
+    } else {
+        partition_halt(p, a->base_offset,
+                       "diverged: foreign records at offsets %lld..%lld of the destination; the mirror must be the only writer "
+                       "of %s",
+                       (long long)a->base_offset, (long long)base_offset - 1, p->topic->destination_name);
+    }
+}

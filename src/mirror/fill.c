@@ -1,0 +1,104 @@
+// GAP: offsets below the source's log start are filled with records no consumer will see, then the destination's log
+// start is raised above them (DeleteRecords).
+#include "base/limits.h"
+#include "mirror/flow.h"
+#include "mirror/partition_private.h"
+#include "wire/error_codes.h"
+
+#include <assert.h>
+
+// A full filler is made once and copied: writing 800,000 records takes a third of a second, copying them does not.
+static struct frame *filler_frame(struct flow *f, int32_t count, size_t *size) {
+    struct batch_stamp none = {0};
+    if (count == BATCH_FILLER_COUNT_MAX && f->filler) {
+        struct frame *copy = frame_new(&f->env->frames, f->filler->size);
+        memcpy(copy->at, f->filler->at, f->filler->size);
+        *size = f->filler->size;
+        return copy;
+    }
+    struct frame *made = frame_new(&f->env->frames, batch_filler_bound(count));
+    // Of today: a filler of the past would let the broker forget the producer's state at once.
+    *size = batch_filler_write(count, f->env->wall_ms, &none, made->at, made->capacity);
+    assert(*size > 0);
+    if (count == BATCH_FILLER_COUNT_MAX) {
+        f->filler = frame_new(&f->env->frames, *size);
+        memcpy(f->filler->at, made->at, *size);
+        f->filler->size = *size;
+    }
+    return made;
+}
+
+static void fill_next(struct partition *p) {
+    int64_t missing = p->fill_to - p->log_end;
+    int32_t count = missing < p->fill_count ? (int32_t)missing : p->fill_count;
+    size_t size;
+    struct frame *frame = filler_frame(p->flow, count, &size);
+    struct batch_header h;
+    enum batch_look look = batch_look((struct bytes){frame->at, size}, &h);
+    assert(look == BATCH_WHOLE);
+    (void)look;
+    struct batch_stamp stamp = {p->producer_id, p->producer_epoch, p->next_sequence};
+    batch_restamp(frame->at, &h, &stamp);
+    struct append a = {.hold = frame,
+                       .at = frame->at,
+                       .size = h.size,
+                       .count = count,
+                       .base_offset = p->log_end,
+                       .max_timestamp = h.max_timestamp,
+                       .queued_at_us = p->flow->env->now_us};
+    appender_queue(&p->append, &a);
+    frame_release(frame);
+}
+
+void fill_begin(struct partition *p) {
+    fetch_session_remove(&p->fetch);
+    log_line(&p->flow->env->log, LOG_INFO, "filling up to the source's log start",
+             "flow=%s topic=%s partition=%d offset=%lld until=%lld", p->flow->config.name, p->topic->destination_name,
+             p->index, (long long)p->log_end, (long long)p->fill_to);
+    p->fill_count = BATCH_FILLER_COUNT_MAX;
+    fill_next(p);
+}
+
+// One at a time: the next is made when the last one stands.
+void fill_on_append(struct partition *p, const struct append *a) {
+    p->log_end += a->count;
+    p->next_sequence = sequence_add(p->next_sequence, a->count);
+    p->only_filler = true;
+    if (p->log_end < p->fill_to) fill_next(p);
+    else partition_event(p, EVENT_FILLED, NULL);
+}
+
+void fill_too_large(struct partition *p) {
+    p->fill_count /= 4;
+    if (p->fill_count > 0) fill_next(p);
+    else partition_halt(p, p->log_end, "the destination refuses even the smallest filler batch as too large");
+}
+
+static void on_raised(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, delete_query);
+    struct flow *f = p->flow;
+    if (!error_is(&a->error)) {
+        p->log_start_wanted = -1;
+        return;
+    }
+    if (a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_TOPIC_AUTHORIZATION_FAILED) {
+        p->log_start_wanted = -1;
+        log_line(&f->env->log, LOG_WARN, "log start not raised",
+                 "flow=%s topic=%s partition=%d why=\"no right to DELETE: consumers see filler records below it\"",
+                 f->config.name, p->topic->destination_name, p->index);
+        return;
+    }
+    timer_set(&f->env->timers, &p->timer, f->env->now_us + PARTITION_BACKOFF_US_MAX);
+}
+
+void fill_raise_log_start(struct partition *p) {
+    if (p->log_start_wanted < 0 || p->replicated_end < p->log_start_wanted ||
+        leader_query_running(&p->delete_query))
+        return;
+    p->delete_query.kind = QUERY_DELETE_RECORDS;
+    p->delete_query.partition = p->append.name;
+    p->delete_query.leader_epoch = -1;
+    p->delete_query.value = p->log_start_wanted;
+    p->delete_query.answer = on_raised;
+    leader_query_ask(&p->flow->destination_queries, p->destination_leader, &p->delete_query);
+}

@@ -1,0 +1,232 @@
+// A flow: start, stop, and who owns what.
+#include "mirror/flow.h"
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "mirror/flow_lanes.h"
+#include "mirror/provenance.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+// Ownership ---------------------------------------------------------------------------------------------------------
+
+static void start_partition(struct partition *p) {
+    struct flow *f = p->flow;
+    if (p->state == PARTITION_IDLE && f->producer_id != 0 && !f->stopping && !p->topic->halted[0] &&
+        ownership_owns(&f->ownership, p->slice))
+        partition_event(p, EVENT_OWNED, NULL);
+}
+
+static bool any_broker(void *context, char *host, size_t host_size, uint16_t *port) {
+    struct flow *f = context;
+    struct broker *b, *found = NULL;
+    size_t i = 0;
+    uint64_t seen = 0;
+    while ((b = map_next(&f->destination.brokers, &i))) {
+        if (b->gone || (found && found->node_id >= 0 && b->node_id < 0)) continue;
+        if (found && found->node_id < 0 && b->node_id >= 0) seen = 0;
+        if (prng_below(&f->env->prng, ++seen) == 0) found = b;
+    }
+    if (!found) return false;
+    snprintf(host, host_size, "%s", found->host);
+    *port = found->port;
+    return true;
+}
+
+static void on_slice_gained(void *context, int32_t slice) {
+    struct flow *f = context;
+    for (size_t i = 0; i < f->partitions_count; i++)
+        if (f->partitions[i]->slice == slice) start_partition(f->partitions[i]);
+}
+
+static void released_one(struct flow *f, int32_t slice) {
+    if (--f->draining[slice] == 0) ownership_released(&f->ownership, slice);
+}
+
+void flow_partition_released(struct flow *f, struct partition *p) {
+    if (f->draining[p->slice] > 0) released_one(f, p->slice);
+}
+
+static void on_slice_revoked(void *context, int32_t slice, enum revoke_reason reason) {
+    struct flow *f = context;
+    bool at_once = reason == REVOKE_FENCED || reason == REVOKE_LOST;
+    f->draining[slice] = 1;
+    for (size_t i = 0; i < f->partitions_count; i++)
+        if (f->partitions[i]->slice == slice && f->partitions[i]->state != PARTITION_IDLE) f->draining[slice]++;
+    for (size_t i = 0; i < f->partitions_count; i++) {
+        struct partition *p = f->partitions[i];
+        if (p->slice != slice || p->state == PARTITION_IDLE) continue;
+        if (at_once) partition_abandon(p);
+        else partition_event(p, EVENT_REVOKED, NULL);
+    }
+    if (at_once) {
+        f->draining[slice] = 0;
+        lanes_abort_orphans(f);
+    } else {
+        released_one(f, slice);
+    }
+}
+
+static void on_ownership_stopped(void *context) {
+    struct flow *f = context;
+    f->stopped(f);
+}
+
+// Topics ------------------------------------------------------------------------------------------------------------
+
+static void add_partition(struct flow *f, struct mirror_topic *t, int32_t index) {
+    int32_t slice = ownership_slice(&f->ownership, t->destination_name, strlen(t->destination_name), index);
+    if (f->partitions_count == f->partitions_capacity) {
+        f->partitions_capacity = f->partitions_capacity ? f->partitions_capacity * 2 : 64;
+        f->partitions = memory_resize(f->partitions, f->partitions_capacity * sizeof(struct partition *));
+    }
+    struct partition *p = partition_new(f, t, index, slice);
+    f->partitions[f->partitions_count++] = p;
+}
+
+static void on_topic_ready(void *context, struct mirror_topic *t) {
+    struct flow *f = context;
+    int32_t known = 0;
+    for (size_t i = 0; i < f->partitions_count; i++) {
+        struct partition *p = f->partitions[i];
+        if (p->topic != t) continue;
+        known++;
+        // The topic was halted and is fit again: from the start.
+        if (p->state == PARTITION_HALTED) partition_abandon(p);
+        start_partition(p);
+    }
+    for (int32_t index = known; index < t->partitions_count; index++) {
+        add_partition(f, t, index);
+        start_partition(f->partitions[f->partitions_count - 1]);
+    }
+}
+
+static void on_topic_halted(void *context, struct mirror_topic *t) {
+    struct flow *f = context;
+    for (size_t i = 0; i < f->partitions_count; i++) {
+        struct partition *p = f->partitions[i];
+        if (p->topic == t && p->state != PARTITION_IDLE && p->state != PARTITION_HALTED)
+            partition_halt(p, p->log_end, "%s", t->halted);
+    }
+}
+
+// Clusters ----------------------------------------------------------------------------------------------------------
+
+static void begin(struct flow *f) {
+    f->producer_id = provenance_producer_id(f->source.cluster_id, f->destination.cluster_id);
+    log_line(&f->env->log, LOG_INFO, "flow started", "flow=%s source=%s destination=%s producer_id=%lld", f->config.name,
+             f->source.cluster_id, f->destination.cluster_id, (long long)f->producer_id);
+    topics_start(f->topics);
+}
+
+static void on_metadata(void *context) {
+    struct flow *f = context;
+    if (f->stopping) return;
+    if (f->producer_id == 0) {
+        if (!f->source.cluster_id || !f->destination.cluster_id) return;
+        begin(f);
+    }
+    lanes_on_metadata(f);
+    topics_on_metadata(f->topics);
+    for (size_t i = 0; i < f->partitions_count; i++) partition_on_metadata(f->partitions[i]);
+}
+
+// Life --------------------------------------------------------------------------------------------------------------
+
+static void init_ownership(struct flow *f) {
+    struct ownership_config config = {.client_id = f->config.client_id,
+                                      .source_alias = f->config.source_alias,
+                                      .target_alias = f->config.destination_alias,
+                                      .instance_id = f->config.instance_id,
+                                      .slices = f->config.slices,
+                                      .weight = 1,
+                                      .session_timeout_ms = f->config.session_timeout_ms,
+                                      .heartbeat_interval_ms = f->config.heartbeat_interval_ms,
+                                      .open_timeout_us = f->config.destination.open_timeout_us};
+    struct ownership_callbacks callbacks = {any_broker, on_slice_gained, on_slice_revoked, on_ownership_stopped};
+    ownership_init(&f->ownership, f->env, &config, &callbacks, f);
+}
+
+struct flow *flow_new(struct environment *env, struct budget *budget, const struct flow_config *config) {
+    struct flow *f = NEW(struct flow);
+    f->env = env;
+    f->budget = budget;
+    f->config = *config;
+    cluster_init(&f->source, env, &config->source);
+    cluster_init(&f->destination, env, &config->destination);
+    f->source.on_metadata = f->destination.on_metadata = on_metadata;
+    f->source.context = f->destination.context = f;
+    leader_queries_init(&f->source_queries, &f->source);
+    leader_queries_init(&f->destination_queries, &f->destination);
+    struct topics_callbacks callbacks = {on_topic_ready, on_topic_halted};
+    f->topics = topics_new(&f->source, &f->destination, &config->topics, &callbacks, f);
+    f->draining = memory_alloc_zeroed((size_t)config->slices, sizeof *f->draining);
+    lanes_init(f);
+    list_init(&f->unreplicated);
+    timer_init(&f->watch, watch_on_timer);
+    timer_init(&f->watch_idle, watch_idle_on_timer);
+    init_ownership(f);
+    return f;
+}
+
+void flow_start(struct flow *f) {
+    cluster_start(&f->source);
+    cluster_start(&f->destination);
+    ownership_start(&f->ownership);
+    timer_set(&f->env->timers, &f->watch_idle, f->env->now_us + WATCH_IDLE_INTERVAL_US);
+}
+
+void flow_stop(struct flow *f) {
+    assert(!f->stopping && f->stopped);
+    f->stopping = true;
+    topics_stop(f->topics);
+    ownership_stop(&f->ownership);
+}
+
+void flow_free(struct flow *f) {
+    f->stopping = true;
+    topics_stop(f->topics);
+    for (size_t i = 0; i < f->partitions_count; i++) partition_abandon(f->partitions[i]);
+    timer_cancel(&f->env->timers, &f->watch);
+    timer_cancel(&f->env->timers, &f->watch_idle);
+    ownership_free(&f->ownership);
+    lanes_stop(f);
+    cluster_stop(&f->source);
+    cluster_stop(&f->destination);
+    for (size_t i = 0; i < f->partitions_count; i++) partition_free(f->partitions[i]);
+    memory_free(f->partitions);
+    lanes_free(f);
+    topics_free(f->topics);
+    leader_queries_free(&f->source_queries);
+    leader_queries_free(&f->destination_queries);
+    cluster_free(&f->source);
+    cluster_free(&f->destination);
+    frame_release(f->filler);
+    memory_free(f->draining);
+    memory_free(f);
+}
+
+static void count_partition(const struct partition *p, int64_t wall_ms, struct flow_status *out) {
+    if (p->state == PARTITION_IDLE) return;
+    out->owned++;
+    int64_t lag = partition_lag(p);
+    if (p->state == PARTITION_HALTED) out->halted++;
+    else if (p->state != PARTITION_COPY) out->busy++;
+    else if (lag == 0) out->caught_up++;
+    else out->copying++;
+    out->lag_records += lag;
+    if (lag > 0 && p->max_timestamp > 0 && wall_ms - p->max_timestamp > out->lag_ms)
+        out->lag_ms = wall_ms - p->max_timestamp;
+}
+
+void flow_status(struct flow *f, struct flow_status *out) {
+    *out = (struct flow_status){.partitions = f->partitions_count};
+    for (size_t i = 0; i < f->partitions_count; i++) count_partition(f->partitions[i], f->env->wall_ms, out);
+    struct mirror_topic *t;
+    size_t i = 0;
+    while ((t = topics_next(f->topics, &i))) {
+        out->topics++;
+        if (t->halted[0]) out->topics_halted++;
+    }
+}

@@ -1,0 +1,9 @@
+// The connections that a flow's partitions share, between flow.c and flow_lanes.c.
+#pragma once
+#include "mirror/flow.h"
+
+void lanes_init(struct flow *f);
+void lanes_stop(struct flow *f);
+void lanes_free(struct flow *f);
+void lanes_on_metadata(struct flow *f);  // lets go of brokers that are gone
+void lanes_abort_orphans(struct flow *f);  // what abandoned partitions sent or queued must not leave this host any more

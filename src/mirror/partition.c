@@ -1,0 +1,274 @@
+// The states of a partition and what leads from one to the next.
+#include "mirror/partition.h"
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "mirror/flow.h"
+#include "mirror/partition_private.h"
+#include "wire/error_codes.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static void find_leaders(struct partition *p, const struct error *why);
+static void ask_position(struct partition *p, const struct error *why);
+static void start_copy(struct partition *p, const struct error *why);
+static void start_fill(struct partition *p, const struct error *why);
+static void wait_out(struct partition *p, const struct error *why);
+static void drop_and_locate(struct partition *p, const struct error *why);
+static void drop_and_halt(struct partition *p, const struct error *why);
+static void drain(struct partition *p, const struct error *why);
+static void let_go(struct partition *p, const struct error *why);
+
+#define ANY PARTITION_STATES
+
+struct transition {
+    enum partition_state in;
+    enum partition_event event;
+    enum partition_state to;
+    void (*doing)(struct partition *p, const struct error *why);
+};
+
+// The first line that fits counts.
+// clang-format off
+static const struct transition transitions[] = {
+    // in state          event                      -> state             doing
+    { PARTITION_IDLE   , EVENT_OWNED               , PARTITION_LOCATE  , find_leaders    },
+    { PARTITION_LOCATE , EVENT_LEADERS_KNOWN       , PARTITION_RESYNC  , ask_position    },
+    { PARTITION_RESYNC , EVENT_POSITION_KNOWN      , PARTITION_COPY    , start_copy      },
+    { PARTITION_COPY   , EVENT_SOURCE_STARTS_LATER , PARTITION_GAP     , start_fill      },
+    { PARTITION_COPY   , EVENT_FIRST_APPENDED      , PARTITION_LOCATE  , drop_and_locate },
+    { PARTITION_GAP    , EVENT_FILLED              , PARTITION_LOCATE  , drop_and_locate },
+    { PARTITION_COPY   , EVENT_MUST_WAIT           , PARTITION_RESYNC  , wait_out        },
+    { PARTITION_COPY   , EVENT_REVOKED             , PARTITION_DRAIN   , drain           },
+    { PARTITION_GAP    , EVENT_REVOKED             , PARTITION_DRAIN   , drain           },
+    { PARTITION_DRAIN  , EVENT_DRAINED             , PARTITION_IDLE    , let_go          },
+    { PARTITION_DRAIN  , EVENT_SURPRISE            , PARTITION_IDLE    , let_go          },
+    { PARTITION_DRAIN  , EVENT_HALT                , PARTITION_IDLE    , let_go          },
+    { PARTITION_HALTED , EVENT_REVOKED             , PARTITION_IDLE    , let_go          },
+    { ANY              , EVENT_REVOKED             , PARTITION_IDLE    , let_go          },
+    { ANY              , EVENT_SURPRISE            , PARTITION_LOCATE  , drop_and_locate },
+    { ANY              , EVENT_HALT                , PARTITION_HALTED  , drop_and_halt   },
+};
+// clang-format on
+
+const char *partition_state_name(enum partition_state s) {
+    static const char *const names[] = {"idle", "locating", "resyncing", "copying", "filling", "draining", "halted"};
+    return names[s];
+}
+
+void partition_event(struct partition *p, enum partition_event event, const struct error *why) {
+    for (size_t i = 0; i < sizeof transitions / sizeof *transitions; i++) {
+        const struct transition *t = &transitions[i];
+        if ((t->in != p->state && t->in != ANY) || t->event != event) continue;
+        p->state = t->to;
+        t->doing(p, why);
+        return;
+    }
+    assert(!"an event that this state does not know");
+}
+
+// Ends everything under way, on both sides.
+static void drop_all(struct partition *p) {
+    timer_cancel(&p->flow->env->timers, &p->timer);
+    resync_cancel(p);
+    watch_cancel(p);
+    fetch_session_remove(&p->fetch);
+    appender_detach(&p->append);
+    copy_release(p);
+    p->withheld = false;
+    p->caught_up = false;
+}
+
+static int64_t backoff_us(const struct partition *p) {
+    if (p->failures <= 1) return 0;
+    int64_t wait = PARTITION_BACKOFF_US_MIN << (p->failures < 10 ? p->failures - 2 : 8);
+    return wait < PARTITION_BACKOFF_US_MAX ? wait : PARTITION_BACKOFF_US_MAX;
+}
+
+static void find_leaders(struct partition *p, const struct error *why) {
+    (void)why;
+    p->failures = 0;
+    p->damaged_tries = 0;
+    p->source_moved_tries = 0;
+    p->alone = false;
+    p->unsafe_since_us = p->flow->env->now_us;
+    p->destination_refreshes_needed = p->source_refreshes_needed = 1;
+    timer_set(&p->flow->env->timers, &p->timer, p->flow->env->now_us);
+}
+
+// A code that says "you ask the wrong broker", or no code at all: only newer metadata can help.
+static bool needs_metadata(const struct error *why) {
+    if (why->kind == ERROR_TRANSPORT || why->kind == ERROR_TIMEOUT) return true;
+    return why->kind == ERROR_KAFKA && kafka_error_is_retriable((int16_t)why->code);
+}
+
+static void drop_and_locate(struct partition *p, const struct error *why) {
+    drop_all(p);
+    struct flow *f = p->flow;
+    if (why) {
+        p->failures++;
+        char detail[2 * ERROR_DETAIL_MAX];
+        log_line(&f->env->log, p->failures == 3 ? LOG_WARN : LOG_DEBUG, "resync",
+                 "flow=%s topic=%s partition=%d tries=%u why=%s", f->config.name, p->topic->destination_name, p->index,
+                 p->failures, log_quote(why->detail, detail, sizeof detail));
+        f->counters.resyncs++;
+        if (needs_metadata(why)) {
+            p->destination_refreshes_needed = f->destination.refreshes + 1;
+            p->source_refreshes_needed = f->source.refreshes + 1;
+            cluster_refresh(&f->destination);
+            cluster_refresh(&f->source);
+        }
+    }
+    timer_set(&f->env->timers, &p->timer, f->env->now_us + backoff_us(p));
+}
+
+// Whether leaders are known on both sides, as fresh as needed.
+static bool leaders_known(struct partition *p) {
+    struct flow *f = p->flow;
+    if (f->destination.refreshes < p->destination_refreshes_needed || f->source.refreshes < p->source_refreshes_needed)
+        return false;
+    struct cluster_topic *d = cluster_topic(&f->destination, p->topic->destination_name);
+    struct cluster_topic *s = cluster_topic(&f->source, p->topic->source_name);
+    if (!d || !s || p->index >= d->partitions_count || p->index >= s->partitions_count) return false;
+    if (d->partitions[p->index].leader < 0 || s->partitions[p->index].leader < 0) return false;
+    p->destination_leader = d->partitions[p->index].leader;
+    p->destination_epoch = d->partitions[p->index].leader_epoch;
+    p->source_leader = s->partitions[p->index].leader;
+    p->fetch.leader_epoch = s->partitions[p->index].leader_epoch;
+    p->append.name.topic_id = d->id;
+    p->fetch.name.topic_id = s->id;
+    return true;
+}
+
+static void on_timer(struct timer *t, int64_t now_us) {
+    struct partition *p = CONTAINER_OF(t, struct partition, timer);
+    if (p->state == PARTITION_RESYNC) {
+        resync_begin(p);
+        return;
+    }
+    if (p->state == PARTITION_COPY) {
+        fill_raise_log_start(p);
+        return;
+    }
+    if (p->state != PARTITION_LOCATE) return;
+    if (leaders_known(p)) {
+        partition_event(p, EVENT_LEADERS_KNOWN, NULL);
+        return;
+    }
+    cluster_refresh(&p->flow->destination);
+    cluster_refresh(&p->flow->source);
+    timer_set(&p->flow->env->timers, &p->timer, now_us + PARTITION_LOCATE_US);
+}
+
+void partition_on_metadata(struct partition *p) {
+    struct flow *f = p->flow;
+    if (p->state == PARTITION_LOCATE) {
+        if (p->failures <= 1 && timer_is_set(&p->timer)) timer_set(&f->env->timers, &p->timer, f->env->now_us);
+        return;
+    }
+    if (p->state != PARTITION_RESYNC && p->state != PARTITION_COPY && p->state != PARTITION_GAP) return;
+    struct cluster_topic *d = cluster_topic(&f->destination, p->topic->destination_name);
+    struct cluster_topic *s = cluster_topic(&f->source, p->topic->source_name);
+    if (!d || !s || p->index >= d->partitions_count || p->index >= s->partitions_count) return;
+    const struct cluster_partition *dp = &d->partitions[p->index], *sp = &s->partitions[p->index];
+    // A new leader may not have what the old one acknowledged: look, even if there is nothing to send (rule 13).
+    if (dp->leader_epoch > p->destination_epoch || (dp->leader >= 0 && dp->leader != p->destination_leader)) {
+        struct error why = error_make(ERROR_PROTOCOL, 0, "metadata", "the destination's leader changed");
+        partition_surprise(p, &why);
+    } else if (sp->leader_epoch > p->fetch.leader_epoch || (sp->leader >= 0 && sp->leader != p->source_leader)) {
+        struct error why = error_make(ERROR_PROTOCOL, 0, "metadata", "the source's leader changed");
+        partition_surprise(p, &why);
+    }
+}
+
+static void ask_position(struct partition *p, const struct error *why) {
+    (void)why;
+    resync_begin(p);
+}
+
+static void start_copy(struct partition *p, const struct error *why) {
+    (void)why;
+    copy_begin(p);
+}
+
+static void start_fill(struct partition *p, const struct error *why) {
+    (void)why;
+    fill_begin(p);
+}
+
+static void wait_out(struct partition *p, const struct error *why) {
+    (void)why;
+    fetch_session_remove(&p->fetch);
+    timer_set(&p->flow->env->timers, &p->timer, p->unsafe_since_us + GHOST_WAIT_US);
+}
+
+static void drain(struct partition *p, const struct error *why) {
+    fetch_session_remove(&p->fetch);
+    resync_cancel(p);
+    if (p->append.unanswered == 0) partition_event(p, EVENT_DRAINED, why);
+}
+
+static void let_go(struct partition *p, const struct error *why) {
+    (void)why;
+    drop_all(p);
+    memory_free(p->halt_reason);
+    p->halt_reason = NULL;
+    flow_partition_released(p->flow, p);
+}
+
+static void drop_and_halt(struct partition *p, const struct error *why) {
+    (void)why;
+    drop_all(p);
+}
+
+void partition_surprise(struct partition *p, const struct error *why) {
+    if (p->state == PARTITION_IDLE || p->state == PARTITION_HALTED) return;
+    partition_event(p, EVENT_SURPRISE, why);
+}
+
+void partition_halt(struct partition *p, int64_t offset, const char *format, ...) {
+    assert(p->state != PARTITION_HALTED && p->state != PARTITION_IDLE);
+    char reason[HALT_REASON_MAX], quoted[2 * HALT_REASON_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    p->halt_offset = offset;
+    log_line(&p->flow->env->log, LOG_ERROR, "partition halted", "flow=%s topic=%s partition=%d offset=%lld reason=%s",
+             p->flow->config.name, p->topic->destination_name, p->index, (long long)offset,
+             log_quote(reason, quoted, sizeof quoted));
+    memory_free(p->halt_reason);
+    p->halt_reason = memory_copy_string(reason);
+    partition_event(p, EVENT_HALT, NULL);
+}
+
+void partition_abandon(struct partition *p) {
+    drop_all(p);
+    memory_free(p->halt_reason);
+    p->halt_reason = NULL;
+    p->state = PARTITION_IDLE;
+}
+
+struct partition *partition_new(struct flow *flow, struct mirror_topic *topic, int32_t index, int32_t slice) {
+    struct partition *p = NEW(struct partition);
+    p->flow = flow;
+    p->topic = topic;
+    p->index = index;
+    p->slice = slice;
+    p->append.name = (struct topic_partition){topic->destination_name, topic->destination_id, index};
+    p->append.on_answer = copy_on_append;
+    append_partition_init(&p->append);
+    p->fetch.name = (struct topic_partition){topic->source_name, topic->source_id, index};
+    p->log_start_wanted = -1;
+    timer_init(&p->timer, on_timer);
+    return p;
+}
+
+void partition_free(struct partition *p) {
+    assert(!p->append.appender && !p->fetch.session);
+    timer_cancel(&p->flow->env->timers, &p->timer);
+    memory_free(p->halt_reason);
+    memory_free(p);
+}

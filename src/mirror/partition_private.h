@@ -1,0 +1,24 @@
+// What the files of a partition's states offer each other.
+#pragma once
+#include "mirror/partition.h"
+
+// resync.c
+void resync_begin(struct partition *p);   // LEADERS_KNOWN: attach to the appender and ask
+void resync_cancel(struct partition *p);  // questions under way will not be answered
+void resync_on_appender_ready(struct partition *p);
+
+// copy.c
+void copy_begin(struct partition *p);
+int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a);
+void copy_on_append(struct append_partition *ap, const struct append *a, int16_t error_code, int64_t base_offset);
+void copy_release(struct partition *p);  // gives everything in flight back to the budget
+
+// fill.c
+void fill_begin(struct partition *p);
+void fill_on_append(struct partition *p, const struct append *a);
+void fill_too_large(struct partition *p);
+void fill_raise_log_start(struct partition *p);  // once log_start_wanted is replicated
+
+// watch.c
+void watch_acked(struct partition *p);  // acked_end moved
+void watch_cancel(struct partition *p);

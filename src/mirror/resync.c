@@ -1,0 +1,227 @@
+// RESYNC: position, last batch of the destination, the same batch at the source; then the partition knows where it
+// stands, or halts because the two logs do not fit together.
+#include "base/limits.h"
+#include "mirror/flow.h"
+#include "mirror/partition_private.h"
+#include "mirror/provenance.h"
+#include "mirror/splice.h"
+#include "wire/error_codes.h"
+
+#include <assert.h>
+
+static void on_position(struct position_query *q, const struct position *position, const struct error *error);
+static void on_tail(struct leader_query *q, const struct leader_answer *a);
+static void on_source_batch(struct leader_query *q, const struct leader_answer *a);
+static void on_source_start(struct leader_query *q, const struct leader_answer *a);
+static void splice_holds(struct partition *p);
+
+void resync_cancel(struct partition *p) {
+    position_cancel(&p->position_query);
+    leader_query_cancel(&p->query);
+    leader_query_cancel(&p->delete_query);
+}
+
+// LEADERS_KNOWN: attach to the connection that will append and ask there, at once or when it is ready.
+void resync_begin(struct partition *p) {
+    appender_detach(&p->append);
+    struct appender *a = flow_appender(p->flow, p->destination_leader, p->alone);
+    appender_attach(a, &p->append);
+    p->waited_since_us = p->flow->env->now_us;
+    if (broker_link_ready(&a->link)) resync_on_appender_ready(p);
+}
+
+void resync_on_appender_ready(struct partition *p) {
+    if (p->state != PARTITION_RESYNC || link_linked(&p->position_query.link)) return;
+    p->position_query.name = &p->append.name;
+    p->position_query.leader_epoch = p->destination_epoch;
+    p->position_query.producer_id = p->flow->producer_id;
+    p->position_query.answer = on_position;
+    position_ask(flow_positions(p->append.appender), &p->position_query);
+}
+
+static void ask(struct partition *p, struct leader_queries *whom, int32_t node_id, enum leader_query_kind kind,
+                int64_t value, void (*answer)(struct leader_query *q, const struct leader_answer *a)) {
+    bool at_source = whom == &p->flow->source_queries;
+    p->query.kind = kind;
+    p->query.partition = at_source ? p->fetch.name : p->append.name;
+    p->query.leader_epoch = at_source ? p->fetch.leader_epoch : p->destination_epoch;
+    p->query.value = value;
+    p->query.size_hint = at_source && p->tail.size > 0 ? p->tail.size : MiB;
+    p->query.answer = answer;
+    leader_query_ask(whom, node_id, &p->query);
+}
+
+static void on_position(struct position_query *q, const struct position *position, const struct error *error) {
+    struct partition *p = CONTAINER_OF(q, struct partition, position_query);
+    if (error_is(error)) {
+        partition_surprise(p, error);
+        return;
+    }
+    p->position = *position;
+    p->tail = (struct batch_header){0};
+    p->tail_log_start = position->log_end;
+    if (position->log_end == 0) {
+        splice_holds(p);
+        return;
+    }
+    ask(p, &p->flow->destination_queries, p->destination_leader, QUERY_BATCH, position->log_end - 1, on_tail);
+}
+
+// Not there yet, but it should come: look again, for a while.
+static void again(struct partition *p, const char *what) {
+    struct flow *f = p->flow;
+    if (f->env->now_us - p->waited_since_us > REPLICATION_WAIT_US_MAX) {
+        struct error why = error_make(ERROR_TIMEOUT, 0, "resync", "%s", what);
+        partition_surprise(p, &why);
+        return;
+    }
+    timer_set(&f->env->timers, &p->timer, f->env->now_us + PARTITION_LOCATE_US / 4);
+}
+
+
+// What the destination's last batch says about who wrote it. False: the partition is halted or looks again.
+static bool tail_is_ours(struct partition *p) {
+    struct flow *f = p->flow;
+    const struct batch_header *t = &p->tail;
+    if (!provenance_same_flow(t->producer_id, f->producer_id) || (t->attributes & BATCH_ATTRIBUTE_CONTROL)) {
+        partition_halt(p, t->base_offset,
+                       "foreign records: offsets %lld..%lld of the destination were not written by this flow; the mirror "
+                       "must be the only writer of %s (diverged)",
+                       (long long)t->base_offset, (long long)batch_last_offset(t), p->topic->destination_name);
+        return false;
+    }
+    int32_t last_sequence = sequence_add(t->base_sequence, t->count - 1);
+    if (!p->position.known) {  // the broker forgot (producer.id.expiration.ms); the batch remembers
+        p->position.producer_id = t->producer_id;
+        p->position.producer_epoch = t->producer_epoch;
+        p->position.last_sequence = last_sequence;
+    } else if (p->position.last_sequence != last_sequence || p->position.producer_epoch != t->producer_epoch) {
+        struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "the last batch and the producer state differ");
+        partition_surprise(p, &why);
+        return false;
+    }
+    return true;
+}
+
+static void on_tail(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, query);
+    if (a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_OFFSET_OUT_OF_RANGE) {
+        splice_holds(p);  // the log start is the log end: nothing is left to compare
+        return;
+    }
+    if (error_is(&a->error)) {
+        partition_surprise(p, &a->error);
+        return;
+    }
+    if (a->high_watermark < p->position.log_end) {  // rule 13
+        again(p, "the destination's followers do not catch up with its leader");
+        return;
+    }
+    if (a->records.size == 0 || batch_look(a->records, &p->tail) != BATCH_WHOLE ||
+        batch_last_offset(&p->tail) != p->position.log_end - 1) {
+        struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "the batch that ends at the log end was not answered");
+        partition_surprise(p, &why);
+        return;
+    }
+    p->tail_log_start = a->log_start;
+    if (!tail_is_ours(p)) return;
+    p->max_timestamp = p->tail.max_timestamp;
+    p->only_filler = batch_is_filler((struct bytes){a->records.at, (size_t)p->tail.size}, &p->tail);
+    if (p->only_filler) {
+        p->log_start_wanted = p->position.log_end;  // and no consumer should see it
+        splice_holds(p);
+        return;
+    }
+    ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->tail.base_offset, on_source_batch);
+}
+
+static void diverged(struct partition *p, const char *what) {
+    partition_halt(p, p->tail.base_offset,
+                   "diverged: the destination's records %lld..%lld are not what the source holds at these offsets (%s)",
+                   (long long)p->tail.base_offset, (long long)batch_last_offset(&p->tail), what);
+}
+
+static void on_source_batch(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, query);
+    if (a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_OFFSET_OUT_OF_RANGE) {
+        ask(p, &p->flow->source_queries, p->source_leader, QUERY_OFFSET, QUERY_EARLIEST, on_source_start);
+        return;
+    }
+    if (error_is(&a->error)) {
+        partition_surprise(p, &a->error);
+        return;
+    }
+    if (a->records.size == 0) {
+        // A new leader learns the high watermark late; a source that lost its tail never will.
+        if (++p->source_moved_tries * (PARTITION_LOCATE_US / 4) > REPLICATION_WAIT_US_MAX)
+            diverged(p, "the source ends before them");
+        else again(p, "the source's high watermark is below what was mirrored");
+        return;
+    }
+    switch (splice_compare(&p->tail, a->records)) {
+    case SPLICE_DIFFERENT: diverged(p, "they differ"); return;
+    case SPLICE_COMPACTED:
+    case SPLICE_REWRITTEN:
+    case SPLICE_SAME: break;
+    }
+    p->fetch.last_fetched_epoch = (int32_t)load_be32(a->records.at + 12);
+    // The first batch of the source's log may begin below its log start; what is hidden there is hidden here too.
+    if (a->log_start > p->tail_log_start && a->log_start <= p->position.log_end &&
+        p->tail.base_offset == p->tail_log_start)
+        p->log_start_wanted = a->log_start;
+    splice_holds(p);
+}
+
+// The source has nothing at the offsets of our last batch: they are below its log start, or beyond its end.
+static void on_source_start(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, query);
+    if (error_is(&a->error)) {
+        partition_surprise(p, &a->error);
+        return;
+    }
+    if (a->offset <= p->tail.base_offset) {
+        if (++p->source_moved_tries > DAMAGED_TRIES_MAX) diverged(p, "the source ends before them");
+        else again(p, "the source ends before what was mirrored");
+        return;
+    }
+    splice_holds(p);  // what lies between is copy's to judge
+}
+
+// Rule 14: where the broker may have forgotten our state, nothing but time protects against a request of an earlier
+// connection or owner that is still on its way.
+static bool must_wait(struct partition *p) {
+    struct flow *f = p->flow;
+    int64_t until = p->unsafe_since_us + GHOST_WAIT_US;
+    if (f->env->now_us >= until || p->position.log_end == 0) return false;  // the first batch will tell (copy.c)
+    int64_t newest = p->position.known && p->position.last_timestamp > p->max_timestamp ? p->position.last_timestamp
+                                                                                        : p->max_timestamp;
+    if (f->env->wall_ms - newest < topics_producer_expiration_ms(f->topics) / 2) return false;
+    timer_set(&f->env->timers, &p->timer, until);
+    return true;
+}
+
+static void splice_holds(struct partition *p) {
+    struct position *at = &p->position;
+    if (must_wait(p)) return;
+    if (at->known && p->alone) {  // somebody wrote the first batch meanwhile: on with the pipeline
+        p->alone = false;
+        resync_begin(p);
+        return;
+    }
+    if (!at->known && !p->alone) {  // rule 5
+        p->alone = true;
+        resync_begin(p);
+        return;
+    }
+    bool remembered = at->known || p->tail.size > 0;
+    if (!remembered) {
+        at->producer_id = p->flow->producer_id;
+        at->producer_epoch = 0;
+        at->last_sequence = sequence_add((int32_t)(at->log_end & 0x7fffffff), 0x7fffffff);  // next: log end mod 2^31
+    }
+    p->producer_id = at->producer_id;
+    p->producer_epoch = at->producer_epoch;
+    p->next_sequence = sequence_add(at->last_sequence, 1);
+    p->log_end = p->acked_end = p->replicated_end = at->log_end;
+    partition_event(p, EVENT_POSITION_KNOWN, NULL);
+}

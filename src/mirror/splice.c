@@ -1,0 +1,18 @@
+// The splice check.
+#include "mirror/splice.h"
+
+enum splice_verdict splice_compare(const struct batch_header *destination, struct bytes source) {
+    struct batch_header s;
+    if (batch_look(source, &s) != BATCH_WHOLE) return SPLICE_DIFFERENT;
+    int64_t last = batch_last_offset(destination);
+    if (s.base_offset > last) return SPLICE_COMPACTED;
+    if (s.base_offset != destination->base_offset || batch_last_offset(&s) != last) return SPLICE_DIFFERENT;
+    // Compaction keeps a batch's offsets and drops records from it: there is nothing left to compare with.
+    if (s.count < destination->count) return SPLICE_REWRITTEN;
+    if (s.count != destination->count || s.max_timestamp != destination->max_timestamp) return SPLICE_DIFFERENT;
+    // Mirrored with the append time written into each record; the payload and its CRC are our own then.
+    if (s.attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME) return SPLICE_REWRITTEN;
+    if (s.base_timestamp != destination->base_timestamp) return SPLICE_DIFFERENT;
+    struct batch_stamp stamp = {destination->producer_id, destination->producer_epoch, destination->base_sequence};
+    return batch_crc_restamped(source.at, &s, &stamp) == destination->crc ? SPLICE_SAME : SPLICE_DIFFERENT;
+}

@@ -1,0 +1,70 @@
+// The destination's high watermark: what is acknowledged counts as mirrored once it has passed it, and a log that is
+// longer than what we appended has another writer.
+#include "base/limits.h"
+#include "mirror/flow.h"
+#include "mirror/partition_private.h"
+
+static void on_answer(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, watch_query);
+    if (p->state != PARTITION_COPY && p->state != PARTITION_DRAIN) return;
+    if (error_is(&a->error)) {
+        partition_surprise(p, &a->error);
+        return;
+    }
+    // What is queued or under way may have landed already.
+    if (a->offset > p->log_end) {
+        struct error why = error_make(ERROR_PROTOCOL, 0, "watch", "the destination has grown to %lld without us",
+                                      (long long)a->offset);
+        partition_surprise(p, &why);
+        return;
+    }
+    int64_t now_us = p->flow->env->now_us;
+    p->replicated_end = a->offset < p->acked_end ? a->offset : p->acked_end;
+    if (p->replicated_end == p->acked_end) {
+        if (link_linked(&p->watched)) list_remove(&p->watched);
+        p->caught_up = p->source_end <= p->replicated_end;
+    } else if (now_us - p->acked_at_us > REPLICATION_WAIT_US_MAX) {
+        struct error why = error_make(ERROR_TIMEOUT, 0, "watch", "the high watermark does not reach what was acknowledged");
+        partition_surprise(p, &why);
+        return;
+    }
+    if (p->state == PARTITION_COPY) fill_raise_log_start(p);
+}
+
+static void ask(struct partition *p) {
+    if (leader_query_running(&p->watch_query)) return;
+    p->watch_query.kind = QUERY_OFFSET;
+    p->watch_query.partition = p->append.name;
+    p->watch_query.leader_epoch = p->destination_epoch;
+    p->watch_query.value = QUERY_LATEST;
+    p->watch_query.answer = on_answer;
+    leader_query_ask(&p->flow->destination_queries, p->destination_leader, &p->watch_query);
+}
+
+void watch_acked(struct partition *p) {
+    struct flow *f = p->flow;
+    if (!link_linked(&p->watched)) list_append(&f->unreplicated, &p->watched);
+    if (!timer_is_set(&f->watch)) timer_set(&f->env->timers, &f->watch, f->env->now_us + WATCH_INTERVAL_US);
+}
+
+void watch_cancel(struct partition *p) {
+    leader_query_cancel(&p->watch_query);
+    if (link_linked(&p->watched)) list_remove(&p->watched);
+}
+
+void watch_on_timer(struct timer *t, int64_t now_us) {
+    struct flow *f = CONTAINER_OF(t, struct flow, watch);
+    for (struct link *k = list_first(&f->unreplicated); k; k = list_next(&f->unreplicated, k))
+        ask(CONTAINER_OF(k, struct partition, watched));
+    if (!list_empty(&f->unreplicated)) timer_set(&f->env->timers, t, now_us + WATCH_INTERVAL_US);
+}
+
+// Now and then the idle ones too: a foreign record in a quiet partition should not wait for the next of ours.
+void watch_idle_on_timer(struct timer *t, int64_t now_us) {
+    struct flow *f = CONTAINER_OF(t, struct flow, watch_idle);
+    for (size_t i = 0; i < f->partitions_count; i++) {
+        struct partition *p = f->partitions[i];
+        if (p->state == PARTITION_COPY && !link_linked(&p->watched) && p->append.unanswered == 0) ask(p);
+    }
+    timer_set(&f->env->timers, t, now_us + WATCH_IDLE_INTERVAL_US);
+}
