@@ -17,6 +17,17 @@
 #define BROKERS_MAX 4096                     // of one cluster
 #define TOPICS_MAX 100000                    // of one cluster
 #define PARTITIONS_OF_TOPIC_MAX 100000
+#define FRAME_POOL_KEPT_MAX (8 * MiB)        // receive buffers kept for reuse
+#define REQUEST_PAYLOADS_MAX 4096            // records fields in one request
+#define QUERY_PARTITIONS_MAX 1000            // of one ListOffsets or DeleteRecords
+#define QUERY_BATCHES_MAX 32                 // of one fetch for single batches
+#define QUERY_FETCH_BYTES_MAX (4 * MiB)
+#define POSITION_PARTITIONS_MAX 500          // of one round of position questions
+#define FETCH_PARTITION_BYTES_MIN (64 * KiB) // a partition's share of a fetch
+#define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch
+#define APPENDER_DEPTH_MAX 8                 // Produce requests without an answer, of one connection
+#define FETCH_SESSIONS_MAX 64                // of one source broker
+#define CONNECTION_OPEN_US_MAX 10000000      // to connect and to learn the API versions
 
 // names, patterns and settings
 #define TOPIC_NAME_SIZE_MAX 249              // Topic.MAX_NAME_LENGTH
@@ -30,8 +41,6 @@
 #define CLUSTERS_MAX 64
 #define ALIAS_SIZE_MAX 100                   // leaves room for the topic in a remote topic's name
 #define KEY_SIZE_MAX 512                     // of a key we look up ourselves: two aliases and a name
-#define FRAME_POOL_KEPT_MAX (8 * MiB)        // receive buffers kept for reuse
-#define REQUEST_PAYLOADS_MAX 4096            // records fields in one request
 
 // io
 #define LOOP_CONNECTIONS_MAX 16384           // of one loop; the process's limit of open files comes before it
@@ -49,6 +58,7 @@
 #define PATH_SIZE_MAX 4096
 #define STATUS_SIZE_MAX 512                  // of the terminal's status line
 #define TERMINAL_LINE_MAX (2 * KiB)          // a log line and its time; more is cut
+#define STATUS_LOG_INTERVAL_US_MIN 10000000  // between status lines in a log
 
 // ownership
 #define SLICES_MAX 1024                      // of one flow; a multiple of 64
@@ -57,12 +67,6 @@
 #define GROUP_METADATA_MAX (64 * KiB)        // what one member says when it joins
 #define GROUP_ASSIGNMENTS_MAX (4 * MiB)      // what a leader says to all of them
 #define GROUP_MEMBER_ID_MAX 512              // the broker makes it from client.id or group.instance.id and a UUID
-#define QUERY_PARTITIONS_MAX 1000            // of one ListOffsets or DeleteRecords
-#define QUERY_BATCHES_MAX 32                 // of one fetch for single batches
-#define QUERY_FETCH_BYTES_MAX (4 * MiB)
-#define POSITION_PARTITIONS_MAX 500          // of one round of position questions
-#define FETCH_PARTITION_BYTES_MIN (64 * KiB) // a partition's share of a fetch
-#define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch
 
 // mirror
 #define PARTITION_BACKOFF_US_MIN 50000
@@ -85,5 +89,3 @@
 #define TOPIC_AWAIT_INTERVAL_US 250000       // between looks at metadata that will change soon
 #define TOPIC_VISIBLE_US_MAX 30000000        // for a created topic or partition to be in the metadata
 #define TOPIC_LEADERS_US_MAX 10000000        // for new partitions to have leaders
-#define APPENDER_DEPTH_MAX 8                 // Produce requests without an answer, of one connection
-#define FETCH_SESSIONS_MAX 64                // of one source broker

@@ -43,6 +43,7 @@ struct flow {
     struct budget *budget;
     struct flow_config config;
     void (*stopped)(struct flow *f);  // after flow_stop(); flow_free() from a later entry
+    void *owner;                      // whoever set `stopped`
 
     struct cluster source, destination;
     struct leader_queries source_queries, destination_queries;
