@@ -1,6 +1,7 @@
 """A small raw client of the Kafka protocol: reads leaders, epochs and log ends, and appends foreign batches."""
 
 import base64
+import gzip
 import socket
 import struct
 import time
@@ -11,7 +12,7 @@ from crc32c import crc32c
 PRODUCE, LIST_OFFSETS, METADATA, OFFSET_FOR_LEADER_EPOCH = 0, 2, 3, 23
 EARLIEST, LATEST = -2, -1
 BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")
-TRANSACTIONAL, CONTROL, DELETE_HORIZON = 0x10, 0x20, 0x40
+GZIP, TRANSACTIONAL, CONTROL, DELETE_HORIZON = 0x01, 0x10, 0x20, 0x40
 
 
 class Refused(Exception):
@@ -65,12 +66,14 @@ def varint(n):
 
 
 def batch(values, base=0, attributes=0, producer=(-1, -1, -1), timestamp=None):
-    """One uncompressed batch of keyless records. `producer` is (id, epoch, first sequence)."""
+    """One batch of keyless records. `producer` is (id, epoch, first sequence); of the codecs GZIP may be asked for."""
     timestamp = int(time.time() * 1000) if timestamp is None else timestamp
-    records = b""
+    records = bytearray()
     for delta, value in enumerate(values):
-        record = b"\0" + varint(0) + varint(delta) + varint(-1) + varint(len(value)) + value + varint(0)
+        record = b"\0\0" + varint(delta) + b"\1" + varint(len(value)) + value + b"\0"
         records += varint(len(record)) + record
+    if attributes & GZIP:
+        records = gzip.compress(records, 1)
     last = len(values) - 1
     covered = struct.pack(">hiqqqhii", attributes, last, timestamp, timestamp, *producer, len(values)) + records
     return struct.pack(">qiibI", base, len(covered) + 9, -1, 2, crc32c(covered)) + covered

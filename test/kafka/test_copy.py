@@ -51,8 +51,10 @@ class CopyTest(scenario.Scenario):
 
     def test_a_log_that_starts_far_up(self):
         orders = self.topic("orders")
-        while self.source.offsets(orders)[0] < 1_500_000:
-            self.produce(orders, total=250_000, size_max=0, codecs=["zstd"], batch_size=500_000, linger_ms=50)
+        many = protocol.batch([b""] * 500_000, attributes=protocol.GZIP)
+        with self.source.connect(1) as leader:
+            for _ in range(3):
+                leader.append(orders, 0, many)
         self.load.delete_records(self.source, orders, 0, 1_500_000)
         self.produce(orders, total=500)
         self.start_mirror()
