@@ -154,6 +154,7 @@ class Parser:
             raise SchemaError(place, 'expected: request NAME KEY versions N-M [flexible N+], or response NAME')
         check_name(place, words[1])
         message.kind, message.api = words[:2]
+        message.place = place
         self.messages.append(message)
         self.known = {}
         self.open = [(4, message)]
@@ -357,7 +358,7 @@ def main(out, paths):
     keys = {}
     for m in messages:
         if keys.setdefault(m.key, m.api) != m.api:
-            raise SchemaError(m.api, f'key {m.key} belongs to {keys[m.key]}')
+            raise SchemaError(m.place, f'key {m.key} belongs to {keys[m.key]}')
     os.makedirs(out, exist_ok=True)
     for name, text in (('messages.h', header_text(messages)), ('messages.c', source_text(messages))):
         with open(os.path.join(out, name), 'w', encoding='utf-8') as file:

@@ -207,6 +207,8 @@ TEST(servers_refuse_what_they_cannot_read) {
     EXPECT(!error_is(&e));
     EXPECT_INT(header.client_id.size, -1);
     EXPECT_INT(consumed, 10);
+    e = frame_decode_request_header((struct bytes){(const uint8_t *)"\0\x10\0\2\0\0\0\1\0\2m", 11}, &header, &consumed);
+    EXPECT(e.kind == ERROR_PROTOCOL && strstr(e.detail, "client id of 2 bytes"));
     e = frame_decode_request_header((struct bytes){(const uint8_t *)"\0\x10\0\2\0\0\0\1\xff\xfe", 10}, &header,
                                     &consumed);
     EXPECT_INT(e.kind, ERROR_PROTOCOL);
