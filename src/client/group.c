@@ -94,6 +94,13 @@ void group_off(struct group *g) {
     g->callbacks.stopped(g->context);
 }
 
+// One JoinGroup follows another at some distance: each makes all members rejoin.
+void group_schedule(struct group *g) {
+    int64_t due_us = g->rejoin_why ? g->joined_us + g->config.backoff_us
+                                   : g->sent_us + g->config.heartbeat_interval_ms * 1000LL;
+    timer_set(&g->env->timers, &g->timer, due_us > g->env->now_us ? due_us : g->env->now_us);
+}
+
 static void on_state(struct connection *c, const struct error *why) {
     struct group *g = CONTAINER_OF(c, struct group, connection);
     bool ready = c->state == CONNECTION_READY;
@@ -234,5 +241,5 @@ void group_stop(struct group *g) {
 void group_rejoin(struct group *g, const char *why) {
     if (g->state == GROUP_OFF || g->state == GROUP_LEAVING) return;
     g->rejoin_why = why;
-    if (g->state == GROUP_STABLE && !g->in_flight) timer_set(&g->env->timers, &g->timer, g->env->now_us);
+    if (g->state == GROUP_STABLE && !g->in_flight) group_schedule(g);
 }

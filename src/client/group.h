@@ -81,6 +81,7 @@ struct group {
     int64_t member_since_us; // when the JoinGroup that got us in without a member id was answered
     int64_t last_heard_us;   // when the newest JoinGroup, SyncGroup or Heartbeat that succeeded was SENT
     int64_t sent_us;         // when the request under way was sent
+    int64_t joined_us;       // when the newest JoinGroup was sent
     bool joined_without_id;  // the JoinGroup under way carries no member id
     bool synced;             // an assignment of `generation` arrived
     bool in_flight;          // a heartbeat is
@@ -100,5 +101,6 @@ void group_start(struct group *g);  // state must be OFF
 // expected back (KIP-345) and counts as member until its session times out. What was assigned must be given up before.
 void group_stop(struct group *g);
 
-// Joins again as soon as possible, with new metadata. `why` is static text. Ignored when OFF or LEAVING.
+// Joins again soon, with new metadata: for the coordinator to rebalance it must differ from what was said last (a
+// follower that repeats itself gets the generation of now). `why` is static text. Ignored when OFF or LEAVING.
 void group_rejoin(struct group *g, const char *why);

@@ -91,8 +91,7 @@ static void on_sync(void *context, const struct error *error, const void *respon
     g->state = GROUP_STABLE;
     g->synced = true;
     group_went_well(g);
-    int64_t next_us = g->sent_us + g->config.heartbeat_interval_ms * 1000LL;
-    timer_set(&g->env->timers, &g->timer, g->rejoin_why || next_us < g->env->now_us ? g->env->now_us : next_us);
+    group_schedule(g);
     int32_t size = r->assignment.size > 0 ? r->assignment.size : 0;
     g->callbacks.assigned(g->context, g->generation, (struct bytes){r->assignment.at, (size_t)size});
 }
@@ -211,6 +210,7 @@ void group_join(struct group *g) {
     g->joined_without_id = !g->member_id[0];
     g->rejoin_why = NULL;
     timer_cancel(&g->env->timers, &g->timer);
+    g->joined_us = g->env->now_us;
     send(g, API_JOIN_GROUP, INT16_MAX, &request, on_join, held_back_timeout_us(g));
     buffer_free(&metadata);
 }
@@ -227,9 +227,8 @@ static void on_heartbeat(void *context, const struct error *error, const void *r
         group_refused(g, "Heartbeat", r->error_code);
         return;
     }
-    int64_t next_us = g->sent_us + g->config.heartbeat_interval_ms * 1000LL;
-    timer_set(&g->env->timers, &g->timer, g->rejoin_why || next_us < g->env->now_us ? g->env->now_us : next_us);
     group_went_well(g);
+    group_schedule(g);
 }
 
 void group_say_heartbeat(struct group *g) {

@@ -126,6 +126,7 @@ static void on_metadata(void *context, struct buffer *out) {
     struct slices_metadata m = {.count = o->config.slices,
                                 .weight = o->stopping ? 0 : o->config.weight,
                                 .generation = o->known_generation,
+                                .joins = ++o->joins,
                                 .held = o->owned};
     for (int i = 0; i < SLICES_MAX / 64; i++) m.held.words[i] |= o->draining.words[i];
     slices_encode_metadata(&m, out);

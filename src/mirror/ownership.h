@@ -56,6 +56,7 @@ struct ownership {
     struct group group;
     char group_id[GROUP_ID_MAX];
     int32_t known_generation;  // what our newest metadata said
+    int32_t joins;             // said so far
     bool stopping, started;
     struct timer fence, wait;
 };

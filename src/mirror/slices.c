@@ -6,7 +6,7 @@
 #include <assert.h>
 
 #define SLICES_VERSION 1
-#define METADATA_HEAD_SIZE 9
+#define METADATA_HEAD_SIZE 13
 #define ASSIGNMENT_HEAD_SIZE 4
 #define FLAG_REJOIN 1
 #define NOBODY SIZE_MAX
@@ -197,6 +197,7 @@ void slices_encode_metadata(const struct slices_metadata *m, struct buffer *out)
     buffer_append_be16(out, (uint16_t)m->count);
     buffer_append_be16(out, (uint16_t)m->weight);
     buffer_append_be32(out, (uint32_t)m->generation);
+    buffer_append_be32(out, (uint32_t)m->joins);
     encode_set(&m->held, m->count, out);
 }
 
@@ -206,6 +207,7 @@ struct error slices_decode_metadata(struct bytes in, struct slices_metadata *m) 
     if (error_is(&e)) return e;
     m->weight = load_be16(in.at + 3);
     m->generation = (int32_t)load_be32(in.at + 5);
+    m->joins = (int32_t)load_be32(in.at + 9);
     return decode_set((struct bytes){in.at + METADATA_HEAD_SIZE, in.size - METADATA_HEAD_SIZE}, m->count, &m->held);
 }
 

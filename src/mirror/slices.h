@@ -36,12 +36,14 @@ int32_t slices_count(const struct slices *s);
 int32_t slice_of_partition(const char *topic, size_t topic_size, int32_t partition, int32_t count);
 
 // What a member says when it joins: version 1 is
-//   int8 version, int16 count of slices, int16 weight, int32 generation, (count + 7) / 8 bytes of held slices.
+//   int8 version, int16 count of slices, int16 weight, int32 generation, int32 joins, (count + 7) / 8 bytes of held
+//   slices.
 // The lowest bit of the first byte is slice 0. Bytes behind are a later version's business and skipped.
 struct slices_metadata {
     int32_t count;
     int32_t weight;      // share of the slices relative to the others', 0 .. SLICES_WEIGHT_MAX; 0 takes none
     int32_t generation;  // the newest it knew, SLICES_GENERATION_NONE when none
+    int32_t joins;       // differs each time: the coordinator takes a repeated JoinGroup for no news (classicGroupJoin)
     struct slices held;
 };
 

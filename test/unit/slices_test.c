@@ -147,15 +147,16 @@ TEST(metadata_and_assignments_come_back_as_they_were) {
         int32_t count = (int32_t)prng_between(&prng, 1, SLICES_MAX);
         struct slices_metadata m = {.count = count,
                                     .weight = (int32_t)prng_between(&prng, 0, SLICES_WEIGHT_MAX),
-                                    .generation = (int32_t)prng_between(&prng, -1, INT32_MAX)},
+                                    .generation = (int32_t)prng_between(&prng, -1, INT32_MAX),
+                                    .joins = i},
                                m2;
         for (int32_t s = 0; s < count; s++)
             if (prng_below(&prng, 2)) slices_add(&m.held, s);
         buffer_clear(&out);
         slices_encode_metadata(&m, &out);
-        EXPECT_INT(out.size, 9 + (count + 7) / 8);
+        EXPECT_INT(out.size, 13 + (count + 7) / 8);
         struct error e = slices_decode_metadata((struct bytes){out.at, out.size}, &m2);
-        EXPECT(!error_is(&e) && m2.count == m.count && m2.weight == m.weight && m2.generation == m.generation);
+        EXPECT(!error_is(&e) && m2.count == m.count && m2.weight == m.weight && m2.generation == m.generation && m2.joins == i);
         EXPECT(memcmp(&m.held, &m2.held, sizeof m.held) == 0);
 
         struct slices_assignment a = {.count = count, .rejoin = prng_below(&prng, 2), .given = m.held}, a2;
@@ -171,12 +172,12 @@ TEST(metadata_and_assignments_come_back_as_they_were) {
 TEST(garbage_is_an_error_value) {
     struct slices_metadata m;
     struct slices_assignment a;
-    static const uint8_t other_version[] = {2, 0, 8, 0, 1, 0, 0, 0, 0, 0};
-    static const uint8_t no_slices[] = {1, 0, 0, 0, 1, 0, 0, 0, 0, 0};
-    static const uint8_t too_many[] = {1, 4, 1, 0, 1, 0, 0, 0, 0, 0};
-    static const uint8_t cut_off[] = {1, 0, 64, 0, 1, 0, 0, 0, 0, 1, 2, 3};
-    static const uint8_t past_the_count[] = {1, 0, 3, 0, 1, 0, 0, 0, 0, 8};
-    static const uint8_t longer[] = {1, 0, 3, 0, 1, 0, 0, 0, 0, 7, 99, 99};
+    static const uint8_t other_version[] = {2, 0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t no_slices[] = {1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t too_many[] = {1, 4, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t cut_off[] = {1, 0, 64, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3};
+    static const uint8_t past_the_count[] = {1, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 8};
+    static const uint8_t longer[] = {1, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 7, 99, 99};
     struct error e = slices_decode_metadata((struct bytes){NULL, 0}, &m);
     EXPECT_INT(e.kind, ERROR_PROTOCOL);
 #define REFUSED(at) (e = slices_decode_metadata((struct bytes){at, sizeof at}, &m), e.kind == ERROR_PROTOCOL)
