@@ -87,5 +87,6 @@
 #define TOPIC_BACKOFF_US_MIN 100000
 #define TOPIC_BACKOFF_US_MAX 30000000
 #define TOPIC_AWAIT_INTERVAL_US 250000       // between looks at metadata that will change soon
+#define TOPIC_DOUBT_US 2000000               // after which metadata must still say what was not believed
 #define TOPIC_VISIBLE_US_MAX 30000000        // for a created topic or partition to be in the metadata
 #define TOPIC_LEADERS_US_MAX 10000000        // for new partitions to have leaders

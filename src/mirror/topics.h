@@ -13,12 +13,12 @@
 #define TOPIC_REASON_MAX 200
 
 struct mirror_topic {
-    char *source_name, *destination_name;
+    char *source_name, *destination_name;  // destination_name is "" when Kafka would not accept it
     struct wire_uuid source_id, destination_id;
     int32_t partitions_count;    // ready to be copied: exist on both sides
-    int32_t max_message_bytes;   // of the destination topic
-    bool compacted;              // the destination topic's cleanup.policy
-    bool ready;                  // on_ready was called
+    int32_t max_message_bytes;   // of the destination topic; INT32_MAX when it may not be read
+    bool compacted;              // the destination topic's cleanup.policy; read again at each refresh, as is the above
+    bool ready;                  // ready was called, and halted not since
     char halted[TOPIC_REASON_MAX];  // "" or why it is not mirrored
     void *owner;                 // the flow's
 };
@@ -27,7 +27,7 @@ struct topics_config {
     struct selection *selection;
     struct naming naming;
     int16_t replication_factor;  // of topics to create; -1: the destination's default
-    bool refresh;                // look for new topics and partitions while running
+    bool refresh;                // look for new topics and partitions while running; halted topics in any case
     int64_t refresh_interval_us;
 };
 

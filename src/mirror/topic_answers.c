@@ -1,0 +1,215 @@
+// What brokers answered about topics: settings read, topics created, partitions added, and each refusal's meaning.
+#include "base/limits.h"
+#include "client/topic_partition.h"
+#include "mirror/topics_private.h"
+#include "wire/error_codes.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+enum reaction {
+    GO_ON,             // done; metadata will show it
+    AGAIN,             // after a back-off, with newer metadata
+    FEWER_SETTINGS,    // leave out what was refused
+    WITHOUT_READING,   // warn once, and do without what could not be read
+    HALT,
+};
+
+#define CREATE_MISSING "the right CREATE on the destination topic or cluster is missing"
+#define ALTER_MISSING "the right ALTER on the destination topic is missing, its partitions are too few"
+
+// clang-format off
+struct answer { int16_t code; enum reaction reaction; const char *reason; };
+
+static const struct answer created[] = {
+    //  code                              reaction         reason
+    { KAFKA_NONE                        , GO_ON          , NULL },
+    { KAFKA_TOPIC_ALREADY_EXISTS        , GO_ON          , NULL },
+    { KAFKA_INVALID_CONFIG              , FEWER_SETTINGS , "its settings are refused" },
+    { KAFKA_INVALID_REPLICATION_FACTOR  , HALT           , "replication.factor cannot be met by the destination" },
+    { KAFKA_TOPIC_AUTHORIZATION_FAILED  , HALT           , CREATE_MISSING },
+    { KAFKA_CLUSTER_AUTHORIZATION_FAILED, HALT           , CREATE_MISSING },
+    { KAFKA_POLICY_VIOLATION            , HALT           , "the destination's policy for new topics refuses it" },
+    { KAFKA_INVALID_TOPIC_EXCEPTION     , HALT           , "the destination refuses the name" },
+};
+
+static const struct answer grown[] = {
+    { KAFKA_NONE                        , GO_ON          , NULL },
+    { KAFKA_INVALID_PARTITIONS          , AGAIN          , NULL },  // somebody else was faster
+    { KAFKA_REASSIGNMENT_IN_PROGRESS    , AGAIN          , NULL },
+    { KAFKA_INVALID_REPLICATION_FACTOR  , HALT           , "too few brokers for more partitions" },
+    { KAFKA_TOPIC_AUTHORIZATION_FAILED  , HALT           , ALTER_MISSING },
+    { KAFKA_CLUSTER_AUTHORIZATION_FAILED, HALT           , ALTER_MISSING },
+};
+
+static const struct answer described[] = {
+    { KAFKA_NONE                        , GO_ON          , NULL },
+    { KAFKA_TOPIC_AUTHORIZATION_FAILED  , WITHOUT_READING, "the right DESCRIBE_CONFIGS is missing" },
+    { KAFKA_CLUSTER_AUTHORIZATION_FAILED, WITHOUT_READING, "the right DESCRIBE_CONFIGS is missing" },
+    { KAFKA_INVALID_TOPIC_EXCEPTION     , AGAIN          , NULL },  // deleted meanwhile
+};
+// clang-format on
+
+static struct answer answer_of(const struct answer *table, size_t count, int16_t code) {
+    for (size_t i = 0; i < count; i++)
+        if (table[i].code == code) return table[i];
+    enum reaction reaction = kafka_error_is_retriable(code) ? AGAIN : HALT;
+    return (struct answer){code, reaction, "the broker refuses"};
+}
+#define ANSWER_OF(table, code) answer_of(table, sizeof(table) / sizeof(table)[0], code)
+
+static void react(struct topic *t, const struct answer *a, struct wire_text message) {
+    assert(a->reaction == AGAIN || a->reaction == HALT);
+    if (a->reaction == HALT) {
+        topic_halt(t, "%s: %s%s%.*s", a->reason, kafka_error_name(a->code), message.size > 0 ? ": " : "",
+                   message.size > 0 ? (int)message.size : 0, message.size > 0 ? message.at : "");
+        return;
+    }
+    if (t->failures == 0)
+        log_line(&t->owner->env->log, LOG_INFO, "topic must wait", "topic=%s destination=%s error=%s",
+                 t->t.source_name, t->t.destination_name, kafka_error_name(a->code));
+    cluster_refresh(t->owner->source);
+    cluster_refresh(t->owner->destination);
+    topic_back_off(t);
+}
+
+// DescribeConfigs -----------------------------------------------------------------------------------------------------
+
+static void warn_once(struct topic *t, uint32_t bit, const char *what, const char *where) {
+    if (t->warned & bit) return;
+    t->warned |= bit;
+    log_line(&t->owner->env->log, LOG_WARN, "settings not read", "topic=%s destination=%s at=%s reason=\"%s\"",
+             t->t.source_name, t->t.destination_name, where, what);
+}
+
+static void take_source(struct topic *t, const struct describe_configs_response_resource *r, const struct answer *a) {
+    if (a->reaction == WITHOUT_READING && t->wanted > 0) {
+        // Created without, say, cleanup.policy=compact the destination would delete what must be kept.
+        topic_halt(t, "cannot create the destination topic: %s on the source topic", a->reason);
+        return;
+    }
+    if (a->reaction == WITHOUT_READING) {
+        warn_once(t, WARNED_SOURCE_UNREADABLE, a->reason, t->owner->source->config.alias);
+        t->limits = (struct topic_limits){{0}};
+    } else {
+        topic_limits_read(&t->limits, r);
+        t->settings_known = t->wanted > 0;
+        if (t->settings_known) topic_settings_build(&t->settings, r, t->owner->before_3_6);
+    }
+    t->limits_known = true;
+    topic_look(t);
+}
+
+static bool fits(struct topic *t, const struct describe_configs_response_resource *r) {
+    for (size_t i = 0; i < TOPIC_CHECKS; i++) {
+        const struct topic_check *check = &topic_checks[i];
+        struct wire_text value;
+        if (!topic_check_fails(check, r, &t->limits, &value)) {
+            t->warned &= ~(1u << i);
+            continue;
+        }
+        if (check->kind == CHECK_MUST_BE) {
+            topic_halt(t, "%s of the destination topic is %.*s, must be %s: %s", check->name, (int)value.size, value.at,
+                       check->wanted, check->why);
+            return false;
+        }
+        if (t->warned & 1u << i) continue;
+        t->warned |= 1u << i;
+        log_line(&t->owner->env->log, LOG_WARN, "destination topic's setting may hurt",
+                 "topic=%s destination=%s setting=%s value=%.*s reason=\"%s\"", t->t.source_name,
+                 t->t.destination_name, check->name, (int)value.size, value.at, check->why);
+    }
+    return true;
+}
+
+static void take_destination(struct topic *t, const struct describe_configs_response_resource *r,
+                             const struct answer *a) {
+    if (a->reaction == WITHOUT_READING) {
+        warn_once(t, WARNED_DESTINATION_UNREADABLE, a->reason, t->owner->destination->config.alias);
+        t->t.max_message_bytes = INT32_MAX;
+        t->t.compacted = false;
+    } else {
+        if (!fits(t, r)) return;
+        t->t.max_message_bytes = topic_max_message_bytes(r);
+        t->t.compacted = topic_is_compacted(r);
+    }
+    t->checked = true;
+    topic_look(t);
+}
+
+void topic_take_settings(struct topic_lane *l, const struct describe_configs_response *response) {
+    for (int32_t i = 0; i < response->results_count && !l->owner->stopped; i++) {
+        const struct describe_configs_response_resource *r = &response->results[i];
+        struct topic *t = topic_lane_take(l, &r->resource_name);
+        if (!t) continue;
+        struct answer a = ANSWER_OF(described, r->error_code);
+        if (a.reaction == AGAIN || a.reaction == HALT) react(t, &a, r->error_message);
+        else if (l->kind == LANE_SOURCE) take_source(t, r, &a);
+        else take_destination(t, r, &a);
+    }
+}
+
+// CreateTopics and CreatePartitions -----------------------------------------------------------------------------------
+
+// The destination has them, or will; its metadata must show it before they are used.
+static void provided(struct topic *t) {
+    t->provided = t->wanted;
+    t->wanted = 0;
+    t->visible_until_us = t->owner->env->now_us + TOPIC_VISIBLE_US_MAX;
+    t->leaders_until_us = 0;
+    t->failures = t->tries = 0;
+    t->settings_known = false;
+    topic_settings_free(&t->settings);
+    buffer_clear(&t->refused);
+    cluster_refresh(t->owner->destination);
+    topic_look(t);
+}
+
+static void fewer_settings(struct topic *t, const struct answer *a, struct wire_text message) {
+    enum settings_refused result = topic_settings_drop_named(&t->settings, message, &t->refused);
+    if (result == REFUSED_NOTHING_NAMED || ++t->tries == TOPIC_TRIES_MAX)
+        result = topic_settings_drop_copied(&t->settings, &t->refused) ? REFUSED_DROPPED : REFUSED_ESSENTIAL;
+    if (result == REFUSED_DROPPED) {
+        t->owner->before_3_6 |= topic_settings_before_3_6(&t->settings);
+        topic_look(t);
+    } else {
+        const struct answer halt = {a->code, HALT, a->reason};
+        react(t, &halt, message);
+    }
+}
+
+void topic_take_created(struct topic_lane *l, const struct create_topics_response *response) {
+    struct logger *log = &l->owner->env->log;
+    for (int32_t i = 0; i < response->topics_count && !l->owner->stopped; i++) {
+        const struct create_topics_response_topic *r = &response->topics[i];
+        struct topic *t = topic_lane_take(l, &r->name);
+        if (!t) continue;
+        struct answer a = ANSWER_OF(created, r->error_code);
+        if (r->error_code == KAFKA_NONE)
+            log_line(log, LOG_INFO, "destination topic created", "topic=%s destination=%s partitions=%" PRId32,
+                     t->t.source_name, t->t.destination_name, t->wanted);
+        if (r->error_code == KAFKA_NONE && t->refused.size > 0)
+            log_line(log, LOG_WARN, "settings not taken over", "topic=%s destination=%s settings=%.*s",
+                     t->t.source_name, t->t.destination_name, (int)t->refused.size, (const char *)t->refused.at);
+        if (a.reaction == GO_ON) provided(t);
+        else if (a.reaction == FEWER_SETTINGS) fewer_settings(t, &a, r->error_message);
+        else react(t, &a, r->error_message);
+    }
+}
+
+void topic_take_grown(struct topic_lane *l, const struct create_partitions_response *response) {
+    for (int32_t i = 0; i < response->results_count && !l->owner->stopped; i++) {
+        const struct create_partitions_response_topic *r = &response->results[i];
+        struct topic *t = topic_lane_take(l, &r->name);
+        if (!t) continue;
+        struct answer a = ANSWER_OF(grown, r->error_code);
+        if (a.reaction == GO_ON) {
+            log_line(&l->owner->env->log, LOG_INFO, "destination topic grown",
+                     "topic=%s destination=%s partitions=%" PRId32, t->t.source_name, t->t.destination_name,
+                     t->wanted);
+            provided(t);
+        } else {
+            react(t, &a, r->error_message);
+        }
+    }
+}

@@ -1,0 +1,376 @@
+// The topics reconciler: finds topics, compares both clusters' metadata, and decides what each topic needs next.
+#include "mirror/topics.h"
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "client/topic_partition.h"
+#include "mirror/topics_private.h"
+#include "wire/error_codes.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define REFUSED_TEXT_MAX 512
+
+// Steps ---------------------------------------------------------------------------------------------------------------
+
+static void set_step(struct topic *t, enum topic_step step) {
+    timer_cancel(&t->owner->env->timers, &t->again);
+    t->step = step;
+}
+
+// Until the cluster's metadata show more.
+static void await(struct topic *t, struct cluster *c) {
+    t->step = STEP_AWAIT;
+    t->awaited = c;
+    if (!timer_is_set(&t->again))
+        timer_set(&t->owner->env->timers, &t->again, t->owner->env->now_us + TOPIC_AWAIT_INTERVAL_US);
+}
+
+void topic_back_off(struct topic *t) {
+    int64_t wait_us = TOPIC_BACKOFF_US_MIN;
+    for (int i = 0; i < t->failures && wait_us < TOPIC_BACKOFF_US_MAX; i++) wait_us *= 2;
+    if (wait_us > TOPIC_BACKOFF_US_MAX) wait_us = TOPIC_BACKOFF_US_MAX;
+    t->failures++;
+    set_step(t, STEP_BACKOFF);
+    timer_set(&t->owner->env->timers, &t->again, t->owner->env->now_us + wait_us);
+}
+
+void topic_halt(struct topic *t, const char *format, ...) {
+    char reason[TOPIC_REASON_MAX], quoted[2 * TOPIC_REASON_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof reason, format, arguments);
+    va_end(arguments);
+    struct topics *ts = t->owner;
+    bool news = t->t.ready || strcmp(reason, t->t.halted) != 0;
+    set_step(t, STEP_HALTED);
+    memcpy(t->t.halted, reason, sizeof reason);
+    t->t.ready = false;
+    t->doubt = NO_DOUBT;
+    t->provided = 0;
+    t->leaders_until_us = 0;
+    t->failures = t->tries = 0;
+    t->settings_known = false;
+    topic_settings_free(&t->settings);
+    buffer_clear(&t->refused);
+    if (!news) return;
+    log_line(&ts->env->log, LOG_ERROR, "topic halted", "topic=%s destination=%s reason=%s", t->t.source_name,
+             t->t.destination_name, log_quote(reason, quoted, sizeof quoted));
+    if (ts->callbacks.halted) ts->callbacks.halted(ts->context, &t->t);
+}
+
+static void become_ready(struct topic *t, int32_t partitions) {
+    struct topics *ts = t->owner;
+    bool news = !t->t.ready || partitions > t->t.partitions_count;
+    set_step(t, STEP_READY);
+    t->failures = 0;
+    t->provided = 0;
+    t->leaders_until_us = 0;
+    t->t.halted[0] = '\0';
+    t->t.ready = true;
+    t->t.partitions_count = partitions;
+    if (!news) return;
+    log_line(&ts->env->log, LOG_INFO, "topic ready", "topic=%s destination=%s partitions=%" PRId32, t->t.source_name,
+             t->t.destination_name, partitions);
+    if (ts->callbacks.ready) ts->callbacks.ready(ts->context, &t->t);
+}
+
+// Looking -------------------------------------------------------------------------------------------------------------
+
+static const struct cluster_topic *visible(struct cluster *c, const char *name) {
+    const struct cluster_topic *found = cluster_topic(c, name);
+    return found && found->partitions_count > 0 ? found : NULL;
+}
+
+// True: the doubt is not yet confirmed, and the topic waits for newer metadata.
+static bool doubtful(struct topic *t, enum topic_doubt doubt, struct cluster *c) {
+    if (t->doubt != doubt) {
+        t->doubt = doubt;
+        t->doubt_since_us = t->owner->env->now_us;
+    }
+    if (c->refreshed_at_us >= t->doubt_since_us + TOPIC_DOUBT_US) return false;
+    await(t, c);
+    return true;
+}
+
+static bool is_other(const struct wire_uuid *known, const struct wire_uuid *now) {
+    return !uuid_is_zero(known) && !uuid_is_zero(now) && !uuid_equal(known, now);
+}
+
+// The source's side: there, the same as ever, with a name of its own at the destination.
+static bool source_fits(struct topic *t, const struct cluster_topic *s) {
+    struct topics *ts = t->owner;
+    if (!*t->t.destination_name) {
+        char refused[TOPIC_NAME_SIZE_MAX + 1];
+        struct error e = naming_remote_topic(&ts->config.naming, t->t.source_name, refused);
+        topic_halt(t, "no legal name at the destination: %s", e.detail);
+        return false;
+    }
+    if (!s) {
+        if (!doubtful(t, DOUBT_SOURCE_GONE, ts->source)) topic_halt(t, "source topic was deleted, or may not be described");
+        return false;
+    }
+    if (is_other(&t->t.source_id, &s->id)) {
+        topic_halt(t, "source topic was re-created: under the same name it is another topic");
+        return false;
+    }
+    t->t.source_id = s->id;
+    const char *name = t->t.destination_name;
+    for (const struct topic *o = map_get_text(&ts->by_destination, name, strlen(name)); o; o = o->twin) {
+        if (o == t || !visible(ts->source, o->t.source_name)) continue;
+        // Both: instances need not have found them in the same order, and must not choose differently.
+        topic_halt(t, "source topic %.60s has the same name at the destination", o->t.source_name);
+        return false;
+    }
+    return true;
+}
+
+static bool destination_fits(struct topic *t, const struct cluster_topic *s, const struct cluster_topic *d) {
+    struct topics *ts = t->owner;
+    if (!d && t->t.ready) {
+        if (doubtful(t, DOUBT_DESTINATION_GONE, ts->destination)) return false;
+        t->t.destination_id = (struct wire_uuid){{0}};
+        t->checked = false;
+        topic_halt(t, "destination topic was deleted");
+        return false;
+    }
+    if (!d) return true;
+    bool other = is_other(&t->t.destination_id, &d->id);
+    t->t.destination_id = d->id;
+    if (other) {
+        t->checked = false;
+        if (t->t.ready) {
+            topic_halt(t, "destination topic was re-created");
+            return false;
+        }
+    }
+    // A topic never shrinks: fewer than we have seen is what a broker says that lags behind.
+    if (d->partitions_count <= s->partitions_count || d->partitions_count <= t->t.partitions_count) return true;
+    if (!doubtful(t, DOUBT_MORE_PARTITIONS, ts->source))
+        topic_halt(t, "destination topic has %" PRId32 " partitions, more than the %" PRId32 " of the source topic",
+                   d->partitions_count, s->partitions_count);
+    return false;
+}
+
+// The destination has too few partitions, or does not have the topic.
+static void provide(struct topic *t, int32_t wanted, int32_t have) {
+    struct topics *ts = t->owner;
+    if (t->provided >= wanted) {
+        if (ts->env->now_us < t->visible_until_us) {
+            await(t, ts->destination);
+            return;
+        }
+        if (have == 0) {
+            topic_halt(t, "destination topic exists but does not show in metadata: is the right DESCRIBE missing?");
+            return;
+        }
+    }
+    t->wanted = wanted;
+    if (have == 0) {
+        topic_ask(t, t->settings_known ? LANE_CREATE : LANE_SOURCE);
+        return;
+    }
+    log_line(&ts->env->log, LOG_INFO, "destination topic has fewer partitions",
+             "topic=%s destination=%s source_partitions=%" PRId32 " destination_partitions=%" PRId32,
+             t->t.source_name, t->t.destination_name, wanted, have);
+    topic_ask(t, LANE_GROW);
+}
+
+// New partitions get leaders soon. When some do not, the topic goes on: a partition without a leader is looked after
+// by itself.
+static bool has_leaders(struct topic *t, const struct cluster_topic *d, int32_t wanted) {
+    struct topics *ts = t->owner;
+    int32_t missing = 0;
+    for (int32_t i = t->t.ready ? t->t.partitions_count : 0; i < wanted; i++)
+        if (d->partitions[i].leader < 0) missing++;
+    if (missing == 0) return true;
+    if (t->leaders_until_us == 0) t->leaders_until_us = ts->env->now_us + TOPIC_LEADERS_US_MAX;
+    if (ts->env->now_us < t->leaders_until_us) {
+        await(t, ts->destination);
+        return false;
+    }
+    log_line(&ts->env->log, LOG_WARN, "partitions without leader", "topic=%s destination=%s partitions=%" PRId32,
+             t->t.source_name, t->t.destination_name, missing);
+    return true;
+}
+
+static int32_t wanted_partitions(const struct topic *t, const struct cluster_topic *s) {
+    if (!t->t.ready) return s->partitions_count;
+    bool more = s->partitions_count > t->t.partitions_count;
+    return more && t->owner->config.refresh ? s->partitions_count : t->t.partitions_count;
+}
+
+// Compares what is there with what should be, and takes the next step. Every answer and metadata ends here.
+void topic_look(struct topic *t) {
+    struct topics *ts = t->owner;
+    assert(t->step != STEP_ASKED);
+    const struct cluster_topic *s = visible(ts->source, t->t.source_name);
+    const struct cluster_topic *d = visible(ts->destination, t->t.destination_name);
+    if (!source_fits(t, s) || !destination_fits(t, s, d)) return;
+    t->doubt = NO_DOUBT;
+    int32_t wanted = wanted_partitions(t, s), have = d ? d->partitions_count : 0;
+    t->wanted = 0;
+    if (have < wanted) provide(t, wanted, have);
+    else if (!t->limits_known) topic_ask(t, LANE_SOURCE);
+    else if (!t->checked) topic_ask(t, LANE_DESTINATION);
+    else if (has_leaders(t, d, wanted)) become_ready(t, wanted);
+}
+
+static void on_again(struct timer *timer, int64_t now_us) {
+    (void)now_us;
+    struct topic *t = CONTAINER_OF(timer, struct topic, again);
+    if (t->step == STEP_AWAIT) cluster_refresh(t->awaited);
+    topic_look(t);
+}
+
+// Finding -------------------------------------------------------------------------------------------------------------
+
+static void add(struct topics *ts, const struct cluster_topic *s) {
+    char name[TOPIC_NAME_SIZE_MAX + 1];
+    struct error e = naming_remote_topic(&ts->config.naming, s->name, name);
+    if (error_is(&e)) name[0] = '\0';
+    struct topic *t = NEW(struct topic);
+    t->owner = ts;
+    t->t.source_name = memory_copy_string(s->name);
+    t->t.destination_name = memory_copy_string(name);
+    timer_init(&t->again, on_again);
+    buffer_init(&t->refused, REFUSED_TEXT_MAX);
+    map_put_text(&ts->topics, s->name, strlen(s->name), t);
+    if (*name) t->twin = map_put_text(&ts->by_destination, name, strlen(name), t);
+    log_line(&ts->env->log, LOG_INFO, "topic found", "topic=%s destination=%s partitions=%" PRId32, s->name, name,
+             s->partitions_count);
+}
+
+static void consider(struct topics *ts, const struct cluster_topic *s) {
+    size_t size = strlen(s->name);
+    if (s->internal || s->partitions_count == 0 || map_get_text(&ts->topics, s->name, size) ||
+        map_get_text(&ts->rejected, s->name, size))
+        return;
+    enum selection_verdict verdict = selection_judge(ts->config.selection, s->name);
+    if (verdict != SELECTION_MIRROR) {
+        map_put_text(&ts->rejected, s->name, size, ts);
+        if (verdict == SELECTION_GAVE_UP)
+            log_line(&ts->env->log, LOG_WARN, "topic not mirrored", "topic=%s reason=\"%s\"", s->name,
+                     selection_verdict_text(verdict));
+    } else if (ts->topics.count < TOPICS_MAX) {
+        add(ts, s);
+    } else if (!ts->full_reported) {
+        ts->full_reported = true;
+        log_line(&ts->env->log, LOG_ERROR, "too many topics: further ones are not mirrored", "limit=%d", TOPICS_MAX);
+    }
+}
+
+static void discover(struct topics *ts) {
+    if (ts->discovered && !ts->config.refresh) return;
+    ts->discovered = true;
+    if (ts->rejected.count > ts->source->topics.count) {  // most of them are gone from the source
+        map_free(&ts->rejected);
+        map_init(&ts->rejected);
+    }
+    const struct cluster_topic *s;
+    size_t i = 0;
+    while ((s = map_next(&ts->source->topics, &i))) consider(ts, s);
+}
+
+// Refreshing ----------------------------------------------------------------------------------------------------------
+
+static void on_refresh(struct timer *timer, int64_t now_us) {
+    struct topics *ts = CONTAINER_OF(timer, struct topics, refresh);
+    ts->refresh_pending = true;
+    ts->source_refreshes = ts->source->refreshes;
+    ts->destination_refreshes = ts->destination->refreshes;
+    cluster_refresh(ts->source);
+    cluster_refresh(ts->destination);
+    timer_set(&ts->env->timers, &ts->refresh, now_us + ts->config.refresh_interval_us);
+}
+
+// The metadata a refresh asked for are there: halted topics get another chance, settings are read again.
+static void look_again(struct topics *ts) {
+    ts->refresh_pending = false;
+    struct topic *t;
+    size_t i = 0;
+    while ((t = map_next(&ts->topics, &i))) {
+        if (t->step != STEP_READY && t->step != STEP_HALTED) continue;
+        t->limits_known = t->checked = false;
+        t->step = STEP_LOOK;
+    }
+}
+
+void topics_on_metadata(struct topics *ts) {
+    if (!ts->started || ts->stopped || ts->source->refreshes == 0 || ts->destination->refreshes == 0) return;
+    topic_expiration_ask(ts);
+    discover(ts);
+    if (ts->refresh_pending && ts->source->refreshes > ts->source_refreshes &&
+        ts->destination->refreshes > ts->destination_refreshes)
+        look_again(ts);
+    struct topic *t;
+    size_t i = 0;
+    while (!ts->stopped && (t = map_next(&ts->topics, &i)))
+        if (t->step == STEP_LOOK || t->step == STEP_AWAIT || t->step == STEP_READY) topic_look(t);
+}
+
+// Life ----------------------------------------------------------------------------------------------------------------
+
+struct topics *topics_new(struct cluster *source, struct cluster *destination, const struct topics_config *config,
+                          const struct topics_callbacks *callbacks, void *context) {
+    assert(source->env == destination->env && config->refresh_interval_us > 0);
+    struct topics *ts = NEW(struct topics);
+    ts->source = source;
+    ts->destination = destination;
+    ts->config = *config;
+    ts->callbacks = *callbacks;
+    ts->context = context;
+    ts->env = source->env;
+    map_init(&ts->topics);
+    map_init(&ts->by_destination);
+    map_init(&ts->rejected);
+    timer_init(&ts->refresh, on_refresh);
+    topic_lanes_init(ts);
+    topic_expiration_init(ts);
+    return ts;
+}
+
+void topics_start(struct topics *ts) {
+    assert(!ts->started);
+    ts->started = true;
+    timer_set(&ts->env->timers, &ts->refresh, ts->env->now_us + ts->config.refresh_interval_us);
+    topics_on_metadata(ts);
+}
+
+void topics_stop(struct topics *ts) {
+    ts->stopped = true;
+    timer_cancel(&ts->env->timers, &ts->refresh);
+    topic_lanes_stop(ts);
+    cluster_withdraw(&ts->expiration_task);
+    struct topic *t;
+    size_t i = 0;
+    while ((t = map_next(&ts->topics, &i))) timer_cancel(&ts->env->timers, &t->again);
+}
+
+void topics_free(struct topics *ts) {
+    assert(ts->stopped || !ts->started);
+    struct topic *t;
+    size_t i = 0;
+    while ((t = map_next(&ts->topics, &i))) {
+        topic_settings_free(&t->settings);
+        buffer_free(&t->refused);
+        memory_free(t->t.source_name);
+        memory_free(t->t.destination_name);
+        memory_free(t);
+    }
+    map_free(&ts->topics);
+    map_free(&ts->by_destination);
+    map_free(&ts->rejected);
+    memory_free(ts);
+}
+
+struct mirror_topic *topics_next(const struct topics *ts, size_t *i) {
+    struct topic *t = map_next(&ts->topics, i);
+    return t ? &t->t : NULL;
+}
+
+int64_t topics_producer_expiration_ms(const struct topics *ts) {
+    return ts->expiration_ms;
+}
