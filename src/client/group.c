@@ -68,8 +68,8 @@ void group_pause(struct group *g, const struct error *why, int64_t pause_us) {
     g->in_flight = false;
     connection_close(&g->connection, true);
     int64_t jitter_us = pause_us / 5;
-    timer_set(&g->env->timers, &g->timer, g->env->now_us + prng_between(&g->env->prng, pause_us - jitter_us,
-                                                                         pause_us + jitter_us));
+    timer_set(&g->env->timers, &g->timer,
+              g->env->now_us + prng_between(&g->env->prng, pause_us - jitter_us, pause_us + jitter_us));
 }
 
 void group_pause_longer(struct group *g, const struct error *why) {
@@ -96,8 +96,8 @@ void group_off(struct group *g) {
 
 // One JoinGroup follows another at some distance: each makes all members rejoin.
 void group_schedule(struct group *g) {
-    int64_t due_us = g->rejoin_why ? g->joined_us + g->config.backoff_us
-                                   : g->sent_us + g->config.heartbeat_interval_ms * 1000LL;
+    int64_t due_us =
+        g->rejoin_why ? g->joined_us + g->config.backoff_us : g->sent_us + g->config.heartbeat_interval_ms * 1000LL;
     timer_set(&g->env->timers, &g->timer, due_us > g->env->now_us ? due_us : g->env->now_us);
 }
 
@@ -123,8 +123,12 @@ static void on_timer(struct timer *t, int64_t now_us) {
     struct group *g = CONTAINER_OF(t, struct group, timer);
     (void)now_us;
     switch (g->state) {
-    case GROUP_PAUSING: seek(g); break;
-    case GROUP_REACHING: group_open(g, GROUP_REACHING); break;
+    case GROUP_PAUSING:
+        seek(g);
+        break;
+    case GROUP_REACHING:
+        group_open(g, GROUP_REACHING);
+        break;
     case GROUP_STABLE:
         if (g->rejoin_why) group_join(g);
         else group_say_heartbeat(g);
@@ -133,7 +137,8 @@ static void on_timer(struct timer *t, int64_t now_us) {
         if (g->member_id[0]) group_open(g, GROUP_LEAVING);
         else group_off(g);
         break;
-    default: assert(!"a timer without a purpose");
+    default:
+        assert(!"a timer without a purpose");
     }
 }
 
@@ -154,17 +159,19 @@ static const struct verdict {
     const char *advice;
 } verdicts[] = {
 //    code                                action       what a person should know
-    { KAFKA_COORDINATOR_LOAD_IN_PROGRESS, SEEK_AGAIN,  "the coordinator is loading"                                     },
-    { KAFKA_COORDINATOR_NOT_AVAILABLE,    SEEK_AGAIN,  "no coordinator yet"                                             },
-    { KAFKA_NOT_COORDINATOR,              SEEK_AGAIN,  "the coordinator has moved"                                      },
-    { KAFKA_ILLEGAL_GENERATION,           JOIN_AGAIN,  "the group went on without us"                                   },
-    { KAFKA_REBALANCE_IN_PROGRESS,        JOIN_AGAIN,  "the group rebalances"                                           },
-    { KAFKA_UNKNOWN_MEMBER_ID,            JOIN_NEW,    "our session timed out"                                          },
-    { KAFKA_FENCED_INSTANCE_ID,           GO_DYNAMIC,  "another instance runs under the same instance.id: give each its own; going on as a dynamic member" },
-    { KAFKA_GROUP_AUTHORIZATION_FAILED,   WAIT_LONG,   "we may not use this group: allow READ on it"                    },
-    { KAFKA_INVALID_SESSION_TIMEOUT,      WAIT_LONG,   "session.timeout.ms is outside the broker's group.min.session.timeout.ms and group.max.session.timeout.ms" },
-    { KAFKA_INCONSISTENT_GROUP_PROTOCOL,  WAIT_LONG,   "something that is not Odraz uses a group of this name"          },
-    { KAFKA_GROUP_MAX_SIZE_REACHED,       WAIT_LONG,   "the broker's group.max.size is reached"                         },
+    { KAFKA_COORDINATOR_LOAD_IN_PROGRESS, SEEK_AGAIN,  "the coordinator is loading" },
+    { KAFKA_COORDINATOR_NOT_AVAILABLE,    SEEK_AGAIN,  "no coordinator yet" },
+    { KAFKA_NOT_COORDINATOR,              SEEK_AGAIN,  "the coordinator has moved" },
+    { KAFKA_ILLEGAL_GENERATION,           JOIN_AGAIN,  "the group went on without us" },
+    { KAFKA_REBALANCE_IN_PROGRESS,        JOIN_AGAIN,  "the group rebalances" },
+    { KAFKA_UNKNOWN_MEMBER_ID,            JOIN_NEW,    "our session timed out" },
+    { KAFKA_FENCED_INSTANCE_ID,           GO_DYNAMIC,  "another instance runs under our instance.id: each needs its own; "
+                                                       "going on as a dynamic member" },
+    { KAFKA_GROUP_AUTHORIZATION_FAILED,   WAIT_LONG,   "we may not use this group: allow READ on it" },
+    { KAFKA_INVALID_SESSION_TIMEOUT,      WAIT_LONG,   "session.timeout.ms is below the broker's "
+                                                       "group.min.session.timeout.ms or above its maximum" },
+    { KAFKA_INCONSISTENT_GROUP_PROTOCOL,  WAIT_LONG,   "something that is not Odraz uses a group of this name" },
+    { KAFKA_GROUP_MAX_SIZE_REACHED,       WAIT_LONG,   "the broker's group.max.size is reached" },
 };
 // clang-format on
 
@@ -186,7 +193,9 @@ void group_refused(struct group *g, const char *where, int16_t code) {
     struct verdict v = judge(code);
     struct error why = error_make(ERROR_KAFKA, code, where, "%s: %s", kafka_error_name(code), v.advice);
     switch (v.action) {
-    case SEEK_AGAIN: group_pause_longer(g, &why); break;
+    case SEEK_AGAIN:
+        group_pause_longer(g, &why);
+        break;
     case JOIN_AGAIN:
         if (!g->rejoin_why) g->rejoin_why = v.advice;
         if (g->state == GROUP_STABLE || g->state == GROUP_SYNCING) group_join(g);
@@ -202,7 +211,9 @@ void group_refused(struct group *g, const char *where, int16_t code) {
         group_pause_longer(g, &why);
         forget_membership(g, &why);
         break;
-    case WAIT_LONG: group_pause(g, &why, g->config.backoff_refused_us); break;
+    case WAIT_LONG:
+        group_pause(g, &why, g->config.backoff_refused_us);
+        break;
     }
 }
 

@@ -19,7 +19,7 @@ struct group_member {
     struct wire_text member_id;
     struct wire_text instance_id;  // group.instance.id (KIP-345); size -1 for a dynamic member
     struct bytes metadata;
-    size_t assignment_size;        // set by assign()
+    size_t assignment_size;  // set by assign()
 };
 
 // What the owner is asked and told; none of these may call group_free(). All get `context`.
@@ -73,19 +73,19 @@ struct group {
     struct connection connection;
     struct timer timer;  // the end of a pause, or the next heartbeat or JoinGroup
 
-    const char *instance_id;               // config's, until another instance under the same id fenced us
-    char member_id[GROUP_MEMBER_ID_MAX];   // "" = none
-    char host[GROUP_HOST_MAX];             // of the broker being talked to
+    const char *instance_id;              // config's, until another instance under the same id fenced us
+    char member_id[GROUP_MEMBER_ID_MAX];  // "" = none
+    char host[GROUP_HOST_MAX];            // of the broker being talked to
     uint16_t port;
-    int32_t generation;      // the newest one a JoinGroup was answered with; GROUP_GENERATION_NONE = none
-    int64_t member_since_us; // when the JoinGroup that got us in without a member id was answered
-    int64_t last_heard_us;   // when the newest JoinGroup, SyncGroup or Heartbeat that succeeded was SENT
-    int64_t sent_us;         // when the request under way was sent
-    int64_t joined_us;       // when the newest JoinGroup was sent
-    bool joined_without_id;  // the JoinGroup under way carries no member id
-    bool synced;             // an assignment of `generation` arrived
-    bool in_flight;          // a heartbeat is
-    const char *rejoin_why;  // JoinGroup is due, NULL = is not; static text for the broker's log (KIP-800)
+    int32_t generation;       // the newest one a JoinGroup was answered with; GROUP_GENERATION_NONE = none
+    int64_t member_since_us;  // when the JoinGroup that got us in without a member id was answered
+    int64_t last_heard_us;    // when the newest JoinGroup, SyncGroup or Heartbeat that succeeded was SENT
+    int64_t sent_us;          // when the request under way was sent
+    int64_t joined_us;        // when the newest JoinGroup was sent
+    bool joined_without_id;   // the JoinGroup under way carries no member id
+    bool synced;              // an assignment of `generation` arrived
+    bool in_flight;           // a heartbeat is
+    const char *rejoin_why;   // JoinGroup is due, NULL = is not; static text for the broker's log (KIP-800)
     int64_t backoff_us;
     enum error_kind reported_kind;  // logged last since things went well; repeats are not logged again
     int32_t reported_code;

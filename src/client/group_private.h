@@ -7,8 +7,8 @@ void group_open(struct group *g, enum group_state state);  // to g->host; the co
 void group_pause(struct group *g, const struct error *why, int64_t pause_us);  // then seeks the coordinator again
 void group_pause_longer(struct group *g, const struct error *why);             // twice as long each time
 void group_went_well(struct group *g);                                         // a request sent at g->sent_us
-void group_schedule(struct group *g);  // STABLE: the next heartbeat or JoinGroup
-void group_refused(struct group *g, const char *where, int16_t code);          // does what the code means
+void group_schedule(struct group *g);                                  // STABLE: the next heartbeat or JoinGroup
+void group_refused(struct group *g, const char *where, int16_t code);  // does what the code means
 void group_off(struct group *g);
 void group_leave_unsaid(struct group *g);  // LEAVING becomes OFF in a later entry
 

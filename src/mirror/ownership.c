@@ -14,7 +14,7 @@
 // Members have so many session time-outs to rejoin. A dead one is given up after one; who is alive has then still time.
 #define REBALANCE_SESSIONS 3
 
-#define BACKOFF_US 100000           // of a member whose coordinator moves: the guard is not far
+#define BACKOFF_US 100000  // of a member whose coordinator moves: the guard is not far
 #define BACKOFF_MAX_US 1000000
 #define BACKOFF_REFUSED_US 30000000
 
@@ -112,12 +112,12 @@ static void on_lost(void *context, const struct error *why) {
 // Joining -----------------------------------------------------------------------------------------------------------
 
 static int64_t wait_over_us(const struct ownership *o) {
-    return o->group.member_since_us + o->config.predecessor_wait_ms * 1000LL;
+    return o->group.member_since_us + o->config.session_timeout_ms * 1000LL;
 }
 
 // While a predecessor may still run, we know of no generation: the leader keeps back what nobody says to hold.
 static bool predecessor_may_run(const struct ownership *o) {
-    return o->group.instance_id && o->env->now_us < wait_over_us(o);
+    return o->group.instance_id && !o->config.predecessor_dead && o->env->now_us < wait_over_us(o);
 }
 
 static void on_metadata(void *context, struct buffer *out) {
@@ -215,8 +215,9 @@ static void on_assigned(void *context, int32_t generation, struct bytes assignme
     }
     o->generation = generation;
     apply(o, generation, &a);
-    log_line(&o->env->log, LOG_INFO, "slices assigned", "group=%s generation=%" PRId32 " owned=%" PRId32
-             " draining=%" PRId32, o->group_id, generation, slices_count(&o->owned), slices_count(&o->draining));
+    log_line(&o->env->log, LOG_INFO, "slices assigned",
+             "group=%s generation=%" PRId32 " owned=%" PRId32 " draining=%" PRId32, o->group_id, generation,
+             slices_count(&o->owned), slices_count(&o->draining));
 }
 
 static bool on_any_broker(void *context, char *host, size_t host_size, uint16_t *port) {

@@ -11,10 +11,10 @@
 #include "mirror/slices.h"
 
 enum revoke_reason {
-    REVOKE_MOVED,   // it goes to another instance: finish what is under way, then ownership_released()
-    REVOKE_FENCED,  // the guard time passed unheard: abort the connections that append, now; nothing to report
-    REVOKE_LOST,    // the coordinator no longer counts us as member: the same
-    REVOKE_STOPPED, // ownership_stop(): as REVOKE_MOVED
+    REVOKE_MOVED,    // it goes to another instance: finish what is under way, then ownership_released()
+    REVOKE_FENCED,   // the guard time passed unheard: abort the connections that append, now; nothing to report
+    REVOKE_LOST,     // the coordinator no longer counts us as member: the same
+    REVOKE_STOPPED,  // ownership_stop(): as REVOKE_MOVED
 };
 
 // None of these may call ownership_free(). All get `context`.
@@ -32,12 +32,12 @@ struct ownership_config {
     int32_t slices;                           // the same in all instances of the flow, 1 .. SLICES_MAX
     int32_t weight;                           // share of the slices, 1 .. SLICES_WEIGHT_MAX; 0 takes none
     int32_t session_timeout_ms;
-    int32_t heartbeat_interval_ms;            // a tenth of the session time-out is right
+    int32_t heartbeat_interval_ms;  // a tenth of the session time-out is right
     int64_t open_timeout_us;
-    // How long an instance that (re)starts under instance_id waits before it takes what its predecessor had. The
-    // coordinator puts a static member in its predecessor's place at once, though the predecessor may be alive and cut
-    // off: safe is session_timeout_ms. 0 is for who knows that it is dead.
-    int32_t predecessor_wait_ms;
+    // An instance that starts under instance_id waits for a session time-out before it takes what its predecessor had:
+    // the coordinator puts a static member in its predecessor's place at once (KIP-345), though that one may be alive
+    // and cut off. True is for who knows that it is dead: then nothing is waited for.
+    bool predecessor_dead;
 };
 
 #define GROUP_ID_MAX (2 * ALIAS_SIZE_MAX + 16)
@@ -48,8 +48,8 @@ struct ownership {
     struct ownership_callbacks callbacks;
     void *context;
 
-    int64_t fence_us;    // environment's clock; INT64_MIN while nothing may be sent
-    int32_t generation;  // of the group, when slices were last assigned; GROUP_GENERATION_NONE = never
+    int64_t fence_us;        // environment's clock; INT64_MIN while nothing may be sent
+    int32_t generation;      // of the group, when slices were last assigned; GROUP_GENERATION_NONE = never
     struct slices owned;     // gained and not revoked
     struct slices draining;  // revoked, still held until ownership_released()
 

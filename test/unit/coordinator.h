@@ -47,14 +47,14 @@ struct coordinator {
     struct {
         char id[64];
         int64_t end_us;
-    } pending[COORDINATOR_MEMBERS_MAX];      // ids given out, not yet come back with (KIP-394)
+    } pending[COORDINATOR_MEMBERS_MAX];  // ids given out, not yet come back with (KIP-394)
     int32_t pending_count, ids;
-    int64_t now_us, phase_end_us;            // of PREPARING and COMPLETING
-    int64_t initial_delay_us;                // group.initial.rebalance.delay.ms
-    int16_t refuse_with;                     // what every group request is answered with, 0 = nothing special
+    int64_t now_us, phase_end_us;  // of PREPARING and COMPLETING
+    int64_t initial_delay_us;      // group.initial.rebalance.delay.ms
+    int16_t refuse_with;           // what every group request is answered with, 0 = nothing special
     int16_t find_refuse_with;
     int16_t refuse_once_with[API_KEYS_MODEL_MAX];  // by API key: the next one only
-    bool old_brokers;                        // before KIP-814: JoinGroup up to version 8
+    bool old_brokers;                              // before KIP-814: JoinGroup up to version 8
     struct arena arena;
     void *context;
     void (*answer)(void *context, const struct waiting *to, const struct api *api, const void *response);
@@ -395,8 +395,7 @@ static inline void coordinator_heartbeat(struct coordinator *c, const struct hea
     c->answer(c->context, from, api_find(API_HEARTBEAT), &response);
 }
 
-static inline void coordinator_leave(struct coordinator *c, const struct leave_group_request *r,
-                                     struct waiting *from) {
+static inline void coordinator_leave(struct coordinator *c, const struct leave_group_request *r, struct waiting *from) {
     struct coordinated *m;
     struct leave_group_response response;
     message_defaults(&leave_group_response_message, &response);
@@ -408,7 +407,8 @@ static inline void coordinator_leave(struct coordinator *c, const struct leave_g
 // Requests and time --------------------------------------------------------------------------------------------------
 
 static inline void coordinator_greet(struct coordinator *c, struct waiting *from) {
-    static const int16_t keys[] = {API_FIND_COORDINATOR, API_JOIN_GROUP, API_SYNC_GROUP, API_HEARTBEAT, API_LEAVE_GROUP};
+    static const int16_t keys[] = {API_FIND_COORDINATOR, API_JOIN_GROUP, API_SYNC_GROUP, API_HEARTBEAT,
+                                   API_LEAVE_GROUP};
     enum { COUNT = sizeof keys / sizeof *keys };
     struct api_versions_response r;
     struct api_versions_response_api_key rows[COUNT];
@@ -482,8 +482,8 @@ static inline void coordinator_request(struct coordinator *c, int64_t now_us, ui
         return;
     }
     void *request = arena_alloc(&c->arena, message_struct_size(api->request));
-    e = message_decode(api->request, header.version, (struct bytes){frame.at + at, frame.size - at}, &c->arena,
-                       request, &used);
+    e = message_decode(api->request, header.version, (struct bytes){frame.at + at, frame.size - at}, &c->arena, request,
+                       &used);
     assert(!error_is(&e) && used == frame.size - at);
     coordinator_serve(c, header.api_key, request, &from);
     arena_reset(&c->arena);

@@ -57,7 +57,7 @@ TEST(who_is_paused_is_fenced_before_anybody_else_begins) {
     int64_t paused_us = w.now_us;
     a->paused_until_us = w.now_us + 3000 * MS;
     world_run(&w, 650 * MS);
-    EXPECT(a->o.fence_us <= w.now_us);                   // a sends nothing any more, though it does not know yet
+    EXPECT(a->o.fence_us <= w.now_us);                     // a sends nothing any more, though it does not know yet
     EXPECT_INT(instance_owns(b), SLICES_DEFAULT - share);  // and b has not begun
     while (instance_owns(b) < SLICES_DEFAULT && w.now_us < paused_us + 3000 * MS) world_run(&w, 10 * MS);
     EXPECT(w.now_us > paused_us + (SESSION_MS - SESSION_MS / 10) * MS && w.now_us < paused_us + 1500 * MS);
@@ -147,7 +147,7 @@ TEST(who_leaves_in_the_middle_of_a_rebalance_leaves_too) {
 TEST(a_restarted_static_instance_gets_its_own_back_at_once_when_its_predecessor_is_known_dead) {
     world_init(&w, 8, 2);
     struct instance *a = &w.instances[0], *b = &w.instances[1];
-    a->config.predecessor_wait_ms = b->config.predecessor_wait_ms = 0;
+    a->config.predecessor_dead = b->config.predecessor_dead = true;
     instance_start(a, "a");
     instance_start(b, "b");
     EXPECT(run_until_all_owned(3000 * MS));
@@ -250,18 +250,29 @@ static void mishap(void) {
     case 2:
         if (in->alive) in->paused_until_us = w.now_us + prng_between(&w.prng, 0, SESSION_MS * MS * 2);
         break;
-    case 3: world_cut_all(&w, in, false); break;
-    case 4: world_cut_all(&w, in, true); break;
-    case 5: world_fail_over(&w); break;
+    case 3:
+        world_cut_all(&w, in, false);
+        break;
+    case 4:
+        world_cut_all(&w, in, true);
+        break;
+    case 5:
+        world_fail_over(&w);
+        break;
     case 6:
         if (in->alive && !instance_paused(in)) instance_stop(in);
         break;
     case 7:
         if (in->alive) instance_kill(in);
         break;
-    case 8: w.coordinator.refuse_with = prng_below(&w.prng, 2) ? KAFKA_NOT_COORDINATOR : 0; break;
-    case 9: w.coordinator.refuse_once_with[API_SYNC_GROUP] = KAFKA_REBALANCE_IN_PROGRESS; break;
-    default: break;
+    case 8:
+        w.coordinator.refuse_with = prng_below(&w.prng, 2) ? KAFKA_NOT_COORDINATOR : 0;
+        break;
+    case 9:
+        w.coordinator.refuse_once_with[API_SYNC_GROUP] = KAFKA_REBALANCE_IN_PROGRESS;
+        break;
+    default:
+        break;
     }
     if (in->alive && in->stopped) instance_kill(in);
     if (!in->alive) instance_start(in, ids[prng_below(&w.prng, 5)]);
@@ -297,7 +308,8 @@ static bool live_through(uint64_t seed) {
         mishap();
     }
     bool fine = comes_to_rest() && w.violations == 0;
-    if (!fine) printf("seed %llu: %d violations, %d slices owned\n", (unsigned long long)seed, w.violations, owned_by_all());
+    if (!fine)
+        printf("seed %llu: %d violations, %d slices owned\n", (unsigned long long)seed, w.violations, owned_by_all());
     world_free(&w);
     return fine;
 }

@@ -1,4 +1,4 @@
-// Slices: the hash is for ever, shares follow weights, moves are small and never skip the letting go, garbage is refused.
+// Slices: the hash is for ever, shares follow weights, moves are small and never skip the letting go.
 #include "base/memory.h"
 #include "base/prng.h"
 #include "mirror/slices.h"
@@ -156,7 +156,8 @@ TEST(metadata_and_assignments_come_back_as_they_were) {
         slices_encode_metadata(&m, &out);
         EXPECT_INT(out.size, 13 + (count + 7) / 8);
         struct error e = slices_decode_metadata((struct bytes){out.at, out.size}, &m2);
-        EXPECT(!error_is(&e) && m2.count == m.count && m2.weight == m.weight && m2.generation == m.generation && m2.joins == i);
+        EXPECT(!error_is(&e) && m2.count == m.count && m2.weight == m.weight && m2.generation == m.generation &&
+               m2.joins == i);
         EXPECT(memcmp(&m.held, &m2.held, sizeof m.held) == 0);
 
         struct slices_assignment a = {.count = count, .rejoin = prng_below(&prng, 2), .given = m.held}, a2;

@@ -1,5 +1,5 @@
-// A world for instances that share a flow: virtual time, a network that delays, cuts and delivers late, the coordinator's
-// model behind it, and an eye on the one rule: a slice has never two owners at one time.
+// A world for instances that share a flow: virtual time, a network that delays, cuts and delivers late, a model of the
+// coordinator behind it, and an eye on the one rule: a slice has never two owners at one time.
 #pragma once
 #include "base/prng.h"
 #include "mirror/ownership.h"
@@ -16,23 +16,23 @@ struct instance {
     struct world *world;
     int number;
     bool alive;
-    uint32_t life;           // counts restarts, so that what was scheduled for an earlier life is ignored
+    uint32_t life;  // counts restarts, so that what was scheduled for an earlier life is ignored
     int64_t paused_until_us;
     struct environment env;
     struct ownership o;
     char instance_id[16];
     struct ownership_config config;
-    int64_t drain_us_max;    // a revoked slice is released after at most this
+    int64_t drain_us_max;  // a revoked slice is released after at most this
     int32_t gained, moved, fenced, lost, stopped;
 };
 
 struct channel {
     struct instance *owner;
     struct connection *connection;
-    bool open;               // seen from the client
-    bool silent;             // nothing arrives any more, and nobody is told
-    bool served;             // seen from the broker
-    bool busy;               // a request is being served: a broker serves one at a time
+    bool open;                  // seen from the client
+    bool silent;                // nothing arrives any more, and nobody is told
+    bool served;                // seen from the broker
+    bool busy;                  // a request is being served: a broker serves one at a time
     int64_t there_us, back_us;  // when the newest bytes in each direction arrive: order is kept
     struct buffer output;
     struct buffer queue[CHANNEL_QUEUE_MAX];
@@ -64,7 +64,7 @@ struct world {
     size_t events_count, events_capacity;
     uint64_t order;
     int64_t latency_us_max;
-    int64_t late_us_max;     // what an aborted connection still delivers may come so late
+    int64_t late_us_max;            // what an aborted connection still delivers may come so late
     char error_line[LOG_LINE_MAX];  // the newest
     int violations;
     bool verbose;
@@ -210,8 +210,7 @@ static inline void instance_revoked(void *context, int32_t slice, enum revoke_re
         ownership_released(&in->o, slice);
         return;
     }
-    struct event *e = world_schedule(w, DRAINED, UINT32_MAX,
-                                     w->now_us + prng_between(&w->prng, 0, in->drain_us_max));
+    struct event *e = world_schedule(w, DRAINED, UINT32_MAX, w->now_us + prng_between(&w->prng, 0, in->drain_us_max));
     e->instance = in;
     e->life = in->life;
     e->slice = slice;
@@ -236,8 +235,7 @@ static inline struct ownership_config instance_defaults(void) {
                                      .weight = 1,
                                      .session_timeout_ms = SESSION_MS,
                                      .heartbeat_interval_ms = SESSION_MS / 10,
-                                     .open_timeout_us = SESSION_MS * MS / 5,
-                                     .predecessor_wait_ms = SESSION_MS};
+                                     .open_timeout_us = SESSION_MS * MS / 5};
 }
 
 // Starts a process with in->config; instance_id is copied, NULL is dynamic.
@@ -305,8 +303,7 @@ static inline void world_answer(void *context, const struct waiting *to, const s
     ch->back_us = max_us(ch->back_us, w->now_us + world_latency(w));
     struct event *e = world_schedule(w, RESPONSE, to->channel, ch->back_us);
     size_t cuts = 0;
-    struct error error =
-        frame_encode_response(api, to->version, to->correlation_id, response, &e->bytes, NULL, &cuts);
+    struct error error = frame_encode_response(api, to->version, to->correlation_id, response, &e->bytes, NULL, &cuts);
     assert(!error_is(&error) && !e->bytes.overflowed);
     (void)error;
 }
