@@ -55,8 +55,8 @@ enum batch_look {
     BATCH_DAMAGED,    // cannot be a batch
 };
 
-// Reads the header at the front of `in`. Sane: size at least the header's and at most FRAME_SIZE_MAX, count >= 0,
-// last_offset_delta >= 0, base_offset >= 0, last offset not past INT64_MAX, known codec, count <= last_offset_delta + 1.
+// Reads the header at the front of `in`. Sane: size at least the header's and at most FRAME_SIZE_MAX, base_offset >= 0,
+// last_offset_delta >= 0, last offset not past INT64_MAX, known codec, count >= 0 and <= last_offset_delta + 1.
 // Of a BATCH_PARTIAL with fewer bytes than a header, the fields that are missing are 0 (size too: not known yet).
 enum batch_look batch_look(struct bytes in, struct batch_header *header);
 
@@ -69,7 +69,7 @@ static inline bool batch_is_dense(const struct batch_header *h) {
     return (int64_t)h->count == (int64_t)h->last_offset_delta + 1;
 }
 
-// Writes all 61 bytes; of `header` everything but size, which is `size`, and crc, which is computed over the `size` bytes.
+// Writes all 61 bytes, `header`'s but for size, which is `size`, and the CRC, which is computed over `size` bytes.
 void batch_header_write(uint8_t *batch, const struct batch_header *header, int32_t size);
 
 bool batch_crc_is_right(struct bytes batch);  // reads all of it: for tests and suspicions, not for the copy path

@@ -99,6 +99,12 @@ TEST(look_refuses_what_cannot_be_a_batch) {
         if (look != changes[i].wanted) printf("change %zu\n", i);
         EXPECT_INT(look, changes[i].wanted);
     }
+    // Less than any format needs shows before the magic byte does.
+    static const uint8_t too_short[] = {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 13};
+    static const uint8_t shortest[] = {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 14};
+    struct batch_header h;
+    EXPECT_INT(batch_look((struct bytes){too_short, sizeof too_short}, &h), BATCH_DAMAGED);
+    EXPECT_INT(batch_look((struct bytes){shortest, sizeof shortest}, &h), BATCH_PARTIAL);
 }
 
 TEST(every_truncation_is_partial) {
@@ -269,10 +275,15 @@ TEST(others_are_not_fillers) {
     EXPECT(!batch_is_filler(batch, &h));
     h = right, h.max_timestamp = 6;
     EXPECT(!batch_is_filler(batch, &h));
-    // Same length, another key; then no zstd at all.
+    // Same length, another key.
     static const uint8_t records[] = "\x24\0\0\0\x18odraz.killer\1";
     size_t size = ZSTD_compress(out + BATCH_HEADER_SIZE, sizeof out - BATCH_HEADER_SIZE, records, sizeof records, 3);
     h = right, h.size = (int32_t)(BATCH_HEADER_SIZE + size);
+    EXPECT(!batch_is_filler((struct bytes){out, (size_t)h.size}, &h));
+    // A filler's record without its last byte; then no zstd at all.
+    static const uint8_t cut[] = "\x24\0\0\0\x18odraz.filler\1";
+    size = ZSTD_compress(out + BATCH_HEADER_SIZE, sizeof out - BATCH_HEADER_SIZE, cut, sizeof cut - 1, 3);
+    h.size = (int32_t)(BATCH_HEADER_SIZE + size);
     EXPECT(!batch_is_filler((struct bytes){out, (size_t)h.size}, &h));
     memset(out + BATCH_HEADER_SIZE, 0x55, size);
     EXPECT(!batch_is_filler((struct bytes){out, (size_t)h.size}, &h));

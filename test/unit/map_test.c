@@ -9,8 +9,8 @@
 
 static int values[2][KEYS];  // their addresses are what the maps hold
 
-static size_t key_text(int i, char *out) {
-    return (size_t)sprintf(out, "%.*sk%d", i % 30, "..............................", i);
+static size_t key_text(int i, char *out, size_t size) {
+    return (size_t)snprintf(out, size, "%.*sk%d", i % 30, "..............................", i);
 }
 
 TEST(texts_agree_with_an_array) {
@@ -23,7 +23,7 @@ TEST(texts_agree_with_an_array) {
         char key[64];
         // Waves of growing and shrinking, so that tombstones pile up and tables are rebuilt.
         int i = (int)prng_below(&p, KEYS), growing = round / 5000 % 2;
-        size_t size = key_text(i, key);
+        size_t size = key_text(i, key, sizeof key);
         void *wanted = model[i];
         EXPECT(map_get_text(&m, key, size) == wanted);
         if (prng_below(&p, 10) < (growing ? 8 : 2)) {

@@ -63,7 +63,8 @@ static bool record_is_right(struct record *record, bool large) {
 static struct bytes load(const char *codec, const char *variant) {
     char path[4096];
     const char *slash = strrchr(__FILE__, '/');
-    snprintf(path, sizeof path, "%.*s/../vectors/batches/%s%s.batch", (int)(slash - __FILE__), __FILE__, codec, variant);
+    int folder_size = (int)(slash - __FILE__);
+    snprintf(path, sizeof path, "%.*s/../vectors/batches/%s%s.batch", folder_size, __FILE__, codec, variant);
     FILE *file = fopen(path, "rb");
     if (!file) return (struct bytes){0};
     uint8_t *at = memory_alloc(1 << 20);
@@ -142,7 +143,7 @@ TEST(every_truncation_is_damage) {
         struct bytes batch = load(codec_name(codec), "");
         struct batch_header h;
         EXPECT_INT(batch_look(batch, &h), BATCH_WHOLE);
-        for (size_t size = BATCH_HEADER_SIZE; size < batch.size; size += size % 7 ? 1 : 13) {
+        for (size_t size = BATCH_HEADER_SIZE; size < batch.size; size += size < 200 || size % 7 ? 1 : 13) {
             h.size = (int32_t)size;
             struct bytes cut = {guard_page_place(&guard, batch.at, size), size};
             EXPECT_INT(refusal(cut, &h, RECORDS_SIZE_MAX), ERROR_PROTOCOL);
@@ -399,6 +400,8 @@ TEST(codecs_give_back_what_they_took) {
             EXPECT_INT(plain.size, 6 + sizes[i]);
             EXPECT(memcmp(plain.at + 6, data, sizes[i]) == 0);
             if (codec != CODEC_NONE && sizes[i] > 10000) EXPECT(packed.size < sizes[i]);
+            // Lz4BlockInputStream refuses blocks that depend on each other: bit 5 of the frame's flags.
+            if (codec == CODEC_LZ4) EXPECT(packed.at[4] & 0x20);
         }
     }
     buffer_free(&packed);
@@ -428,7 +431,8 @@ TEST(snappy_is_read_raw_and_chained) {
 }
 
 TEST(varints_keep_every_number) {
-    static const int64_t numbers[] = {0, -1, 1, 63, -64, 64, -65, 8191, 8192, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
+    static const int64_t numbers[] = {0, -1, 1, 63, -64, 64, -65, 8191, 8192,
+                                      INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
     struct buffer b;
     buffer_init(&b, 100);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
