@@ -165,7 +165,7 @@ static const struct verdict {
     { KAFKA_ILLEGAL_GENERATION,           JOIN_AGAIN,  "the group went on without us" },
     { KAFKA_REBALANCE_IN_PROGRESS,        JOIN_AGAIN,  "the group rebalances" },
     { KAFKA_UNKNOWN_MEMBER_ID,            JOIN_NEW,    "our session timed out" },
-    { KAFKA_FENCED_INSTANCE_ID,           GO_DYNAMIC,  "another instance runs under our instance.id: each needs its own; "
+    { KAFKA_FENCED_INSTANCE_ID,           GO_DYNAMIC,  "another instance runs under our instance.id, not its own: "
                                                        "going on as a dynamic member" },
     { KAFKA_GROUP_AUTHORIZATION_FAILED,   WAIT_LONG,   "we may not use this group: allow READ on it" },
     { KAFKA_INVALID_SESSION_TIMEOUT,      WAIT_LONG,   "session.timeout.ms is below the broker's "

@@ -54,6 +54,7 @@ struct coordinator {
     int16_t refuse_with;           // what every group request is answered with, 0 = nothing special
     int16_t find_refuse_with;
     int16_t refuse_once_with[API_KEYS_MODEL_MAX];  // by API key: the next one only
+    int32_t assignments_unasked;                   // by a leader that was told to skip them
     bool old_brokers;                              // before KIP-814: JoinGroup up to version 8
     struct arena arena;
     void *context;
@@ -370,6 +371,7 @@ static inline void coordinator_sync(struct coordinator *c, const struct sync_gro
     if (code != 0) {
         answer_sync(c, NULL, from, code);
     } else if (c->group.phase == PHASE_STABLE) {
+        c->assignments_unasked += r->assignments_count;
         coordinator_keep_alive(c, m);
         answer_sync(c, m, from, 0);
     } else {
