@@ -83,6 +83,7 @@ struct error flow_setup_init(struct flow_setup *s, struct loaded_settings *loade
         .destination_alias = target->alias,
         .client_id = settings->client_id,
         .instance_id = s->instance_id[0] ? s->instance_id : NULL,
+        .predecessor_dead = s->locked,  // the lock is the kernel's word for it
         .source = cluster_config(source, settings->client_id, &s->source_servers),
         .destination = cluster_config(target, settings->client_id, &s->target_servers),
         .acks = (int16_t)settings->acks,

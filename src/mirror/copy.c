@@ -97,6 +97,7 @@ static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t 
         frame = own;
     }
     struct batch_stamp stamp = {p->producer_id, p->producer_epoch, p->next_sequence};
+    h->base_offset = 0;  // as producers send it: the broker gives offsets, and wants them to count from 0 (LogValidator)
     batch_restamp(at, h, &stamp);
     struct append a = {.hold = frame,
                        .at = at,

@@ -139,6 +139,7 @@ static void init_ownership(struct flow *f) {
                                       .source_alias = f->config.source_alias,
                                       .target_alias = f->config.destination_alias,
                                       .instance_id = f->config.instance_id,
+                                      .predecessor_dead = f->config.predecessor_dead,
                                       .slices = f->config.slices,
                                       .weight = 1,
                                       .session_timeout_ms = f->config.session_timeout_ms,

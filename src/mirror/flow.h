@@ -16,6 +16,7 @@ struct flow_config {
     const char *source_alias, *destination_alias;
     const char *client_id;
     const char *instance_id;  // NULL: a dynamic member of the group
+    bool predecessor_dead;    // whoever had instance_id before is known to have ended
     struct cluster_config source, destination;
     struct topics_config topics;
     int16_t acks;  // 1 or -1
