@@ -1,6 +1,7 @@
 // Allocation that cannot fail: without memory the process ends.
 #include "base/memory.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,9 @@ void *memory_alloc(size_t size) {
 }
 
 void *memory_alloc_zeroed(size_t count, size_t size) {
-    return checked(calloc(at_least_one(count), at_least_one(size)), size);
+    size_t all;
+    if (__builtin_mul_overflow(count, size, &all)) all = SIZE_MAX;
+    return checked(calloc(at_least_one(count), at_least_one(size)), all);
 }
 
 void *memory_resize(void *old, size_t size) {
