@@ -400,7 +400,7 @@ static void on_numbered_timer(struct timer *t, int64_t now_us) {
 TEST(timers_fire_in_order_and_never_early) {
     struct world w;
     struct numbered_timer timers[3];
-    const int after_us[3] = {30500, 10100, 20900};
+    const int after_us[3] = {14500, 10100, 12900};
     world_start(&w, &system_real, 1);
     int64_t start = w.env->now_us;
     for (int i = 0; i < 3; i++) {
