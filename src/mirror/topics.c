@@ -99,7 +99,8 @@ static bool is_other(const struct wire_uuid *known, const struct wire_uuid *now)
     return !uuid_is_zero(known) && !uuid_is_zero(now) && !uuid_equal(known, now);
 }
 
-// The source's side: there, the same as ever, with a name of its own at the destination.
+// The source's side: there, the same as ever, with a legal name at the destination. No two topics get the same name:
+// every policy either puts the alias in front or leaves the name as it is, and sees at its end which.
 static bool source_fits(struct topic *t, const struct cluster_topic *s) {
     struct topics *ts = t->owner;
     if (!*t->t.destination_name) {
@@ -109,7 +110,8 @@ static bool source_fits(struct topic *t, const struct cluster_topic *s) {
         return false;
     }
     if (!s) {
-        if (!doubtful(t, DOUBT_SOURCE_GONE, ts->source)) topic_halt(t, "source topic was deleted, or may not be described");
+        if (!doubtful(t, DOUBT_SOURCE_GONE, ts->source))
+            topic_halt(t, "source topic was deleted, or may not be described");
         return false;
     }
     if (is_other(&t->t.source_id, &s->id)) {
@@ -117,13 +119,6 @@ static bool source_fits(struct topic *t, const struct cluster_topic *s) {
         return false;
     }
     t->t.source_id = s->id;
-    const char *name = t->t.destination_name;
-    for (const struct topic *o = map_get_text(&ts->by_destination, name, strlen(name)); o; o = o->twin) {
-        if (o == t || !visible(ts->source, o->t.source_name)) continue;
-        // Both: instances need not have found them in the same order, and must not choose differently.
-        topic_halt(t, "source topic %.60s has the same name at the destination", o->t.source_name);
-        return false;
-    }
     return true;
 }
 
@@ -238,7 +233,6 @@ static void add(struct topics *ts, const struct cluster_topic *s) {
     timer_init(&t->again, on_again);
     buffer_init(&t->refused, REFUSED_TEXT_MAX);
     map_put_text(&ts->topics, s->name, strlen(s->name), t);
-    if (*name) t->twin = map_put_text(&ts->by_destination, name, strlen(name), t);
     log_line(&ts->env->log, LOG_INFO, "topic found", "topic=%s destination=%s partitions=%" PRId32, s->name, name,
              s->partitions_count);
 }
@@ -324,7 +318,6 @@ struct topics *topics_new(struct cluster *source, struct cluster *destination, c
     ts->context = context;
     ts->env = source->env;
     map_init(&ts->topics);
-    map_init(&ts->by_destination);
     map_init(&ts->rejected);
     timer_init(&ts->refresh, on_refresh);
     topic_lanes_init(ts);
@@ -361,7 +354,6 @@ void topics_free(struct topics *ts) {
         memory_free(t);
     }
     map_free(&ts->topics);
-    map_free(&ts->by_destination);
     map_free(&ts->rejected);
     memory_free(ts);
 }

@@ -34,7 +34,7 @@ struct topics_config {
 struct topics_callbacks {
     // The topic may be copied from now on; later calls: partitions_count has grown.
     void (*ready)(void *context, struct mirror_topic *t);
-    // It must not be copied (any more): settings do not fit, it was deleted or re-created, names clash.
+    // It must not be copied (any more): settings do not fit, it was deleted or re-created, ...
     void (*halted)(void *context, struct mirror_topic *t);
 };
 

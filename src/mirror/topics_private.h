@@ -38,7 +38,6 @@ enum topic_doubt { NO_DOUBT, DOUBT_SOURCE_GONE, DOUBT_DESTINATION_GONE, DOUBT_MO
 struct topic {
     struct mirror_topic t;
     struct topics *owner;
-    struct topic *twin;  // another source topic with the same destination name
     enum topic_step step;
     struct timer again;
     int failures;        // in a row, for the back-off
@@ -72,9 +71,8 @@ struct topics {
     struct environment *env;
     bool started, stopped;
 
-    struct map topics;          // by source name
-    struct map by_destination;  // the first of its name; the others are its twins
-    struct map rejected;        // names selection does not want
+    struct map topics;    // by source name
+    struct map rejected;  // names selection does not want
     bool discovered;
     bool full_reported;         // more than TOPICS_MAX
     bool before_3_6;            // the destination refused message.timestamp.before.max.ms

@@ -1,0 +1,287 @@
+// The topics reconciler while the world changes: growth, topics that come and go, names, lost requests.
+#include "topics_world.h"
+
+// Partitions ----------------------------------------------------------------------------------------------------------
+
+TEST(fewer_partitions_grow) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 5);
+    destination_topic(w, "a.orders", 2);
+    world_start(w);
+    expect_ready(w, "orders", 5);
+    EXPECT_INT(model_find(&w->at_destination, "a.orders")->partitions, 5);
+    EXPECT(world_told(w, "source_partitions=5 destination_partitions=2"));
+    EXPECT(world_told(w, "msg=\"destination topic grown\" topic=orders destination=a.orders partitions=5"));
+    world_free(w);
+}
+
+TEST(growth_while_running_is_followed_and_pauses_nothing) {
+    struct world *w = world_of_all();
+    struct model_topic *s = source_topic(w, "orders", 2);
+    world_start(w);
+    s->partitions = 4;
+    w->at_destination.silent = true;
+    world_run(w, 61 * SECOND);
+    EXPECT(world_topic(w, "orders")->ready);
+    EXPECT_INT(world_topic(w, "orders")->partitions_count, 2);
+    w->at_destination.silent = false;
+    world_run(w, 120 * SECOND);
+    expect_ready(w, "orders", 4);
+    EXPECT(world_told(w, "ready orders 4\n"));
+    EXPECT_INT(world_count(w, "ready orders"), 2);
+    EXPECT_INT(world_count(w, "halted"), 0);
+    world_free(w);
+}
+
+TEST(another_instance_may_grow_it_first) {
+    struct world *w = world_of_all();
+    struct model_topic *s = source_topic(w, "orders", 2);
+    world_start(w);
+    // Its metadata of the source are newer than ours: no reason to halt.
+    model_find(&w->at_destination, "a.orders")->partitions = 4;
+    cluster_refresh(&w->destination);
+    world_run(w, SECOND);
+    EXPECT(world_topic(w, "orders")->ready);
+    s->partitions = 4;
+    world_run(w, 4 * SECOND);
+    expect_ready(w, "orders", 4);
+    EXPECT_INT(world_count(w, "halted"), 0);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_PARTITIONS], 0);
+    world_free(w);
+}
+
+TEST(a_lost_race_to_grow_is_no_error) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 4);
+    destination_topic(w, "a.orders", 2);
+    model_refuse(&w->at_destination, API_CREATE_PARTITIONS, KAFKA_INVALID_PARTITIONS, "already has 4", 1);
+    world_start(w);
+    expect_ready(w, "orders", 4);
+    EXPECT_INT(world_count(w, "halted"), 0);
+    world_free(w);
+}
+
+TEST(more_partitions_than_the_source_halt) {
+    struct world *w = world_of_all();
+    struct model_topic *s = source_topic(w, "orders", 2);
+    destination_topic(w, "a.orders", 3);
+    world_start(w);
+    EXPECT(!world_topic(w, "orders")->ready);
+    world_run(w, 3 * SECOND);
+    expect_halted(w, "orders", "3 partitions, more than the 2");
+    EXPECT_INT(w->at_destination.requests[API_CREATE_PARTITIONS], 0);
+    s->partitions = 3;
+    world_run(w, 61 * SECOND);
+    expect_ready(w, "orders", 3);
+    world_free(w);
+}
+
+TEST(no_right_to_grow_halts) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 2);
+    destination_topic(w, "a.orders", 1);
+    model_refuse(&w->at_destination, API_CREATE_PARTITIONS, KAFKA_TOPIC_AUTHORIZATION_FAILED, NULL, -1);
+    world_start(w);
+    expect_halted(w, "orders", "right ALTER");
+    world_free(w);
+}
+
+// Coming and going ----------------------------------------------------------------------------------------------------
+
+TEST(new_topics_are_found_while_running) {
+    struct world *w = world_of_all();
+    source_topic(w, "one", 1);
+    world_start(w);
+    source_topic(w, "two", 2);
+    world_run(w, 61 * SECOND);
+    expect_ready(w, "two", 2);
+    EXPECT_INT(world_count(w, "ready one"), 1);
+    world_free(w);
+}
+
+TEST(without_refresh_only_topics_found_at_the_start_count) {
+    struct world *w = world_of_all();
+    w->config.refresh = false;
+    struct model_topic *s = source_topic(w, "one", 1);
+    model_refuse(&w->at_destination, API_CREATE_TOPICS, KAFKA_POLICY_VIOLATION, NULL, 1);
+    world_start(w);
+    expect_halted(w, "one", "POLICY_VIOLATION");
+    world_run(w, 61 * SECOND);
+    expect_ready(w, "one", 1);  // another chance for what was found
+    source_topic(w, "two", 2);
+    s->partitions = 3;
+    world_run(w, 61 * SECOND);
+    EXPECT(world_topic(w, "two") == NULL);
+    expect_ready(w, "one", 1);
+    world_free(w);
+}
+
+TEST(a_deleted_source_topic_halts_after_a_doubt) {
+    struct world *w = world_of_all();
+    struct model_topic *s = source_topic(w, "orders", 1);
+    world_start(w);
+    s->hidden = true;  // a broker that lags behind does not know it for a moment
+    cluster_refresh(&w->source);
+    world_run(w, SECOND);
+    s->hidden = false;
+    world_run(w, 5 * SECOND);
+    EXPECT(world_topic(w, "orders")->ready);
+    model_remove(&w->at_source, "orders");
+    cluster_refresh(&w->source);
+    world_run(w, 3 * SECOND);
+    expect_halted(w, "orders", "source topic was deleted");
+    EXPECT(model_find(&w->at_destination, "a.orders") != NULL);
+    world_free(w);
+}
+
+TEST(a_recreated_source_topic_is_another_topic) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    world_start(w);
+    model_remove(&w->at_source, "orders");
+    source_topic(w, "orders", 1);
+    world_run(w, 61 * SECOND);
+    expect_halted(w, "orders", "re-created");
+    world_run(w, 300 * SECOND);
+    expect_halted(w, "orders", "re-created");
+    EXPECT_INT(world_count(w, "halted orders"), 1);
+    world_free(w);
+}
+
+TEST(a_deleted_destination_topic_halts_and_is_created_again) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 2);
+    world_start(w);
+    model_remove(&w->at_destination, "a.orders");
+    cluster_refresh(&w->destination);
+    world_run(w, 3 * SECOND);
+    expect_halted(w, "orders", "destination topic was deleted");
+    EXPECT(model_find(&w->at_destination, "a.orders") == NULL);
+    world_run(w, 61 * SECOND);
+    expect_ready(w, "orders", 2);
+    EXPECT(model_find(&w->at_destination, "a.orders") != NULL);
+    EXPECT_INT(world_count(w, "ready orders 2"), 2);
+    world_free(w);
+}
+
+TEST(a_recreated_destination_topic_halts_and_starts_from_scratch) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 2);
+    world_start(w);
+    model_remove(&w->at_destination, "a.orders");
+    struct model_topic *d = destination_topic(w, "a.orders", 1);
+    model_set(d, "cleanup.policy", "compact", SOURCE_DYNAMIC_TOPIC);
+    cluster_refresh(&w->destination);
+    world_run(w, SECOND);
+    expect_halted(w, "orders", "destination topic was re-created");
+    world_run(w, 61 * SECOND);
+    expect_ready(w, "orders", 2);
+    EXPECT_INT(world_topic(w, "orders")->destination_id.at[15], d->id);
+    EXPECT(world_topic(w, "orders")->compacted);
+    world_free(w);
+}
+
+// Names ---------------------------------------------------------------------------------------------------------------
+
+TEST(only_selected_topics_are_mirrored) {
+    static const char *const patterns[] = {"orders.*", "(.*a){30}b"};
+    struct world *w = world_new(patterns, 2);
+    source_topic(w, "orders-eu", 1);
+    source_topic(w, "payments", 1);
+    source_topic(w, "__consumer_offsets", 1);
+    source_topic(w, "b.orders", 1);
+    source_topic(w, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac", 1);
+    world_start(w);
+    world_run(w, 130 * SECOND);
+    EXPECT_INT(world_count(w, "msg=\"topic found\""), 1);
+    expect_ready(w, "orders-eu", 1);
+    EXPECT_INT(world_count(w, "msg=\"topic not mirrored\" topic=aaaa"), 1);
+    world_free(w);
+}
+
+TEST(an_illegal_name_halts) {
+    struct world *w = world_of_all();
+    char name[250];
+    memset(name, 'x', 249);
+    name[249] = '\0';
+    source_topic(w, name, 1);
+    source_topic(w, "orders", 1);
+    world_start(w);
+    expect_halted(w, name, "251 characters");
+    expect_ready(w, "orders", 1);
+    world_free(w);
+}
+
+// The rest ------------------------------------------------------------------------------------------------------------
+
+TEST(the_expiry_of_producer_ids_is_asked_once) {
+    struct world *w = world_of_all();
+    world_start(w);
+    EXPECT_INT(topics_producer_expiration_ms(w->topics), 3600000);
+    world_run(w, 130 * SECOND);
+    EXPECT_INT(w->at_destination.requests[API_DESCRIBE_CONFIGS], 1);
+    world_free(w);
+}
+
+TEST(an_unknown_expiry_is_a_day) {
+    struct world *w = world_of_all();
+    model_refuse(&w->at_destination, API_DESCRIBE_CONFIGS, KAFKA_CLUSTER_AUTHORIZATION_FAILED, NULL, 1);
+    world_start(w);
+    EXPECT_INT(topics_producer_expiration_ms(w->topics), 86400000);
+    EXPECT(world_told(w, "level=warn msg=\"producer.id.expiration.ms not read\" cluster=b assumed=86400000"));
+    world_free(w);
+}
+
+TEST(lost_requests_are_asked_again) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    w->at_source.silent = true;
+    world_start(w);
+    w->at_source.silent = false;
+    world_run(w, 40 * SECOND);
+    expect_ready(w, "orders", 1);
+    w->at_destination.silent = true;
+    source_topic(w, "more", 1);
+    world_run(w, 90 * SECOND);
+    EXPECT(!world_topic(w, "more")->ready);
+    w->at_destination.silent = false;
+    world_run(w, 90 * SECOND);
+    expect_ready(w, "more", 1);
+    expect_ready(w, "orders", 1);
+    world_free(w);
+}
+
+TEST(nothing_is_called_after_stop) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    w->at_destination.hides_new = true;
+    world_start(w);
+    topics_stop(w->topics);
+    model_find(&w->at_destination, "a.orders")->hidden = false;
+    cluster_refresh(&w->destination);
+    world_run(w, 100 * SECOND);
+    EXPECT_INT(world_count(w, "ready orders"), 0);
+    world_free(w);
+}
+
+int main(void) {
+    RUN(fewer_partitions_grow);
+    RUN(growth_while_running_is_followed_and_pauses_nothing);
+    RUN(another_instance_may_grow_it_first);
+    RUN(a_lost_race_to_grow_is_no_error);
+    RUN(more_partitions_than_the_source_halt);
+    RUN(no_right_to_grow_halts);
+    RUN(new_topics_are_found_while_running);
+    RUN(without_refresh_only_topics_found_at_the_start_count);
+    RUN(a_deleted_source_topic_halts_after_a_doubt);
+    RUN(a_recreated_source_topic_is_another_topic);
+    RUN(a_deleted_destination_topic_halts_and_is_created_again);
+    RUN(a_recreated_destination_topic_halts_and_starts_from_scratch);
+    RUN(only_selected_topics_are_mirrored);
+    RUN(an_illegal_name_halts);
+    RUN(the_expiry_of_producer_ids_is_asked_once);
+    RUN(an_unknown_expiry_is_a_day);
+    RUN(lost_requests_are_asked_again);
+    RUN(nothing_is_called_after_stop);
+    return test_result();
+}

@@ -1,0 +1,315 @@
+// The topics reconciler against two modelled clusters: what it creates, and which topics it finds fit or unfit.
+#include "topics_world.h"
+
+#define LARGEST "9223372036854775807"
+
+// Creating ------------------------------------------------------------------------------------------------------------
+
+TEST(a_missing_topic_is_created_with_the_sources_settings_and_ours) {
+    struct world *w = world_of_all();
+    struct model_topic *s = source_topic(w, "orders", 4);
+    model_set(s, "cleanup.policy", "compact,delete", SOURCE_DYNAMIC_TOPIC);
+    model_set(s, "retention.ms", "7200000", SOURCE_DYNAMIC_TOPIC);
+    model_set(s, "segment.ms", "1000", SOURCE_DEFAULT);
+    model_set(s, "min.insync.replicas", "2", SOURCE_DYNAMIC_TOPIC);
+    model_set(s, "compression.type", "zstd", SOURCE_DYNAMIC_TOPIC);
+    model_set(s, "message.timestamp.type", "LogAppendTime", SOURCE_DYNAMIC_TOPIC);
+    model_set(s, "max.message.bytes", "5000000", SOURCE_DEFAULT);
+    world_start(w);
+    struct model_topic *d = model_find(&w->at_destination, "a.orders");
+    EXPECT(d != NULL);
+    EXPECT_INT(d->partitions, 4);
+    EXPECT_INT(d->replication_factor, 2);
+    EXPECT_TEXT(world_setting(d, "cleanup.policy"), "compact,delete");
+    EXPECT_TEXT(world_setting(d, "retention.ms"), "7200000");
+    EXPECT_TEXT(world_setting(d, "segment.ms"), "");
+    EXPECT_TEXT(world_setting(d, "min.insync.replicas"), "");
+    EXPECT_TEXT(world_setting(d, "compression.type"), "producer");
+    EXPECT_TEXT(world_setting(d, "message.timestamp.type"), "CreateTime");
+    EXPECT_TEXT(world_setting(d, "message.timestamp.before.max.ms"), LARGEST);
+    EXPECT_TEXT(world_setting(d, "message.timestamp.after.max.ms"), LARGEST);
+    EXPECT_TEXT(world_setting(d, "message.timestamp.difference.max.ms"), "");
+    EXPECT_TEXT(world_setting(d, "max.message.bytes"), "5000000");
+    EXPECT_TEXT(world_setting(d, "unclean.leader.election.enable"), "false");
+    expect_ready(w, "orders", 4);
+    EXPECT(world_topic(w, "orders")->compacted);
+    EXPECT_INT(world_topic(w, "orders")->max_message_bytes, 5000000);
+    EXPECT(world_told(w, "msg=\"topic found\" topic=orders destination=a.orders partitions=4"));
+    EXPECT(world_told(w, "msg=\"destination topic created\" topic=orders destination=a.orders partitions=4"));
+    EXPECT(world_told(w, "ready orders 4\n"));
+    EXPECT(!world_told(w, "level=warn") && !world_told(w, "level=error"));
+    world_free(w);
+}
+
+TEST(a_small_limit_of_the_source_leaves_room_for_fillers) {
+    struct world *w = world_of_all();
+    model_set(source_topic(w, "small", 1), "max.message.bytes", "1000", SOURCE_DYNAMIC_TOPIC);
+    world_start(w);
+    EXPECT_TEXT(world_setting(model_find(&w->at_destination, "a.small"), "max.message.bytes"), "1048588");
+    world_free(w);
+}
+
+TEST(many_topics_share_requests) {
+    struct world *w = world_of_all();
+    for (int i = 0; i < 120; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "t%d", i);
+        source_topic(w, name, i == 7 ? 2500 : 10);
+    }
+    world_start(w);
+    EXPECT_INT(world_count(w, "ready t"), 120);
+    EXPECT_INT(w->at_source.requests[API_DESCRIBE_CONFIGS], 2);
+    // By topics: 100 at most; by partitions: the large one takes a request's share.
+    EXPECT(w->at_destination.requests[API_CREATE_TOPICS] >= 3 && w->at_destination.requests[API_CREATE_TOPICS] <= 5);
+    world_free(w);
+}
+
+TEST(a_setting_the_destination_does_not_know_is_left_out) {
+    struct world *w = world_of_all();
+    struct model_topic *s = source_topic(w, "orders", 1);
+    model_set(s, "vendor.special", "1", SOURCE_DYNAMIC_TOPIC);
+    model_set(s, "retention.ms", "5", SOURCE_DYNAMIC_TOPIC);
+    model_set(s, "local.special.retention.ms", "5", SOURCE_DYNAMIC_TOPIC);
+    w->at_destination.unknown[0] = "vendor.special";
+    w->at_destination.unknown[1] = "local.special.retention.ms";
+    world_start(w);
+    struct model_topic *d = model_find(&w->at_destination, "a.orders");
+    EXPECT(d != NULL);
+    EXPECT_TEXT(world_setting(d, "retention.ms"), "5");
+    EXPECT_TEXT(world_setting(d, "compression.type"), "producer");
+    EXPECT(world_told(w, "msg=\"settings not taken over\""));
+    EXPECT(world_told(w, "settings=vendor.special,local.special.retention.ms"));
+    expect_ready(w, "orders", 1);
+    world_free(w);
+}
+
+TEST(settings_refused_without_a_name_are_all_left_out_but_ours) {
+    struct world *w = world_of_all();
+    model_set(source_topic(w, "orders", 1), "retention.ms", "5", SOURCE_DYNAMIC_TOPIC);
+    model_refuse(&w->at_destination, API_CREATE_TOPICS, KAFKA_INVALID_CONFIG, "This combination cannot be.", 1);
+    world_start(w);
+    struct model_topic *d = model_find(&w->at_destination, "a.orders");
+    EXPECT(d != NULL);
+    EXPECT_TEXT(world_setting(d, "retention.ms"), "");
+    EXPECT_TEXT(world_setting(d, "compression.type"), "producer");
+    EXPECT(world_told(w, "settings=retention.ms\n"));
+    world_free(w);
+}
+
+TEST(what_must_be_is_never_left_out) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    model_refuse(&w->at_destination, API_CREATE_TOPICS, KAFKA_INVALID_CONFIG,
+                 "Invalid value producer for configuration compression.type: not here", -1);
+    world_start(w);
+    expect_halted(w, "orders", "compression.type: not here");
+    EXPECT(model_find(&w->at_destination, "a.orders") == NULL);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], 1);
+    world_free(w);
+}
+
+TEST(a_destination_before_3_6_gets_the_older_setting) {
+    struct world *w = world_of_all();
+    source_topic(w, "one", 1);
+    w->at_destination.unknown[0] = "message.timestamp.before.max.ms";
+    w->at_destination.unknown[1] = "message.timestamp.after.max.ms";
+    world_start(w);
+    struct model_topic *d = model_find(&w->at_destination, "a.one");
+    EXPECT_TEXT(world_setting(d, "message.timestamp.difference.max.ms"), LARGEST);
+    EXPECT_TEXT(world_setting(d, "message.timestamp.before.max.ms"), "");
+    EXPECT(!world_told(w, "settings not taken over"));
+    int requests = w->at_destination.requests[API_CREATE_TOPICS];
+    source_topic(w, "two", 1);
+    world_run(w, 61 * SECOND);
+    expect_ready(w, "two", 1);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], requests + 1);  // known by now
+    world_free(w);
+}
+
+TEST(too_few_brokers_is_tried_again_at_each_refresh) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    w->at_destination.brokers = 1;
+    world_start(w);
+    expect_halted(w, "orders", "replication.factor");
+    EXPECT(world_told(w, "level=error msg=\"topic halted\" topic=orders"));
+    EXPECT(world_told(w, "reason=\"replication.factor"));
+    w->at_destination.brokers = 2;
+    world_run(w, 61 * SECOND);
+    expect_ready(w, "orders", 1);
+    world_free(w);
+}
+
+TEST(missing_rights_halt_and_are_named) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    model_refuse(&w->at_destination, API_CREATE_TOPICS, KAFKA_TOPIC_AUTHORIZATION_FAILED, NULL, 1);
+    world_start(w);
+    expect_halted(w, "orders", "right CREATE on the destination topic or cluster");
+    model_refuse(&w->at_source, API_DESCRIBE_CONFIGS, KAFKA_TOPIC_AUTHORIZATION_FAILED, NULL, 1);
+    world_run(w, 61 * SECOND);
+    expect_halted(w, "orders", "right DESCRIBE_CONFIGS is missing on the source topic");
+    EXPECT(model_find(&w->at_destination, "a.orders") == NULL);
+    world_run(w, 61 * SECOND);
+    expect_ready(w, "orders", 1);
+    world_free(w);
+}
+
+TEST(retriable_errors_are_tried_again_ever_more_slowly) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    model_refuse(&w->at_destination, API_CREATE_TOPICS, KAFKA_NOT_CONTROLLER, NULL, 5);
+    world_start(w);
+    EXPECT(!world_topic(w, "orders")->ready);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], 4);  // after 0, 100, 300, 700 ms
+    world_run(w, 10 * SECOND);
+    expect_ready(w, "orders", 1);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], 6);
+    EXPECT_INT(world_count(w, "halted"), 0);
+    world_free(w);
+}
+
+TEST(somebody_else_may_be_faster) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 3);
+    w->at_destination.created_meanwhile = true;
+    world_start(w);
+    expect_ready(w, "orders", 3);
+    EXPECT(!world_told(w, "destination topic created"));
+    EXPECT_INT(world_count(w, "halted"), 0);
+    world_free(w);
+}
+
+TEST(a_created_topic_waits_for_metadata_and_leaders) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 2);
+    w->at_destination.hides_new = true;
+    world_start(w);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], 1);
+    EXPECT(!world_topic(w, "orders")->ready);
+    struct model_topic *d = model_find(&w->at_destination, "a.orders");
+    d->hidden = false;
+    d->without_leader = 1;
+    world_run(w, SECOND);
+    EXPECT(!world_topic(w, "orders")->ready);
+    d->without_leader = 0;
+    world_run(w, SECOND);
+    expect_ready(w, "orders", 2);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], 1);
+    world_free(w);
+}
+
+TEST(a_partition_that_gets_no_leader_does_not_stop_the_others) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 2);
+    destination_topic(w, "a.orders", 2)->without_leader = 1;
+    world_start(w);
+    EXPECT(!world_topic(w, "orders")->ready);
+    world_run(w, 12 * SECOND);
+    expect_ready(w, "orders", 2);
+    EXPECT(world_told(w, "level=warn msg=\"partitions without leader\""));
+    world_free(w);
+}
+
+TEST(a_topic_that_never_shows_asks_for_the_right) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 2);
+    w->at_destination.hides_new = true;
+    world_start(w);
+    world_run(w, 40 * SECOND);
+    expect_halted(w, "orders", "DESCRIBE");
+    world_free(w);
+}
+
+// Checking ------------------------------------------------------------------------------------------------------------
+
+TEST(an_existing_fit_topic_is_ready_without_changes) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 3);
+    model_set(destination_topic(w, "a.orders", 3), "cleanup.policy", "compact", SOURCE_DYNAMIC_TOPIC);
+    world_start(w);
+    expect_ready(w, "orders", 3);
+    EXPECT(world_topic(w, "orders")->compacted);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], 0);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_PARTITIONS], 0);
+    EXPECT_INT(world_count(w, "level=warn"), 0);
+    world_free(w);
+}
+
+TEST(settings_that_change_batches_halt_until_they_are_mended) {
+    struct world *w = world_of_all();
+    model_set(source_topic(w, "zip", 1), "compression.type", "zstd", SOURCE_DYNAMIC_TOPIC);
+    source_topic(w, "time", 1);
+    struct model_topic *zip = destination_topic(w, "a.zip", 1);
+    model_set(zip, "compression.type", "zstd", SOURCE_DYNAMIC_TOPIC);
+    model_set(destination_topic(w, "a.time", 1), "message.timestamp.type", "LogAppendTime", SOURCE_DYNAMIC_TOPIC);
+    world_start(w);
+    expect_halted(w, "zip", "compression.type of the destination topic is zstd, must be producer");
+    expect_halted(w, "time", "message.timestamp.type of the destination topic is LogAppendTime, must be CreateTime");
+    world_run(w, 61 * SECOND);
+    EXPECT_INT(world_count(w, "halted zip"), 1);  // said once
+    EXPECT_INT(world_count(w, "msg=\"topic halted\" topic=zip"), 1);
+    model_set(zip, "compression.type", "producer", SOURCE_DYNAMIC_TOPIC);
+    world_run(w, 61 * SECOND);
+    expect_ready(w, "zip", 1);
+    expect_halted(w, "time", "LogAppendTime");
+    model_set(zip, "compression.type", "gzip", SOURCE_DYNAMIC_TOPIC);
+    world_run(w, 61 * SECOND);
+    expect_halted(w, "zip", "is gzip");
+    world_free(w);
+}
+
+TEST(settings_that_may_hurt_are_warned_of_once) {
+    struct world *w = world_of_all();
+    model_set(source_topic(w, "orders", 1), "max.message.bytes", "2000000", SOURCE_DYNAMIC_TOPIC);
+    struct model_topic *d = destination_topic(w, "a.orders", 1);
+    model_set(d, "unclean.leader.election.enable", "true", SOURCE_DYNAMIC_TOPIC);
+    model_set(d, "message.timestamp.before.max.ms", "1000", SOURCE_DYNAMIC_TOPIC);
+    model_set(d, "message.timestamp.after.max.ms", "1000", SOURCE_DYNAMIC_TOPIC);
+    world_start(w);
+    world_run(w, 200 * SECOND);
+    expect_ready(w, "orders", 1);
+    EXPECT_INT(world_topic(w, "orders")->max_message_bytes, 1048588);
+    EXPECT_INT(world_count(w, "level=warn"), 4);
+    EXPECT(world_told(w, "setting=unclean.leader.election.enable value=true"));
+    EXPECT(world_told(w, "setting=max.message.bytes value=1048588"));
+    EXPECT(world_told(w, "setting=message.timestamp.before.max.ms value=1000"));
+    EXPECT(world_told(w, "setting=message.timestamp.after.max.ms value=1000"));
+    world_free(w);
+}
+
+TEST(settings_that_may_not_be_read_are_warned_of_once) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    destination_topic(w, "a.orders", 1);
+    model_refuse(&w->at_source, API_DESCRIBE_CONFIGS, KAFKA_TOPIC_AUTHORIZATION_FAILED, NULL, -1);
+    model_refuse(&w->at_destination, API_DESCRIBE_CONFIGS, KAFKA_TOPIC_AUTHORIZATION_FAILED, NULL, -1);
+    world_start(w);
+    world_run(w, 200 * SECOND);
+    expect_ready(w, "orders", 1);
+    EXPECT_INT(world_topic(w, "orders")->max_message_bytes, INT32_MAX);
+    EXPECT_INT(world_count(w, "msg=\"settings not read\""), 2);
+    world_free(w);
+}
+
+int main(void) {
+    RUN(a_missing_topic_is_created_with_the_sources_settings_and_ours);
+    RUN(a_small_limit_of_the_source_leaves_room_for_fillers);
+    RUN(many_topics_share_requests);
+    RUN(a_setting_the_destination_does_not_know_is_left_out);
+    RUN(settings_refused_without_a_name_are_all_left_out_but_ours);
+    RUN(what_must_be_is_never_left_out);
+    RUN(a_destination_before_3_6_gets_the_older_setting);
+    RUN(too_few_brokers_is_tried_again_at_each_refresh);
+    RUN(missing_rights_halt_and_are_named);
+    RUN(retriable_errors_are_tried_again_ever_more_slowly);
+    RUN(somebody_else_may_be_faster);
+    RUN(a_created_topic_waits_for_metadata_and_leaders);
+    RUN(a_partition_that_gets_no_leader_does_not_stop_the_others);
+    RUN(a_topic_that_never_shows_asks_for_the_right);
+    RUN(an_existing_fit_topic_is_ready_without_changes);
+    RUN(settings_that_change_batches_halt_until_they_are_mended);
+    RUN(settings_that_may_hurt_are_warned_of_once);
+    RUN(settings_that_may_not_be_read_are_warned_of_once);
+    return test_result();
+}
