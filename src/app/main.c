@@ -2,6 +2,7 @@
 #include "app/run.h"
 #include "app/settings_help.h"
 #include "base/limits.h"
+#include "base/memory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +37,13 @@ static int wrong_usage(const char *what) {
     return 2;
 }
 
+static void out_of_memory(size_t size) {
+    fprintf(stderr, "odraz: out of memory: %zu bytes were asked for. Nothing is lost: a restart goes on where the "
+                    "destination's log ends. See the setting buffer.memory.\n", size);
+}
+
 int main(int count, char **words) {
+    memory_on_exhaustion(out_of_memory);
     if (count < 2) return wrong_usage("a command is missing");
     const char *command = words[1];
     if (strcmp(command, "run") == 0) return count == 3 ? run_command(words[2]) : wrong_usage("run takes one FILE");

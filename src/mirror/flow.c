@@ -36,6 +36,7 @@ static bool any_broker(void *context, char *host, size_t host_size, uint16_t *po
 
 static void on_slice_gained(void *context, int32_t slice) {
     struct flow *f = context;
+    lanes_wake(f);
     for (size_t i = 0; i < f->partitions_count; i++)
         if (f->partitions[i]->slice == slice) start_partition(f->partitions[i]);
 }

@@ -113,6 +113,15 @@ void lanes_abort_orphans(struct flow *f) {
             broker_link_reset(&lane->appender.link, &why);
 }
 
+void lanes_wake(struct flow *f) {
+    struct append_lane *lane;
+    size_t i = 0;
+    while ((lane = map_next(&f->appenders, &i))) {
+        struct connection *c = &lane->appender.link.connection;
+        if (connection_has_output(c)) f->env->transport->wake(f->env->driver, c);
+    }
+}
+
 void lanes_stop(struct flow *f) {
     struct append_lane *lane;
     struct fetch_session *s;
