@@ -13,7 +13,7 @@ static void on_timer(struct timer *t, int64_t now_us);
 
 void group_init(struct group *g, struct environment *env, const struct group_config *config,
                 const struct group_callbacks *callbacks, void *context) {
-    assert(config->rebalance_timeout_ms >= config->session_timeout_ms);
+    assert(config->rebalance_timeout_ms >= 2 * config->session_timeout_ms);
     assert(config->heartbeat_interval_ms > 0 && config->heartbeat_interval_ms < config->session_timeout_ms);
     *g = (struct group){.env = env, .config = *config, .callbacks = *callbacks, .context = context};
     g->instance_id = config->instance_id;
@@ -25,12 +25,15 @@ void group_init(struct group *g, struct environment *env, const struct group_con
     g->connection.open_timeout_us = config->open_timeout_us;
     g->connection.on_state = on_state;
     timer_init(&g->timer, on_timer);
+    group_pulse_init(g);
 }
 
 void group_free(struct group *g) {
     g->state = GROUP_OFF;
     timer_cancel(&g->env->timers, &g->timer);
+    group_pulse_stop(g);
     connection_free(&g->connection);
+    connection_free(&g->pulse);
 }
 
 // Talking to one broker after another -------------------------------------------------------------------------------
@@ -66,6 +69,7 @@ void group_pause(struct group *g, const struct error *why, int64_t pause_us) {
     report(g, why, why->kind == ERROR_KAFKA && pause_us >= g->config.backoff_refused_us ? LOG_ERROR : LOG_WARN);
     g->state = GROUP_PAUSING;
     g->in_flight = false;
+    group_pulse_stop(g);
     connection_close(&g->connection, true);
     int64_t jitter_us = pause_us / 5;
     timer_set(&g->env->timers, &g->timer,
@@ -78,11 +82,13 @@ void group_pause_longer(struct group *g, const struct error *why) {
     group_pause(g, why, pause_us);
 }
 
-void group_went_well(struct group *g) {
+bool group_went_well(struct group *g) {
     g->backoff_us = g->config.backoff_us;
     g->reported_kind = ERROR_NONE;
     if (g->sent_us > g->last_heard_us) g->last_heard_us = g->sent_us;
+    g->calm_us = g->sent_us;
     g->callbacks.heard(g->context);
+    return g->state != GROUP_LEAVING;
 }
 
 void group_off(struct group *g) {
@@ -239,6 +245,7 @@ void group_stop(struct group *g) {
     bool stable = g->state == GROUP_STABLE;
     bool known = stable || g->state == GROUP_REACHING || g->state == GROUP_JOINING || g->state == GROUP_SYNCING;
     timer_cancel(&g->env->timers, &g->timer);
+    group_pulse_stop(g);
     g->state = GROUP_LEAVING;
     if (!known || !g->member_id[0] || g->instance_id) group_leave_unsaid(g);
     else if (stable) group_say_leave(g);

@@ -2,8 +2,9 @@
 // the coordinator, joins, syncs, sends heartbeats, leaves. Pure: what it knows of the world comes by its connection.
 //
 // The coordinator is spoken to on a connection nothing else uses, since a JoinGroup blocks it until all members have
-// rejoined. A rebalance takes nothing away (KIP-429): what the member was assigned is its own until `assigned` says
-// otherwise, `lost` is called, or its owner's guard time after last_heard_us has passed.
+// rejoined; where that takes long, heartbeats go on over a second one (the pulse). A rebalance takes nothing away
+// (KIP-429): what the member was assigned is its own until `assigned` says otherwise, `lost` is called, or its owner's
+// guard time after last_heard_us has passed.
 #pragma once
 #include "base/limits.h"
 #include "client/connection.h"
@@ -22,7 +23,8 @@ struct group_member {
     size_t assignment_size;  // set by assign()
 };
 
-// What the owner is asked and told; none of these may call group_free(). All get `context`.
+// What the owner is asked and told; all get `context`. heard(), assigned() and lost() may call group_rejoin() and
+// group_stop(); none may call group_free().
 struct group_callbacks {
     // The address of some broker of the cluster, another one each time if there are more. False: none known yet.
     bool (*any_broker)(void *context, char *host, size_t host_size, uint16_t *port);
@@ -46,7 +48,7 @@ struct group_config {
     const char *protocol_type, *protocol_name;
     const char *instance_id;  // NULL: a dynamic member
     int32_t session_timeout_ms;
-    int32_t rebalance_timeout_ms;  // at least the session time-out
+    int32_t rebalance_timeout_ms;  // at least twice the session time-out, so that a dead member does not use it up
     int32_t heartbeat_interval_ms;
     int64_t open_timeout_us, request_timeout_us;  // of requests that the coordinator does not hold back
     int64_t backoff_us, backoff_max_us;           // between attempts
@@ -70,7 +72,8 @@ struct group {
     struct group_callbacks callbacks;
     void *context;
     enum group_state state;
-    struct connection connection;
+    struct connection connection, pulse;
+    struct timer pulse_timer;
     struct timer timer;  // the end of a pause, or the next heartbeat or JoinGroup
 
     const char *instance_id;              // config's, until another instance under the same id fenced us
@@ -80,12 +83,14 @@ struct group {
     int32_t generation;       // the newest one a JoinGroup was answered with; GROUP_GENERATION_NONE = none
     int64_t member_since_us;  // when the JoinGroup that got us in without a member id was answered
     int64_t last_heard_us;    // when the newest JoinGroup, SyncGroup or Heartbeat that succeeded was SENT
-    int64_t sent_us;          // when the request under way was sent
-    int64_t joined_us;        // when the newest JoinGroup was sent
-    bool joined_without_id;   // the JoinGroup under way carries no member id
-    bool synced;              // an assignment of `generation` arrived
-    bool in_flight;           // a heartbeat is
-    const char *rejoin_why;   // JoinGroup is due, NULL = is not; static text for the broker's log (KIP-800)
+    int64_t calm_us;          // the same without the pulse: no rebalance was waiting for us then
+    int64_t pulse_sent_us;
+    int64_t sent_us;         // when the request under way was sent
+    int64_t joined_us;       // when the newest JoinGroup was sent
+    bool joined_without_id;  // the JoinGroup under way carries no member id
+    bool synced;             // an assignment of `generation` arrived
+    bool in_flight;          // a heartbeat is
+    const char *rejoin_why;  // JoinGroup is due, NULL = is not; static text for the broker's log (KIP-800)
     int64_t backoff_us;
     enum error_kind reported_kind;  // logged last since things went well; repeats are not logged again
     int32_t reported_code;

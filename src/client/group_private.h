@@ -1,4 +1,4 @@
-// Between group.c, which knows the states, and group_requests.c, which knows the conversations.
+// Between group.c, which knows the states, group_requests.c, which knows the conversations, and group_pulse.c.
 #pragma once
 #include "client/group.h"
 
@@ -6,8 +6,8 @@
 void group_open(struct group *g, enum group_state state);  // to g->host; the connection must be CLOSED
 void group_pause(struct group *g, const struct error *why, int64_t pause_us);  // then seeks the coordinator again
 void group_pause_longer(struct group *g, const struct error *why);             // twice as long each time
-void group_went_well(struct group *g);                                         // a request sent at g->sent_us
-void group_schedule(struct group *g);                                  // STABLE: the next heartbeat or JoinGroup
+bool group_went_well(struct group *g);  // a request sent at g->sent_us; false: the owner stopped us when told
+void group_schedule(struct group *g);   // STABLE: the next heartbeat or JoinGroup
 void group_refused(struct group *g, const char *where, int16_t code);  // does what the code means
 void group_off(struct group *g);
 void group_leave_unsaid(struct group *g);  // LEAVING becomes OFF in a later entry
@@ -17,3 +17,10 @@ void group_find_coordinator(struct group *g);
 void group_join(struct group *g);
 void group_say_heartbeat(struct group *g);
 void group_say_leave(struct group *g);
+MUST_USE struct error group_call_heartbeat(struct group *g, struct connection *c, reply_fn reply);
+int16_t group_heartbeat_code(const void *response);
+
+// group_pulse.c
+void group_pulse_init(struct group *g);
+void group_pulse_start(struct group *g);  // when JoinGroup was sent; does nothing for who is no member yet
+void group_pulse_stop(struct group *g);

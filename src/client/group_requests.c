@@ -88,9 +88,10 @@ static void on_sync(void *context, const struct error *error, const void *respon
         group_refused(g, "SyncGroup", r->error_code);
         return;
     }
+    group_pulse_stop(g);
     g->state = GROUP_STABLE;
     g->synced = true;
-    group_went_well(g);
+    if (!group_went_well(g)) return;
     group_schedule(g);
     int32_t size = r->assignment.size > 0 ? r->assignment.size : 0;
     g->callbacks.assigned(g->context, g->generation, (struct bytes){r->assignment.at, (size_t)size});
@@ -158,7 +159,9 @@ static void on_joined(struct group *g, const struct join_group_response *r) {
     }
     if (g->joined_without_id) g->member_since_us = g->env->now_us;
     g->generation = r->generation_id;
-    group_went_well(g);
+    if (!group_went_well(g)) return;
+    group_pulse_stop(g);   // its generation is over
+    group_pulse_start(g);  // SyncGroup waits for the leader
     bool leads = text_is(r->leader, r->member_id);
     log_line(&g->env->log, LOG_INFO, "joined the group", "group=%s generation=%" PRId32 " members=%" PRId32 " leads=%s",
              g->config.group_id, g->generation, r->members_count, leads ? "yes" : "no");
@@ -212,34 +215,52 @@ void group_join(struct group *g) {
     timer_cancel(&g->env->timers, &g->timer);
     g->joined_us = g->env->now_us;
     send(g, API_JOIN_GROUP, INT16_MAX, &request, on_join, held_back_timeout_us(g));
+    if (g->state == GROUP_JOINING) group_pulse_start(g);
     buffer_free(&metadata);
 }
 
 // Heartbeat and LeaveGroup ------------------------------------------------------------------------------------------
+
+int16_t group_heartbeat_code(const void *response) {
+    const struct heartbeat_response *r = response;
+    return r->error_code;
+}
 
 static void on_heartbeat(void *context, const struct error *error, const void *response, struct frame *frame) {
     struct group *g = context;
     (void)frame;
     g->in_flight = false;
     if (error_is(error) || g->state != GROUP_STABLE) return;
-    const struct heartbeat_response *r = response;
-    if (r->error_code != 0) {
-        group_refused(g, "Heartbeat", r->error_code);
+    int16_t code = group_heartbeat_code(response);
+    if (code != 0) {
+        group_refused(g, "Heartbeat", code);
         return;
     }
-    group_went_well(g);
+    if (!group_went_well(g)) return;
     group_schedule(g);
 }
 
-void group_say_heartbeat(struct group *g) {
+struct error group_call_heartbeat(struct group *g, struct connection *c, reply_fn reply) {
     struct heartbeat_request request;
     message_defaults(&heartbeat_request_message, &request);
     request.group_id = text(g->config.group_id);
     request.generation_id = g->generation;
     request.member_id = text(g->member_id);
     request.group_instance_id = text(g->instance_id);
+    struct connection_call call = {.api_key = API_HEARTBEAT,
+                                   .version_max = INT16_MAX,
+                                   .request = &request,
+                                   .reply = reply,
+                                   .context = g,
+                                   .timeout_us = g->config.request_timeout_us};
+    return connection_call(c, &call);
+}
+
+void group_say_heartbeat(struct group *g) {
     g->in_flight = true;
-    send(g, API_HEARTBEAT, INT16_MAX, &request, on_heartbeat, g->config.request_timeout_us);
+    g->sent_us = g->env->now_us;
+    struct error e = group_call_heartbeat(g, &g->connection, on_heartbeat);
+    if (error_is(&e)) group_pause(g, &e, g->config.backoff_refused_us);
 }
 
 #define LEAVE_GROUP_OF_ONE 2  // up to here a request names one member; later ones name many (KIP-345)
