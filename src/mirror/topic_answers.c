@@ -157,11 +157,8 @@ static void provided(struct topic *t) {
     t->wanted = 0;
     t->visible_until_us = t->owner->env->now_us + TOPIC_VISIBLE_US_MAX;
     t->leaders_until_us = 0;
-    t->failures = t->tries = 0;
-    t->settings_known = false;
-    topic_settings_free(&t->settings);
-    buffer_clear(&t->refused);
-    cluster_refresh(t->owner->destination);
+    t->failures = 0;
+    topic_forget_settings(t);
     topic_look(t);
 }
 

@@ -142,12 +142,11 @@ static void lane_next(struct topic_lane *l) {
     if (l->busy) cluster_submit(cluster_of(l), lane_table[l->kind].node, &l->task);
 }
 
-// Those who were not asked for go on a little later: what failed is perhaps being closed right now.
+// Nothing is asked at once, for what failed is perhaps being closed right now: those who still wait go with the first
+// one that comes back from its back-off.
 static void lane_failed(struct topic_lane *l, struct list *topics, const struct error *why) {
     l->busy = false;
     back_off_all(l, topics, why);
-    if (!list_empty(&l->waiting))
-        timer_set(&l->owner->env->timers, &l->soon, l->owner->env->now_us + TOPIC_BACKOFF_US_MIN);
 }
 
 static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {

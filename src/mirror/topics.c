@@ -37,6 +37,13 @@ void topic_back_off(struct topic *t) {
     timer_set(&t->owner->env->timers, &t->again, t->owner->env->now_us + wait_us);
 }
 
+void topic_forget_settings(struct topic *t) {
+    t->settings_known = false;
+    t->tries = 0;
+    topic_settings_free(&t->settings);
+    buffer_clear(&t->refused);
+}
+
 void topic_halt(struct topic *t, const char *format, ...) {
     char reason[TOPIC_REASON_MAX], quoted[2 * TOPIC_REASON_MAX];
     va_list arguments;
@@ -48,13 +55,10 @@ void topic_halt(struct topic *t, const char *format, ...) {
     set_step(t, STEP_HALTED);
     memcpy(t->t.halted, reason, sizeof reason);
     t->t.ready = false;
-    t->doubt = NO_DOUBT;
     t->provided = 0;
     t->leaders_until_us = 0;
-    t->failures = t->tries = 0;
-    t->settings_known = false;
-    topic_settings_free(&t->settings);
-    buffer_clear(&t->refused);
+    t->failures = 0;
+    topic_forget_settings(t);
     if (!news) return;
     log_line(&ts->env->log, LOG_ERROR, "topic halted", "topic=%s destination=%s reason=%s", t->t.source_name,
              t->t.destination_name, log_quote(reason, quoted, sizeof quoted));
@@ -126,21 +130,17 @@ static bool destination_fits(struct topic *t, const struct cluster_topic *s, con
     struct topics *ts = t->owner;
     if (!d && t->t.ready) {
         if (doubtful(t, DOUBT_DESTINATION_GONE, ts->destination)) return false;
-        t->t.destination_id = (struct wire_uuid){{0}};
-        t->checked = false;
         topic_halt(t, "destination topic was deleted");
         return false;
     }
     if (!d) return true;
     bool other = is_other(&t->t.destination_id, &d->id);
     t->t.destination_id = d->id;
-    if (other) {
-        t->checked = false;
-        if (t->t.ready) {
-            topic_halt(t, "destination topic was re-created");
-            return false;
-        }
+    if (other && t->t.ready) {
+        topic_halt(t, "destination topic was re-created");
+        return false;
     }
+    if (other) t->checked = false;
     // A topic never shrinks: fewer than we have seen is what a broker says that lags behind.
     if (d->partitions_count <= s->partitions_count || d->partitions_count <= t->t.partitions_count) return true;
     if (!doubtful(t, DOUBT_MORE_PARTITIONS, ts->source))
@@ -239,9 +239,8 @@ static void add(struct topics *ts, const struct cluster_topic *s) {
 
 static void consider(struct topics *ts, const struct cluster_topic *s) {
     size_t size = strlen(s->name);
-    if (s->internal || s->partitions_count == 0 || map_get_text(&ts->topics, s->name, size) ||
-        map_get_text(&ts->rejected, s->name, size))
-        return;
+    bool known = map_get_text(&ts->topics, s->name, size) || map_get_text(&ts->rejected, s->name, size);
+    if (known || s->partitions_count == 0) return;
     enum selection_verdict verdict = selection_judge(ts->config.selection, s->name);
     if (verdict != SELECTION_MIRROR) {
         map_put_text(&ts->rejected, s->name, size, ts);

@@ -93,6 +93,7 @@ struct topics {
 void topic_look(struct topic *t);
 void topic_halt(struct topic *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void topic_back_off(struct topic *t);
+void topic_forget_settings(struct topic *t);  // what it was to be created with
 
 // topic_lanes.c
 void topic_lanes_init(struct topics *ts);

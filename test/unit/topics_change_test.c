@@ -50,6 +50,18 @@ TEST(another_instance_may_grow_it_first) {
     world_free(w);
 }
 
+TEST(a_source_broker_that_lags_behind_halts_nothing) {
+    struct world *w = world_of_all();
+    struct model_topic *s = source_topic(w, "orders", 4);
+    world_start(w);
+    s->partitions = 2;
+    cluster_refresh(&w->source);
+    world_run(w, 5 * SECOND);
+    expect_ready(w, "orders", 4);
+    EXPECT_INT(world_count(w, "halted"), 0);
+    world_free(w);
+}
+
 TEST(a_lost_race_to_grow_is_no_error) {
     struct world *w = world_of_all();
     source_topic(w, "orders", 4);
@@ -126,6 +138,10 @@ TEST(a_deleted_source_topic_halts_after_a_doubt) {
     s->hidden = false;
     world_run(w, 5 * SECOND);
     EXPECT(world_topic(w, "orders")->ready);
+    s->hidden = true;
+    cluster_refresh(&w->source);
+    world_run(w, SECOND);
+    EXPECT(world_topic(w, "orders")->ready);  // the first doubt is forgotten
     model_remove(&w->at_source, "orders");
     cluster_refresh(&w->source);
     world_run(w, 3 * SECOND);
@@ -178,6 +194,20 @@ TEST(a_recreated_destination_topic_halts_and_starts_from_scratch) {
     expect_ready(w, "orders", 2);
     EXPECT_INT(world_topic(w, "orders")->destination_id.at[15], d->id);
     EXPECT(world_topic(w, "orders")->compacted);
+    world_free(w);
+}
+
+TEST(a_destination_topic_recreated_before_it_is_ready_is_checked_again) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    destination_topic(w, "a.orders", 1)->without_leader = 1;
+    world_start(w);
+    EXPECT(!world_topic(w, "orders")->ready);
+    model_remove(&w->at_destination, "a.orders");
+    model_set(destination_topic(w, "a.orders", 1), "compression.type", "gzip", SOURCE_DYNAMIC_TOPIC);
+    world_run(w, SECOND);
+    expect_halted(w, "orders", "compression.type");
+    EXPECT_INT(world_count(w, "ready orders"), 0);
     world_free(w);
 }
 
@@ -251,23 +281,86 @@ TEST(lost_requests_are_asked_again) {
     world_free(w);
 }
 
+TEST(a_refresh_waits_for_the_metadata_of_both) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    w->at_destination.brokers = 1;
+    world_start(w);
+    expect_halted(w, "orders", "replication.factor");
+    w->at_destination.silent = true;
+    world_run(w, 60 * SECOND);
+    EXPECT_INT(w->at_source.requests[API_DESCRIBE_CONFIGS], 1);
+    w->at_destination.silent = false;
+    world_run(w, 32 * SECOND);
+    EXPECT_INT(w->at_source.requests[API_DESCRIBE_CONFIGS], 2);
+    w->at_source.silent = true;
+    world_run(w, 30 * SECOND);
+    EXPECT_INT(w->at_source.requests[API_DESCRIBE_CONFIGS], 2);
+    world_free(w);
+}
+
+TEST(a_topic_left_unanswered_is_asked_for_again) {
+    struct world *w = world_of_all();
+    source_topic(w, "one", 1);
+    source_topic(w, "two", 1);
+    w->at_source.forgets_one = true;
+    world_start(w);
+    expect_ready(w, "one", 1);
+    expect_ready(w, "two", 1);
+    EXPECT_INT(w->at_source.requests[API_DESCRIBE_CONFIGS], 2);
+    world_free(w);
+}
+
+TEST(stopping_inside_a_callback_is_allowed) {
+    struct world *w = world_of_all();
+    source_topic(w, "one", 1);
+    source_topic(w, "two", 1);
+    destination_topic(w, "a.one", 1);
+    destination_topic(w, "a.two", 1);
+    w->stops_when_ready = true;
+    world_start(w);
+    world_run(w, 70 * SECOND);
+    EXPECT_INT(world_count(w, "ready "), 1);
+    world_free(w);
+}
+
 TEST(nothing_is_called_after_stop) {
     struct world *w = world_of_all();
+    source_topic(w, "fine", 1);
+    destination_topic(w, "a.fine", 1);
     source_topic(w, "orders", 1);
     w->at_destination.hides_new = true;
     world_start(w);
+    expect_ready(w, "fine", 1);
     topics_stop(w->topics);
     model_find(&w->at_destination, "a.orders")->hidden = false;
+    model_remove(&w->at_destination, "a.fine");
+    destination_topic(w, "a.fine", 1);
+    source_topic(w, "late", 1);
+    cluster_refresh(&w->source);
     cluster_refresh(&w->destination);
     world_run(w, 100 * SECOND);
     EXPECT_INT(world_count(w, "ready orders"), 0);
+    EXPECT_INT(world_count(w, "topic=late"), 0);
+    EXPECT_INT(world_count(w, "halted"), 0);
     world_free(w);
+}
+
+TEST(answers_after_stop_are_ignored) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    world_start(w);
+    w->at_destination.silent = true;
+    source_topic(w, "more", 1);
+    world_run(w, 70 * SECOND);
+    world_free(w);  // with a request under way, whose answer is that the connection was closed
 }
 
 int main(void) {
     RUN(fewer_partitions_grow);
     RUN(growth_while_running_is_followed_and_pauses_nothing);
     RUN(another_instance_may_grow_it_first);
+    RUN(a_source_broker_that_lags_behind_halts_nothing);
     RUN(a_lost_race_to_grow_is_no_error);
     RUN(more_partitions_than_the_source_halt);
     RUN(no_right_to_grow_halts);
@@ -277,11 +370,16 @@ int main(void) {
     RUN(a_recreated_source_topic_is_another_topic);
     RUN(a_deleted_destination_topic_halts_and_is_created_again);
     RUN(a_recreated_destination_topic_halts_and_starts_from_scratch);
+    RUN(a_destination_topic_recreated_before_it_is_ready_is_checked_again);
     RUN(only_selected_topics_are_mirrored);
     RUN(an_illegal_name_halts);
     RUN(the_expiry_of_producer_ids_is_asked_once);
     RUN(an_unknown_expiry_is_a_day);
     RUN(lost_requests_are_asked_again);
+    RUN(a_refresh_waits_for_the_metadata_of_both);
+    RUN(a_topic_left_unanswered_is_asked_for_again);
+    RUN(stopping_inside_a_callback_is_allowed);
     RUN(nothing_is_called_after_stop);
+    RUN(answers_after_stop_are_ignored);
     return test_result();
 }

@@ -96,6 +96,22 @@ TEST(settings_refused_without_a_name_are_all_left_out_but_ours) {
     world_free(w);
 }
 
+TEST(after_some_refusals_all_are_left_out_but_ours) {
+    static const char *const names[] = {"v.a", "v.b", "v.c", "v.d", "v.e", "v.f", "v.g", "v.h"};
+    struct world *w = world_of_all();
+    struct model_topic *s = source_topic(w, "orders", 1);
+    model_set(s, "retention.ms", "5", SOURCE_DYNAMIC_TOPIC);
+    for (size_t i = 0; i < 8; i++) {
+        model_set(s, names[i], "1", SOURCE_DYNAMIC_TOPIC);
+        w->at_destination.unknown[i] = names[i];
+    }
+    world_start(w);
+    expect_ready(w, "orders", 1);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], TOPIC_TRIES_MAX + 1);
+    EXPECT_TEXT(world_setting(model_find(&w->at_destination, "a.orders"), "retention.ms"), "");
+    world_free(w);
+}
+
 TEST(what_must_be_is_never_left_out) {
     struct world *w = world_of_all();
     source_topic(w, "orders", 1);
@@ -218,6 +234,10 @@ TEST(a_topic_that_never_shows_asks_for_the_right) {
     world_start(w);
     world_run(w, 40 * SECOND);
     expect_halted(w, "orders", "DESCRIBE");
+    model_remove(&w->at_destination, "a.orders");
+    w->at_destination.hides_new = false;
+    world_run(w, 61 * SECOND);
+    expect_ready(w, "orders", 2);
     world_free(w);
 }
 
@@ -225,14 +245,21 @@ TEST(a_topic_that_never_shows_asks_for_the_right) {
 
 TEST(an_existing_fit_topic_is_ready_without_changes) {
     struct world *w = world_of_all();
-    source_topic(w, "orders", 3);
+    model_set(source_topic(w, "orders", 3), "retention.ms", "5", SOURCE_DYNAMIC_TOPIC);
     model_set(destination_topic(w, "a.orders", 3), "cleanup.policy", "compact", SOURCE_DYNAMIC_TOPIC);
     world_start(w);
     expect_ready(w, "orders", 3);
     EXPECT(world_topic(w, "orders")->compacted);
     EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], 0);
     EXPECT_INT(w->at_destination.requests[API_CREATE_PARTITIONS], 0);
+    EXPECT_INT(w->at_source.settings_told, 7);  // those that are compared, no others
     EXPECT_INT(world_count(w, "level=warn"), 0);
+    world_run(w, 61 * SECOND);
+    EXPECT_INT(w->at_source.requests[API_DESCRIBE_CONFIGS], 2);
+    cluster_refresh(&w->source);
+    cluster_refresh(&w->destination);
+    world_run(w, SECOND);
+    EXPECT_INT(w->at_source.requests[API_DESCRIBE_CONFIGS], 2);  // at refreshes, not with any metadata
     world_free(w);
 }
 
@@ -298,6 +325,7 @@ int main(void) {
     RUN(many_topics_share_requests);
     RUN(a_setting_the_destination_does_not_know_is_left_out);
     RUN(settings_refused_without_a_name_are_all_left_out_but_ours);
+    RUN(after_some_refusals_all_are_left_out_but_ours);
     RUN(what_must_be_is_never_left_out);
     RUN(a_destination_before_3_6_gets_the_older_setting);
     RUN(too_few_brokers_is_tried_again_at_each_refresh);

@@ -52,14 +52,16 @@ struct model_cluster {
     struct model_topic topics[MODEL_TOPICS_MAX];
     int topics_count;
     uint8_t ids;
-    const char *unknown[4];  // settings it does not know
-    int brokers;             // for replication factors
+    const char *unknown[12];  // settings it does not know
+    int brokers;              // for replication factors
     struct model_refusal refusals[API_KEYS_KNOWN];
     bool silent;             // takes requests and does not answer
     bool hides_new;          // topics created are not in metadata
     bool created_meanwhile;  // somebody else creates what is asked for, a moment before
     const char *expiration_ms;
     int requests[API_KEYS_KNOWN];
+    bool forgets_one;        // leaves one topic out of the next answer to DescribeConfigs
+    int settings_told;       // in answers to DescribeConfigs
 };
 
 struct model_channel {
@@ -80,6 +82,7 @@ struct world {
     struct selection *selection;
     struct topics_config config;
     struct topics *topics;
+    bool stops_when_ready;   // topics_stop() from inside the callback
     struct buffer story;
 };
 
@@ -108,6 +111,7 @@ static inline void world_log(void *context, enum log_level level, const char *li
 static inline void world_ready(void *context, struct mirror_topic *t) {
     struct world *w = context;
     buffer_printf(&w->story, "ready %s %" PRId32 "\n", t->source_name, t->partitions_count);
+    if (w->stops_when_ready) topics_stop(w->topics);
 }
 
 static inline void world_halted(void *context, struct mirror_topic *t) {
@@ -239,6 +243,7 @@ static inline void world_describe_one(struct world *w, struct model_cluster *c,
         s->name = text_of(world_text(w, text_of(t->settings[i].name)));
         s->value = text_of(world_text(w, text_of(t->settings[i].value)));
         s->config_source = t->settings[i].source;
+        c->settings_told++;
     }
 }
 
@@ -248,6 +253,8 @@ static inline void *world_describe(struct world *w, struct model_cluster *c, con
     r->results_count = q->resources_count;
     r->results = arena_alloc(&w->arena, sizeof *r->results * (size_t)q->resources_count);
     for (int32_t i = 0; i < q->resources_count; i++) world_describe_one(w, c, &q->resources[i], &r->results[i]);
+    if (c->forgets_one) r->results_count--;
+    c->forgets_one = false;
     return r;
 }
 
@@ -496,9 +503,11 @@ static inline struct mirror_topic *world_topic(struct world *w, const char *sour
     return NULL;
 }
 
+// A setting the topic was created with; "" when there is none.
 static inline const char *world_setting(struct model_topic *t, const char *name) {
     for (int i = 0; t && i < t->settings_count; i++)
-        if (strcmp(t->settings[i].name, name) == 0) return t->settings[i].value;
+        if (strcmp(t->settings[i].name, name) == 0 && t->settings[i].source == SOURCE_DYNAMIC_TOPIC)
+            return t->settings[i].value;
     return "";
 }
 
