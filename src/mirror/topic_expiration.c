@@ -4,6 +4,7 @@
 #include "mirror/topics_private.h"
 #include "wire/error_codes.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -22,7 +23,7 @@ static void on_response(void *context, const struct error *error, const void *re
     (void)frame;
     struct topics *ts = context;
     ts->expiration_asked = false;
-    if (ts->stopped || error_is(error)) return;  // the next metadata asks again
+    if (error_is(error)) return;  // the next metadata asks again
     const struct describe_configs_response *r = response;
     int16_t code = r->results_count > 0 ? r->results[0].error_code : KAFKA_UNKNOWN_SERVER_ERROR;
     if (code != KAFKA_NONE) {
@@ -42,8 +43,9 @@ static void on_response(void *context, const struct error *error, const void *re
 static void run(struct cluster_task *task, struct connection *connection, const struct error *failure) {
     (void)failure;
     struct topics *ts = CONTAINER_OF(task, struct topics, expiration_task);
+    assert(!ts->stopped);
     ts->expiration_asked = false;
-    if (!connection || ts->stopped) return;
+    if (!connection) return;
     char node[12];
     struct wire_text key = text_of(SETTING);
     struct describe_configs_request request;

@@ -179,7 +179,7 @@ static void take_waiting(struct topic_lane *l) {
 
 static void run(struct cluster_task *task, struct connection *connection, const struct error *failure) {
     struct topic_lane *l = CONTAINER_OF(task, struct topic_lane, task);
-    if (l->owner->stopped) return;
+    assert(!l->owner->stopped);
     if (!connection) {
         lane_failed(l, &l->waiting, failure);
         return;

@@ -311,16 +311,55 @@ TEST(a_topic_left_unanswered_is_asked_for_again) {
     world_free(w);
 }
 
-TEST(stopping_inside_a_callback_is_allowed) {
+// "one" and "two" are ready or halted in the same turn; the first of them stops all.
+static void expect_one_call(bool when_ready) {
     struct world *w = world_of_all();
     source_topic(w, "one", 1);
     source_topic(w, "two", 1);
     destination_topic(w, "a.one", 1);
     destination_topic(w, "a.two", 1);
-    w->stops_when_ready = true;
+    w->stops_when_ready = when_ready;
+    w->stops_when_halted = true;
     world_start(w);
+    EXPECT_INT(world_count(w, "ready one 1\n") + world_count(w, "ready two 1\n"), when_ready ? 1 : 2);
+    model_remove(&w->at_destination, "a.one");
+    model_remove(&w->at_destination, "a.two");
+    destination_topic(w, "a.one", 1);
+    destination_topic(w, "a.two", 1);
     world_run(w, 70 * SECOND);
-    EXPECT_INT(world_count(w, "ready "), 1);
+    EXPECT_INT(world_count(w, "halted one") + world_count(w, "halted two"), when_ready ? 0 : 1);
+    world_free(w);
+}
+
+TEST(stopping_inside_a_callback_is_allowed) {
+    expect_one_call(true);
+    expect_one_call(false);
+}
+
+TEST(stopping_withdraws_what_waits_for_a_connection) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    w->at_destination.refuses_after = 1;  // the bootstrap server answers, the broker it names does not
+    world_start(w);
+    EXPECT_INT(w->at_source.requests[API_DESCRIBE_CONFIGS], 1);
+    topics_stop(w->topics);
+    w->at_destination.refuses_after = 0;
+    world_run(w, 20 * SECOND);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], 0);
+    EXPECT_INT(w->at_destination.requests[API_DESCRIBE_CONFIGS], 0);
+    world_free(w);
+}
+
+TEST(stopping_at_once_is_allowed) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 1);
+    cluster_start(&w->source);
+    cluster_start(&w->destination);
+    world_run(w, SECOND);
+    world_start_topics(w);
+    topics_stop(w->topics);
+    world_run(w, SECOND);
+    EXPECT_INT(w->at_source.requests[API_DESCRIBE_CONFIGS], 0);
     world_free(w);
 }
 
@@ -379,6 +418,8 @@ int main(void) {
     RUN(a_refresh_waits_for_the_metadata_of_both);
     RUN(a_topic_left_unanswered_is_asked_for_again);
     RUN(stopping_inside_a_callback_is_allowed);
+    RUN(stopping_withdraws_what_waits_for_a_connection);
+    RUN(stopping_at_once_is_allowed);
     RUN(nothing_is_called_after_stop);
     RUN(answers_after_stop_are_ignored);
     return test_result();

@@ -55,6 +55,8 @@ struct model_cluster {
     const char *unknown[12];  // settings it does not know
     int brokers;              // for replication factors
     struct model_refusal refusals[API_KEYS_KNOWN];
+    int refuses_after;       // so many connections; 0 = never
+    int connections;
     bool silent;             // takes requests and does not answer
     bool hides_new;          // topics created are not in metadata
     bool created_meanwhile;  // somebody else creates what is asked for, a moment before
@@ -82,7 +84,7 @@ struct world {
     struct selection *selection;
     struct topics_config config;
     struct topics *topics;
-    bool stops_when_ready;   // topics_stop() from inside the callback
+    bool stops_when_ready, stops_when_halted;  // topics_stop() from inside the callback
     struct buffer story;
 };
 
@@ -117,6 +119,7 @@ static inline void world_ready(void *context, struct mirror_topic *t) {
 static inline void world_halted(void *context, struct mirror_topic *t) {
     struct world *w = context;
     buffer_printf(&w->story, "halted %s: %s\n", t->source_name, t->halted);
+    if (w->stops_when_halted) topics_stop(w->topics);
 }
 
 // Topics of the model -------------------------------------------------------------------------------------------------
@@ -395,7 +398,10 @@ static inline void world_serve(struct world *w, struct model_channel *ch, struct
 // Moves what one connection has to say. True: something moved.
 static inline bool world_move(struct world *w, struct model_channel *ch) {
     if (!ch->connection) return false;
+    struct model_cluster *c = ch->cluster;
+    if (!ch->opened && c->refuses_after > 0 && c->connections >= c->refuses_after) return false;
     if (!ch->opened) {
+        c->connections++;
         ch->opened = true;
         connection_opened(ch->connection);
         return true;
@@ -486,10 +492,14 @@ static inline struct world *world_of_all(void) {
     return world_new(all, 1);
 }
 
-static inline void world_start(struct world *w) {
+static inline void world_start_topics(struct world *w) {
     static const struct topics_callbacks callbacks = {world_ready, world_halted};
     w->topics = topics_new(&w->source, &w->destination, &w->config, &callbacks, w);
     topics_start(w->topics);
+}
+
+static inline void world_start(struct world *w) {
+    world_start_topics(w);
     cluster_start(&w->source);
     cluster_start(&w->destination);
     world_run(w, SECOND);
