@@ -75,9 +75,10 @@ void ownership_released(struct ownership *o, int32_t slice) {
 static void fence(struct ownership *o) {
     o->fence_us = INT64_MIN;
     timer_cancel(&o->env->timers, &o->fence);
-    log_line(&o->env->log, LOG_WARN, "fenced: the coordinator was not heard for too long",
-             "group=%s guard_ms=%" PRId64 " slices=%" PRId32, o->group_id, guard_us(o) / 1000,
-             slices_count(&o->owned) + slices_count(&o->draining));
+    int32_t held = slices_count(&o->owned) + slices_count(&o->draining);
+    // A newcomer that waited long for its first assignment has nothing to lose.
+    log_line(&o->env->log, held > 0 ? LOG_WARN : LOG_DEBUG, "fenced: the coordinator was not heard for too long",
+             "group=%s guard_ms=%" PRId64 " slices=%" PRId32, o->group_id, guard_us(o) / 1000, held);
     revoke_at_once(o, REVOKE_FENCED);
     go_on_when_drained(o, "fenced by our own guard");
 }
