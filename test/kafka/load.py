@@ -11,6 +11,7 @@ import threading
 
 import jvm
 import kafka_jars
+import net
 import process
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Load.java")
@@ -111,9 +112,16 @@ class Load:
         self._err.close()
 
     def create(self, cluster, *topics, partitions=1, assignment=None, config=None):
-        """`assignment`: for each partition the broker ids of its replicas, instead of a count."""
+        """`assignment`: for each partition the broker ids of its replicas, instead of a count.
+
+        Returns once every partition answers: an idempotent producer that meets a partition in the making may wait for
+        its sequence numbers for ever.
+        """
         placing = {"assignment": assignment} if assignment else {"partitions": partitions}
         self.call("create", cluster, topics=topics, config=config or {}, **placing)
+        count = len(assignment or range(partitions))
+        for topic in topics:
+            net.wait_until(lambda: len(cluster.offsets(topic)) == count, 20, f"{topic} to be made")
 
     def grow(self, cluster, topic, partitions):
         self.call("grow", cluster, topic=topic, partitions=partitions)

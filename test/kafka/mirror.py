@@ -65,7 +65,8 @@ class Mirror:
             self.child = process.launch([PROGRAM, "run", self.file])
             return
         self.child = process.launch([PROGRAM, "run", self.file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        threading.Thread(target=self._read, args=(self.child.stdout,), daemon=True, name="mirror log").start()
+        self._reader = threading.Thread(target=self._read, args=(self.child.stdout,), daemon=True, name="mirror log")
+        self._reader.start()
 
     def _read(self, stream):
         with open(os.path.join(self.home, "out.log"), "ab") as copy:
@@ -96,8 +97,11 @@ class Mirror:
         return self.wait(seconds)
 
     def wait(self, seconds=30):
-        """The exit code, once it ends by itself."""
-        return self.child.wait(seconds)
+        """The exit code, once it ends by itself and its last words have been read."""
+        code = self.child.wait(seconds)
+        if not self.show:
+            self._reader.join(seconds)
+        return code
 
     def events(self, **fields):
         """The log lines whose fields match: each value is a regular expression to be found in the field of that name.

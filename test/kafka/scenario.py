@@ -7,6 +7,7 @@ import os
 import unittest
 
 import compare
+import net
 import protocol
 from cluster import Cluster
 from load import Load
@@ -124,9 +125,15 @@ class Scenario(unittest.TestCase):
         self.assertGreater(compared, 0, "nothing was compared")
 
     def assertMirroredBelow(self, topic, ends):
-        """The destination stands exactly at `ends` ({partition: offset}) and holds what the source holds below."""
-        stands = self.destination.offsets(topic)
-        self.assertEqual({p: stands[p] for p in ends}, ends)
+        """The destination comes to stand exactly at `ends` ({partition: offset}) and holds what the source holds."""
+        def stands():
+            offsets = self.destination.offsets(topic)
+            return {p: offsets[p] for p in ends}
+
+        try:
+            net.wait_until(lambda: stands() == ends, 15, "what precedes a halt")
+        except net.TimedOut:
+            self.assertEqual(stands(), ends)
         found, _ = compare.compare_topic(self.source, self.destination, topic, topic, ends, partitions=ends)
         self.assertEqual(found, [])
 

@@ -117,7 +117,7 @@ class CopyTest(scenario.Scenario):
     def test_names_of_the_default_policy(self):
         orders, other = self.topic("orders"), self.topic("other")
         self.produce(orders, other, total=500)
-        self.start_mirror(orders, {"replication.policy.class": "DefaultReplicationPolicy"})
+        self.start_mirror(orders, {"replication.policy.class": "Default"})
         mirrored = f"a{self.number}.{orders}"
         net.wait_until(lambda: mirrored in self.destination.metadata(), 30, mirrored)
         self.assertMirrored(named={orders: mirrored})

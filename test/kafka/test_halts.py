@@ -136,7 +136,7 @@ class HaltsTest(scenario.Scenario):
         net.wait_until(lambda: topic not in self.source.metadata(), 20, "the topic to be gone")
         self.load.create(self.source, topic)
         self.load.produce(self.source, topic, total=2000, seed=4711)
-        mirror.halted(topic, 0, "diverged|foreign|lost")
+        mirror.halted(topic, 0, "re-created")
         self.assertEqual(self.destination.offsets(topic), {0: 1000})
 
 

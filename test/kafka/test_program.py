@@ -53,7 +53,8 @@ class ProgramTest(scenario.Scenario):
         net.wait_until(lambda: topic in self.destination.metadata(), 30, "the topic")
         mirror.configure(topics="(")
         mirror.signal(signal.SIGHUP)
-        mirror.wait_for(10, level="error", line=r"mirror\.properties:\d+")
+        mirror.wait_for(10, line=r"mirror\.properties:\d+: topics")
+        mirror.wait_for(10, level="error", msg="not reloaded")
         self.produce(topic, total=100)
         self.assertMirrored()
 
