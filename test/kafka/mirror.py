@@ -13,6 +13,7 @@ import process
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("ODRAZ", os.path.join(ROOT, "build", "odraz"))
+UNOWNED = os.path.join(os.path.dirname(PROGRAM), "odraz_unowned")  # every instance believes to own everything
 # A test cannot wait for the defaults (refresh every 10 minutes).
 QUICK = {
     "refresh.topics.interval.seconds": 1,
@@ -50,6 +51,7 @@ class Mirror:
         self.aliases = aliases
         self.bootstraps = [getattr(cluster, "bootstrap", cluster) for cluster in (source, destination)]
         self.configure()
+        self.program = PROGRAM
         self.show = show
         self.lines = []
         self.child = None
@@ -62,9 +64,9 @@ class Mirror:
 
     def start(self):
         if self.show:
-            self.child = process.launch([PROGRAM, "run", self.file])
+            self.child = process.launch([self.program, "run", self.file])
             return
-        self.child = process.launch([PROGRAM, "run", self.file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.child = process.launch([self.program, "run", self.file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self._reader = threading.Thread(target=self._read, args=(self.child.stdout,), daemon=True, name="mirror log")
         self._reader.start()
 
