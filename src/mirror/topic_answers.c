@@ -151,9 +151,9 @@ void topic_take_settings(struct topic_lane *l, const struct describe_configs_res
 
 // CreateTopics and CreatePartitions -----------------------------------------------------------------------------------
 
-// The destination has them, or will; its metadata must show it before they are used.
-static void provided(struct topic *t) {
-    t->provided = t->wanted;
+// The destination has so many, or will; its metadata must show it before they are used.
+static void provided(struct topic *t, int32_t partitions) {
+    t->provided = partitions;
     t->wanted = 0;
     t->visible_until_us = t->owner->env->now_us + TOPIC_VISIBLE_US_MAX;
     t->leaders_until_us = 0;
@@ -188,7 +188,8 @@ void topic_take_created(struct topic_lane *l, const struct create_topics_respons
         if (r->error_code == KAFKA_NONE && t->refused.size > 0)
             log_line(log, LOG_WARN, "settings not taken over", "topic=%s destination=%s settings=%.*s",
                      t->t.source_name, t->t.destination_name, (int)t->refused.size, (const char *)t->refused.at);
-        if (a.reaction == GO_ON) provided(t);
+        // Somebody else's topic may have fewer partitions than asked for.
+        if (a.reaction == GO_ON) provided(t, r->error_code == KAFKA_NONE ? t->wanted : 1);
         else if (a.reaction == FEWER_SETTINGS) fewer_settings(t, &a, r->error_message);
         else react(t, &a, r->error_message);
     }
@@ -204,7 +205,7 @@ void topic_take_grown(struct topic_lane *l, const struct create_partitions_respo
             log_line(&l->owner->env->log, LOG_INFO, "destination topic grown",
                      "topic=%s destination=%s partitions=%" PRId32, t->t.source_name, t->t.destination_name,
                      t->wanted);
-            provided(t);
+            provided(t, t->wanted);
         } else {
             react(t, &a, r->error_message);
         }

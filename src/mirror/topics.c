@@ -152,7 +152,7 @@ static bool destination_fits(struct topic *t, const struct cluster_topic *s, con
 // The destination has too few partitions, or does not have the topic.
 static void provide(struct topic *t, int32_t wanted, int32_t have) {
     struct topics *ts = t->owner;
-    if (t->provided >= wanted) {
+    if (have == 0 ? t->provided > 0 : t->provided >= wanted) {
         if (ts->env->now_us < t->visible_until_us) {
             await(t, ts->destination);
             return;

@@ -196,6 +196,19 @@ TEST(somebody_else_may_be_faster) {
     world_free(w);
 }
 
+TEST(what_somebody_else_created_may_have_fewer_partitions) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 3);
+    struct model_topic *d = destination_topic(w, "a.orders", 2);
+    d->hidden = true;
+    world_start(w);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], 1);
+    d->hidden = false;
+    world_run(w, SECOND);
+    expect_ready(w, "orders", 3);
+    world_free(w);
+}
+
 TEST(a_created_topic_waits_for_metadata_and_leaders) {
     struct world *w = world_of_all();
     source_topic(w, "orders", 2);
@@ -332,6 +345,7 @@ int main(void) {
     RUN(missing_rights_halt_and_are_named);
     RUN(retriable_errors_are_tried_again_ever_more_slowly);
     RUN(somebody_else_may_be_faster);
+    RUN(what_somebody_else_created_may_have_fewer_partitions);
     RUN(a_created_topic_waits_for_metadata_and_leaders);
     RUN(a_partition_that_gets_no_leader_does_not_stop_the_others);
     RUN(a_topic_that_never_shows_asks_for_the_right);
