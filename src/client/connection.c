@@ -31,7 +31,6 @@ void connection_open(struct connection *c) {
     assert(c->state == CONNECTION_CLOSED && c->host && c->on_state && c->client_id);
     if (!c->requests) c->requests = memory_alloc_zeroed(REQUESTS_IN_FLIGHT_MAX, sizeof *c->requests);
     c->state = CONNECTION_OPENING;
-    c->paused = false;
     for (int i = 0; i < API_KEYS_KNOWN; i++) c->version_max[i] = -1;
     timer_set(&c->env->timers, &c->timer, c->env->now_us + c->open_timeout_us);
     struct transport_options options = {c->host, c->port, c->unacknowledged_ms_max};
@@ -41,6 +40,7 @@ void connection_open(struct connection *c) {
 // Everything but telling the owner: after this the connection is CLOSED and holds nothing but its unanswered requests.
 static void let_go(struct connection *c) {
     c->state = CONNECTION_CLOSED;
+    c->paused = false;
     timer_cancel(&c->env->timers, &c->timer);
     output_drop(c);
     frame_release(c->in);
@@ -81,13 +81,21 @@ void connection_failed(struct connection *c, const struct error *why) {
     c->on_state(c, &kept);
 }
 
-// The timer is set lazily: one for the connection, re-set only when it fires early. Answers come in order, so the first
-// request's deadline is the one that counts.
+static int64_t earliest_deadline(const struct connection *c) {
+    int64_t earliest = INT64_MAX;
+    for (uint32_t i = 0; i < c->requests_count; i++) {
+        int64_t deadline = c->requests[(c->requests_first + i) % REQUESTS_IN_FLIGHT_MAX].deadline_us;
+        if (deadline < earliest) earliest = deadline;
+    }
+    return earliest;
+}
+
+// The timer is set lazily: one for the connection, not moved when an answer comes, re-set when it fires early.
 static void on_timer(struct timer *t, int64_t now_us) {
     struct connection *c = CONTAINER_OF(t, struct connection, timer);
     if (c->state == CONNECTION_READY) {
         if (c->requests_count == 0) return;
-        int64_t deadline = c->requests[c->requests_first].deadline_us;
+        int64_t deadline = earliest_deadline(c);
         if (deadline > now_us) {
             timer_set(&c->env->timers, &c->timer, deadline);
             return;
@@ -123,7 +131,8 @@ static struct error send_request(struct connection *c, const struct connection_c
     uint32_t place = (c->requests_first + c->requests_count) % REQUESTS_IN_FLIGHT_MAX;
     c->requests[place] = r;
     c->requests_count++;
-    if (!timer_is_set(&c->timer)) timer_set(&c->env->timers, &c->timer, r.deadline_us);
+    if (!timer_is_set(&c->timer) || r.deadline_us < c->timer.deadline_us)
+        timer_set(&c->env->timers, &c->timer, r.deadline_us);
     c->env->transport->wake(c->env->driver, c);
     return error_none();
 }
