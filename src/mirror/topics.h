@@ -10,7 +10,7 @@
 #include "mirror/naming.h"
 #include "mirror/selection.h"
 
-#define TOPIC_REASON_MAX 200
+#define TOPIC_REASON_MAX 300
 
 struct mirror_topic {
     char *source_name, *destination_name;  // destination_name is "" when Kafka would not accept it
