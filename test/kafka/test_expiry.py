@@ -1,0 +1,45 @@
+"""That ownership keeps the logs equal where compare-and-append cannot: the destination forgets the producer's state within
+seconds, because what is copied is a year old (design, rules 7 and 14)."""
+
+import random
+import time
+
+import scenario
+
+A_YEAR_MS = 365 * 24 * 3600 * 1000
+
+
+class ExpiryTest(scenario.Scenario):
+    def setUp(self):
+        super().setUp()
+        self.chance = random.Random(self.number)
+
+    def load_of_last_year(self, partitions):
+        topic = self.topic("archive", partitions=partitions, retention_ms=-1)
+        return self.begin_produce(topic, rate=2000, timestamp=int(time.time() * 1000) - A_YEAR_MS)
+
+    def test_killed_at_random_moments(self):
+        loading = self.load_of_last_year(4)
+        mirror = self.start_mirror()
+        for _ in range(scenario.depth(2, 50)):
+            time.sleep(self.chance.uniform(11, 14))  # the wait for what the dead one sent, and some copying
+            mirror.kill()
+            mirror.start()
+        self.assertGreater(loading.stop()["records"], 0)
+        self.assertMirrored()
+
+    def test_instances_stopped_and_killed(self):
+        loading = self.load_of_last_year(8)
+        mirrors = [self.start_mirror() for _ in range(scenario.depth(2, 4))]
+        for turn in range(scenario.depth(2, 40)):
+            time.sleep(self.chance.uniform(8, 14))
+            victim = self.chance.choice(mirrors)
+            if turn % 2:
+                victim.kill()
+                victim.start()
+            else:
+                victim.pause()
+                time.sleep(scenario.SESSION_TIMEOUT_S + self.chance.uniform(0, 3))
+                victim.resume()
+        self.assertGreater(loading.stop()["records"], 0)
+        self.assertMirrored()
