@@ -138,6 +138,14 @@ def compare_topic(source, destination, topic, mirrored, ends, same_start=True, p
     return found, batches
 
 
+def _replicas(cluster, topic, partition):
+    """For a person who asks why a high watermark does not move."""
+    leader, _, replicas, in_sync = cluster.metadata(topic)[topic][partition]
+    ends = {node: max([b.last + 1 for b in read_log(cluster.partition_folder(node, topic, partition), 0, 1 << 62)],
+                      default=0) for node in replicas}
+    return f"leader {leader}, in sync {in_sync}, log ends {ends}"
+
+
 def wait_caught_up(source, destination, topics, seconds):
     """Waits until the destination's high watermarks reach what the source's are now; those of the source by topic.
 
@@ -146,18 +154,17 @@ def wait_caught_up(source, destination, topics, seconds):
     ends = {topic: source.offsets(topic) for topic in topics}
 
     def behind():
-        return [f"{mirrored}-{p} stands at {here.get(p)} of {end}"
+        return [(mirrored, p, here.get(p), end)
                 for topic, mirrored in topics.items()
                 for here in [destination.offsets(mirrored)]
                 for p, end in ends[topic].items() if here.get(p, 0) < end]
 
-    def arrived():
-        late = behind()
-        if late:
-            raise LookupError(f"{len(late)} behind: {', '.join(late[:3])}")
-        return True
-
-    net.wait_until(arrived, seconds, f"{destination.name} to catch up with {source.name}", 0.2)
+    try:
+        net.wait_until(lambda: not behind(), seconds, f"{destination.name} to catch up with {source.name}", 0.2)
+    except net.TimedOut as problem:
+        late = [f"{topic}-{p} stands at {here} of {end}, {_replicas(destination, topic, p)}"
+                for topic, p, here, end in behind()[:3]]
+        raise net.TimedOut("\n  ".join([str(problem), *late])) from None
     return ends
 
 

@@ -13,13 +13,9 @@ from cluster import Cluster
 from load import Load
 from mirror import Mirror
 
-SOURCE_CONFIG = {
-    "log.cleaner.backoff.ms": 500,
-    "producer.id.expiration.check.interval.ms": 2000,
-}
-DESTINATION_CONFIG = {
-    "min.insync.replicas": 2,
+BOTH_CONFIG = {
     "group.min.session.timeout.ms": 1000,
+    "log.cleaner.backoff.ms": 500,
     "producer.id.expiration.check.interval.ms": 2000,
 }
 SESSION_TIMEOUT_S = 3
@@ -41,12 +37,12 @@ def depth(quick, soak):
 
 @functools.cache
 def source(version="4.3.1"):
-    return _shared(Cluster("source", 1, SOURCE_CONFIG, version))
+    return _shared(Cluster("source", 1, BOTH_CONFIG, version))
 
 
 @functools.cache
 def destination():
-    return _shared(Cluster("destination", 3, DESTINATION_CONFIG))
+    return _shared(Cluster("destination", 3, {**BOTH_CONFIG, "min.insync.replicas": 2}))
 
 
 @functools.cache

@@ -83,7 +83,7 @@ class CopyTest(scenario.Scenario):
         self.assertMirrored()
 
     def test_timestamps_of_last_year(self):
-        archive = self.topic("archive", partitions=2)
+        archive = self.topic("archive", partitions=2, retention_ms=-1)
         self.produce(archive, total=3000, timestamp=LAST_YEAR)
         mirror = self.start_mirror()
         self.assertMirrored()

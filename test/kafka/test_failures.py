@@ -168,7 +168,7 @@ class FailuresTest(scenario.Scenario):
         for node in self.destination.nodes:
             self.destination.kill(node)
         mirror = self.start_mirror()
-        mirror.wait_for(20, level="warn|error", msg="connect")
+        mirror.wait_for(20, level="warn|error", line="cannot connect")
         self.source.start(1)
         self.destination.start()
         net.wait_until(lambda: topic in self.destination.metadata(), 60, "the topic to be made")
