@@ -40,8 +40,21 @@ static void start_over(struct fetch_session *s) {
     }
 }
 
+// The broker forgets after it adds (FetchSession.update()): what is in both lists of a request would be gone.
+static void remember(struct fetch_session *s, const struct topic_partition *name) {
+    for (struct link *k = list_first(&s->forgotten); k; k = list_next(&s->forgotten, k)) {
+        struct forgotten *f = CONTAINER_OF(k, struct forgotten, link);
+        if (f->index != name->index || !uuid_equal(&f->topic_id, &name->topic_id) || strcmp(f->topic, name->topic) != 0)
+            continue;
+        list_remove(k);
+        forgotten_free(f);
+        return;
+    }
+}
+
 void fetch_session_add(struct fetch_session *s, struct fetch_partition *p) {
     assert(!p->session);
+    remember(s, &p->name);
     p->session = s;
     p->known = false;
     list_append(&s->partitions, &p->link);
@@ -249,7 +262,7 @@ static void take_topics(struct fetch_session *s, const struct fetch_response *r,
         for (int32_t k = 0; k < r->responses[i].partitions_count; k++) {
             const struct fetch_response_partition *rp = &r->responses[i].partitions[k];
             struct fetch_partition *p = find(s, &hint, &r->responses[i], rp->partition_index);
-            if (!p) continue;  // removed while the fetch was under way
+            if (!p || !p->known) continue;  // removed while the fetch was under way, perhaps added again
             struct link *after = list_next(&s->partitions, &p->link);
             if (rp->records.size > 0) active++;
             kept += take_partition(s, p, rp, frame);
@@ -289,7 +302,7 @@ static void on_response(void *context, const struct error *error, const void *re
     if (s->session_id != 0) s->session_epoch = s->session_epoch == INT32_MAX ? 1 : s->session_epoch + 1;
     take_topics(s, r, frame);
     if (s->session_id == 0) start_over(s);  // the broker's session cache is full: every fetch is a full one
-    fetch_now(s);
+    fetch_soon(s);                          // behind those that waited for what was given back
 }
 
 static void on_ready(struct broker_link *l) {
