@@ -18,7 +18,8 @@ static struct cluster_config cluster_config(const struct cluster_settings *c, co
                                             struct cluster_address **servers) {
     *servers = memory_alloc_zeroed(c->bootstrap_servers.count, sizeof **servers);
     for (size_t i = 0; i < c->bootstrap_servers.count; i++)
-        (*servers)[i] = (struct cluster_address){c->bootstrap_servers.items[i].host, c->bootstrap_servers.items[i].port};
+        (*servers)[i] =
+            (struct cluster_address){c->bootstrap_servers.items[i].host, c->bootstrap_servers.items[i].port};
     return (struct cluster_config){.alias = c->alias,
                                    .client_id = client_id,
                                    .bootstrap = *servers,
@@ -70,8 +71,8 @@ static struct error choose_topics(struct flow_setup *s, const char *target_alias
     return e;
 }
 
-struct error flow_setup_init(struct flow_setup *s, struct loaded_settings *loaded,
-                             const struct flow_settings *settings, const struct logger *log) {
+struct error flow_setup_init(struct flow_setup *s, struct loaded_settings *loaded, const struct flow_settings *settings,
+                             const struct logger *log) {
     *s = (struct flow_setup){.loaded = loaded, .settings = settings};
     loaded->users++;
     const struct cluster_settings *source = &loaded->settings->clusters[settings->source];

@@ -151,7 +151,8 @@ static void reload(struct runner *r) {
         return;
     }
     const char *fixed = settings_restart_needed(r->loaded->settings, l->settings);
-    if (fixed) log_line(&r->env->log, LOG_WARN, "a changed setting needs a restart of the program", "setting=%s", fixed);
+    if (fixed)
+        log_line(&r->env->log, LOG_WARN, "a changed setting needs a restart of the program", "setting=%s", fixed);
     r->env->log.level = (enum log_level)l->settings->log_level;
     int stopped = 0;
     for (struct link *k = list_first(&r->flows), *next; k; k = next) {
@@ -201,8 +202,8 @@ static void summary(struct runner *r) {
     struct usage u = usage_read(&system_real);
     terminal_status(&r->terminal, "");
     log_line(&r->env->log, LOG_INFO, "stopped",
-             "records=%" PRId64 " bytes=%" PRId64 " seconds=%.1f cpu_s=%.2f peak_mb=%.1f", r->records_gone, r->bytes_gone,
-             (double)(r->env->now_us - r->started_us) / 1e6, (double)(u.user_us + u.system_us) / 1e6,
+             "records=%" PRId64 " bytes=%" PRId64 " seconds=%.1f cpu_s=%.2f peak_mb=%.1f", r->records_gone,
+             r->bytes_gone, (double)(r->env->now_us - r->started_us) / 1e6, (double)(u.user_us + u.system_us) / 1e6,
              (double)u.peak_bytes / 1e6);
 }
 

@@ -39,11 +39,12 @@ static struct rates take_rates(struct status_line *s, const struct status_totals
 void status_line_text(struct status_line *s, const struct status_totals *t, int64_t now_us, char *out, size_t size) {
     struct rates r = take_rates(s, t, now_us);
     const struct flow_status *f = &t->sum;
-    snprintf(out, size,
-             "%.0f records/s  %.1f MB/s  partitions: %zu copying, %zu caught up, %zu halted, %zu busy  lag: %lld records, "
-             "%.1f s",
-             r.records, r.megabytes, f->copying, f->caught_up, f->halted, f->busy, (long long)f->lag_records,
-             (double)f->lag_ms / 1000);
+    snprintf(
+        out, size,
+        "%.0f records/s  %.1f MB/s  partitions: %zu copying, %zu caught up, %zu halted, %zu busy  lag: %lld records, "
+        "%.1f s",
+        r.records, r.megabytes, f->copying, f->caught_up, f->halted, f->busy, (long long)f->lag_records,
+        (double)f->lag_ms / 1000);
 }
 
 void status_line_pairs(struct status_line *s, const struct status_totals *t, int64_t now_us, char *out, size_t size) {

@@ -102,10 +102,10 @@ static void on_timer(struct timer *t, int64_t now_us) {
         }
     }
     const char *waiting = c->state == CONNECTION_OPENING ? "to connect"
-                          : c->requests_count > 0       ? c->requests[c->requests_first].api->name
-                                                        : "for API versions";
-    struct error why = error_make(ERROR_TIMEOUT, 0, "connection", "%s:%u: no answer in time (%s)", c->host, c->port,
-                                  waiting);
+                          : c->requests_count > 0        ? c->requests[c->requests_first].api->name
+                                                         : "for API versions";
+    struct error why =
+        error_make(ERROR_TIMEOUT, 0, "connection", "%s:%u: no answer in time (%s)", c->host, c->port, waiting);
     connection_fail(c, &why);
 }
 
@@ -160,8 +160,9 @@ static void on_greeting(void *context, const struct error *error, const void *re
     if (error_is(error)) return;  // the connection is failing already
     const struct api_versions_response *r = response;
     if (r->error_code != 0) {
-        struct error why = error_make(ERROR_KAFKA, r->error_code, "ApiVersions",
-                                      "%s:%u refused our greeting: brokers from 2.8 on are supported", c->host, c->port);
+        struct error why =
+            error_make(ERROR_KAFKA, r->error_code, "ApiVersions",
+                       "%s:%u refused our greeting: brokers from 2.8 on are supported", c->host, c->port);
         connection_fail(c, &why);
         return;
     }
@@ -184,10 +185,8 @@ void connection_opened(struct connection *c) {
     message_defaults(&api_versions_request_message, &greeting);
     greeting.client_software_name = (struct wire_text){"odraz", 5};
     greeting.client_software_version = (struct wire_text){ODRAZ_VERSION, sizeof ODRAZ_VERSION - 1};
-    struct connection_call call = {.request = &greeting,
-                                   .reply = on_greeting,
-                                   .context = c,
-                                   .timeout_us = c->open_timeout_us};
+    struct connection_call call = {
+        .request = &greeting, .reply = on_greeting, .context = c, .timeout_us = c->open_timeout_us};
     // Version 3 is known to every broker since 2.4 (KIP-511); a lower one would hide what newer brokers offer.
     struct error e = send_request(c, &call, api_find(API_API_VERSIONS), 3);
     assert(!error_is(&e));
@@ -221,16 +220,15 @@ static struct error check_frame_size(const struct connection *c, const uint8_t *
 static bool deliver(struct connection *c, struct frame *frame) {
     struct bytes body = {frame->at + 4, c->frame_size};
     if (c->requests_count == 0) {
-        struct error why = error_make(ERROR_PROTOCOL, 0, "frame", "%s:%u sent a response to no request", c->host,
-                                      c->port);
+        struct error why =
+            error_make(ERROR_PROTOCOL, 0, "frame", "%s:%u sent a response to no request", c->host, c->port);
         connection_fail(c, &why);
         return false;
     }
     struct connection_request r = c->requests[c->requests_first];
     void *response = arena_alloc(&c->env->arena, message_struct_size(r.api->response));
     assert(response);
-    struct error e =
-        frame_decode_response(r.api, r.version, r.correlation_id, body, &c->env->arena, response);
+    struct error e = frame_decode_response(r.api, r.version, r.correlation_id, body, &c->env->arena, response);
     if (error_is(&e)) {
         struct error why = error_make(ERROR_PROTOCOL, e.code, "response", "%s:%u: damaged %s response: %.80s", c->host,
                                       c->port, r.api->name, e.detail);

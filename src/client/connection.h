@@ -64,15 +64,15 @@ struct connection {
     int32_t correlation_id_next;
     struct connection_request *requests;  // ring of those without an answer
     uint32_t requests_first, requests_count;
-    struct buffer out;                    // encoded bytes of requests not wholly written
-    struct connection_piece *pieces;      // ring: what is to be written, in order
+    struct buffer out;                // encoded bytes of requests not wholly written
+    struct connection_piece *pieces;  // ring: what is to be written, in order
     uint32_t pieces_first, pieces_count, pieces_capacity;
-    size_t out_sent;                      // bytes of `out` already written
+    size_t out_sent;  // bytes of `out` already written
     struct frame *in;
-    size_t frame_size;                    // of the response being received, 0 = not known yet
+    size_t frame_size;  // of the response being received, 0 = not known yet
     bool paused;
     struct timer timer;
-    uint64_t bytes_in, bytes_out;         // since creation
+    uint64_t bytes_in, bytes_out;  // since creation
 };
 
 // Owner's side ------------------------------------------------------------------------------------------------------
@@ -90,10 +90,9 @@ void connection_close(struct connection *c, bool abort);
 // The version to talk in: the highest both sides know, at most version_max_wanted. -1 when there is none.
 int16_t connection_version(const struct connection *c, const struct api *api, int16_t version_max_wanted);
 
-// Sends a request. READY only (the greeting is internal). Errors: ERROR_LIMIT when REQUESTS_IN_FLIGHT_MAX are without an
-// answer or the output is full, ERROR_PROTOCOL when the broker does not know the API (then reply is not called).
-// Payloads of records fields are not copied: `hold` (may be NULL) is held until they are written; every payload must lie
-// in it or stay valid until the reply.
+// Sends a request. READY only (the greeting is internal). Errors: ERROR_LIMIT when REQUESTS_IN_FLIGHT_MAX are without
+// an answer or the output is full, ERROR_PROTOCOL when the broker does not know the API (then reply is not called).
+// Payloads of records fields are not copied: each must lie in its hold, which is held until it is written.
 struct connection_call {
     int16_t api_key;
     int16_t version_max;  // INT16_MAX: no wish

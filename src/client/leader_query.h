@@ -1,4 +1,4 @@
-// Questions to the leaders of partitions that are not appends, asked in bulk: many partitions that wonder about the same
+// Questions to the leaders of partitions that are not appends, asked in bulk: partitions that wonder about the same
 // broker at the same time share one request.
 #pragma once
 #include "client/cluster.h"
@@ -15,8 +15,8 @@ enum leader_query_kind {
 #define QUERY_EARLIEST (-2)
 
 struct leader_answer {
-    struct error error;  // ERROR_KAFKA with the partition's code, or what went wrong with the connection
-    int64_t offset;      // QUERY_OFFSET: the offset; QUERY_DELETE_RECORDS: the low watermark
+    struct error error;                 // ERROR_KAFKA with the partition's code, or what went wrong with the connection
+    int64_t offset;                     // QUERY_OFFSET: the offset; QUERY_DELETE_RECORDS: the low watermark
     int64_t high_watermark, log_start;  // QUERY_BATCH
     struct bytes records;               // QUERY_BATCH: starts with the batch, if there is one; valid in the callback
 };
@@ -27,8 +27,8 @@ struct leader_query {
     struct topic_partition partition;
     int32_t leader_epoch;  // -1: do not check
     int64_t value;
-    int32_t size_hint;     // QUERY_BATCH: how large the batch is believed to be
-    bool alone;            // leader_query.c: was first in a request
+    int32_t size_hint;  // QUERY_BATCH: how large the batch is believed to be
+    bool alone;         // leader_query.c: was first in a request
     void (*answer)(struct leader_query *q, const struct leader_answer *a);
 };
 

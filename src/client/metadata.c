@@ -38,7 +38,8 @@ static void take_partitions(struct cluster_topic *t, const struct metadata_respo
     for (int32_t i = 0; i < m->partitions_count; i++) {
         int32_t index = m->partitions[i].partition_index;
         if (index >= 0)
-            t->partitions[index] = (struct cluster_partition){m->partitions[i].leader_id, m->partitions[i].leader_epoch};
+            t->partitions[index] =
+                (struct cluster_partition){m->partitions[i].leader_id, m->partitions[i].leader_epoch};
     }
 }
 
@@ -80,7 +81,8 @@ static void take_topics(struct cluster *c, const struct metadata_response *r) {
 }
 
 static void refresh_at(struct cluster *c, int64_t when_us) {
-    if (!timer_is_set(&c->refresh) || c->refresh.deadline_us > when_us) timer_set(&c->env->timers, &c->refresh, when_us);
+    if (!timer_is_set(&c->refresh) || c->refresh.deadline_us > when_us)
+        timer_set(&c->env->timers, &c->refresh, when_us);
 }
 
 static void schedule_next(struct cluster *c) {

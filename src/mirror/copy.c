@@ -32,22 +32,25 @@ static bool refuse(struct partition *p, const struct batch_header *h) {
     const char *topic = p->topic->source_name;
     long long base = h->base_offset, last = batch_last_offset(h);
     if (h->attributes & (BATCH_ATTRIBUTE_TRANSACTIONAL | BATCH_ATTRIBUTE_CONTROL))
-        partition_halt(p, base, "transaction: offsets %lld..%lld of %s belong to one; this version copies logs without", base,
-                       last, topic);
+        partition_halt(p, base, "transaction: offsets %lld..%lld of %s belong to one; this version copies logs without",
+                       base, last, topic);
     else if (h->base_offset > p->log_end)
-        partition_halt(p, p->log_end,
-                       "compaction: offsets %lld..%lld of %s are gone from the source's log; this version cannot fill such "
-                       "holes",
-                       (long long)p->log_end, base - 1, topic);
+        partition_halt(
+            p, p->log_end,
+            "compaction: offsets %lld..%lld of %s are gone from the source's log; this version cannot fill such "
+            "holes",
+            (long long)p->log_end, base - 1, topic);
     else if (!batch_is_dense(h))
-        partition_halt(p, base, "compaction: only %d of the offsets %lld..%lld of %s are left; this version cannot fill such "
-                       "holes", h->count, base, last, topic);
+        partition_halt(p, base,
+                       "compaction: only %d of the offsets %lld..%lld of %s are left; this version cannot fill such "
+                       "holes",
+                       h->count, base, last, topic);
     else if (provenance_came_from(h->producer_id, p->flow->destination.cluster_id))
-        partition_halt(p, base, "loop: offsets %lld..%lld of %s were mirrored from the destination cluster itself", base, last,
-                       topic);
+        partition_halt(p, base, "loop: offsets %lld..%lld of %s were mirrored from the destination cluster itself",
+                       base, last, topic);
     else if (h->size > REQUEST_SIZE_MAX - 64 * KiB)
-        partition_halt(p, base, "the batch at offset %lld of %s is larger than a request may be (%d bytes)", base, topic,
-                       h->size);
+        partition_halt(p, base, "the batch at offset %lld of %s is larger than a request may be (%d bytes)", base,
+                       topic, h->size);
     else return false;
     return true;
 }
@@ -62,8 +65,8 @@ static bool too_early(struct partition *p, const struct batch_header *h) {
     return true;
 }
 
-// The append time is what consumers of the source see, and only the source's own setting makes them see it: the batch is
-// written anew with that time in each record. Answers a frame with it, or NULL and the partition is halted.
+// The append time is what consumers of the source see, and only the source's own setting makes them see it: the batch
+// is written anew with that time in each record. Answers a frame with it, or NULL and the partition is halted.
 static struct frame *with_append_time(struct partition *p, struct batch_header *h, const uint8_t *at) {
     struct rewriter w;
     struct buffer out;
@@ -97,7 +100,8 @@ static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t 
         frame = own;
     }
     struct batch_stamp stamp = {p->producer_id, p->producer_epoch, p->next_sequence};
-    h->base_offset = 0;  // as producers send it: the broker gives offsets, and wants them to count from 0 (LogValidator)
+    // As producers send it: the broker gives the offsets, and wants the records' own to count from 0 (LogValidator).
+    h->base_offset = 0;
     batch_restamp(at, h, &stamp);
     struct append a = {.hold = frame,
                        .at = at,
@@ -121,8 +125,8 @@ static void damaged(struct partition *p, const char *what) {
                        (long long)p->log_end, what, DAMAGED_TRIES_MAX);
         return;
     }
-    struct error why = error_make(ERROR_PROTOCOL, 0, "fetch", "damaged batch at offset %lld: %s", (long long)p->log_end,
-                                  what);
+    struct error why =
+        error_make(ERROR_PROTOCOL, 0, "fetch", "damaged batch at offset %lld: %s", (long long)p->log_end, what);
     struct fetch_session *s = p->fetch.session;
     partition_surprise(p, &why);
     if (s) flow_reset_session(s, &why);
@@ -216,8 +220,8 @@ static void on_source_start(struct leader_query *q, const struct leader_answer *
                            (long long)p->log_end);
             return;
         }
-        struct error why = error_make(ERROR_PROTOCOL, 0, "Fetch", "offset %lld is beyond the source's log",
-                                      (long long)p->log_end);
+        struct error why =
+            error_make(ERROR_PROTOCOL, 0, "Fetch", "offset %lld is beyond the source's log", (long long)p->log_end);
         partition_surprise(p, &why);
         return;
     }
@@ -246,10 +250,11 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
     if (begins <= p->log_end) {
         copy_begin(p);
     } else if (p->log_end > 0 && !p->only_filler) {
-        partition_halt(p, p->log_end,
-                       "lost range: offsets %lld..%lld are gone from the source (retention or DeleteRecords) before they "
-                       "were mirrored: %lld records",
-                       (long long)p->log_end, (long long)begins - 1, (long long)(begins - p->log_end));
+        partition_halt(
+            p, p->log_end,
+            "lost range: offsets %lld..%lld are gone from the source (retention or DeleteRecords) before they "
+            "were mirrored: %lld records",
+            (long long)p->log_end, (long long)begins - 1, (long long)(begins - p->log_end));
     } else {
         p->fill_to = begins;
         partition_event(p, EVENT_SOURCE_STARTS_LATER, NULL);
@@ -264,22 +269,24 @@ static void refused(struct partition *p, const struct append *a, int16_t code) {
     case KAFKA_MESSAGE_TOO_LARGE:
     case KAFKA_RECORD_LIST_TOO_LARGE:
         if (p->state == PARTITION_GAP) fill_too_large(p);
-        else partition_halt(p, a->base_offset,
-                            "the destination refused a batch of %d bytes as too large: raise max.message.bytes of %s", a->size,
-                            p->topic->destination_name);
+        else
+            partition_halt(p, a->base_offset,
+                           "the destination refused a batch of %d bytes as too large: raise max.message.bytes of %s",
+                           a->size, p->topic->destination_name);
         return;
     case KAFKA_INVALID_TIMESTAMP:
     case KAFKA_INVALID_RECORD:
     case KAFKA_UNSUPPORTED_COMPRESSION_TYPE:
     case KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT:
     case KAFKA_POLICY_VIOLATION:
-        partition_halt(p, a->base_offset, "the destination refused the batch at offset %lld: %s", (long long)a->base_offset,
-                       kafka_error_name(code));
+        partition_halt(p, a->base_offset, "the destination refused the batch at offset %lld: %s",
+                       (long long)a->base_offset, kafka_error_name(code));
         return;
     case KAFKA_CORRUPT_MESSAGE:
         damaged(p, "its CRC is wrong");
         return;
-    default: partition_surprise(p, &why);
+    default:
+        partition_surprise(p, &why);
     }
 }
 
@@ -324,9 +331,10 @@ void copy_on_append(struct append_partition *ap, const struct append *a, int16_t
                                       (long long)base_offset, (long long)a->base_offset);
         partition_surprise(p, &why);
     } else {
-        partition_halt(p, a->base_offset,
-                       "diverged: foreign records at offsets %lld..%lld of the destination; the mirror must be the only writer "
-                       "of %s",
-                       (long long)a->base_offset, (long long)base_offset - 1, p->topic->destination_name);
+        partition_halt(
+            p, a->base_offset,
+            "diverged: foreign records at offsets %lld..%lld of the destination; the mirror must be the only writer "
+            "of %s",
+            (long long)a->base_offset, (long long)base_offset - 1, p->topic->destination_name);
     }
 }

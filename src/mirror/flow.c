@@ -116,8 +116,8 @@ static void on_topic_halted(void *context, struct mirror_topic *t) {
 
 static void begin(struct flow *f) {
     f->producer_id = provenance_producer_id(f->source.cluster_id, f->destination.cluster_id);
-    log_line(&f->env->log, LOG_INFO, "flow started", "flow=%s source=%s destination=%s producer_id=%lld", f->config.name,
-             f->source.cluster_id, f->destination.cluster_id, (long long)f->producer_id);
+    log_line(&f->env->log, LOG_INFO, "flow started", "flow=%s source=%s destination=%s producer_id=%lld",
+             f->config.name, f->source.cluster_id, f->destination.cluster_id, (long long)f->producer_id);
     topics_start(f->topics);
 }
 

@@ -1,4 +1,4 @@
-// The connections that a flow's partitions share: appenders to the destination's brokers, fetch sessions to the source's.
+// The connections that a flow's partitions share: appenders to the destination, fetch sessions to the source.
 #include "mirror/flow_lanes.h"
 
 #include "base/limits.h"

@@ -1,10 +1,10 @@
 // Where a destination partition stands, learned from its log alone.
 //
-// The partition's leader is asked three questions on one connection, the one that will append: the state of our producer
-// id (DescribeProducers, KIP-664), the log end (OffsetForLeaderEpoch with the current epoch; ListOffsets would answer the
-// high watermark), the state again. Both states must be equal and the answered epoch must be the asked one: followers
-// answer DescribeProducers too, and a deposed leader answers for an older epoch. Why equal twice: docs/ARCHITECTURE.md,
-// "two writers".
+// The partition's leader is asked three questions on one connection, the one that will append: the state of our
+// producer id (DescribeProducers, KIP-664), the log end (OffsetForLeaderEpoch with the current epoch; ListOffsets would
+// answer the high watermark), the state again. Both states must be equal and the answered epoch must be the asked one:
+// followers answer DescribeProducers too, and a deposed leader answers for an older epoch. Why equal twice:
+// docs/ARCHITECTURE.md, "two writers".
 #pragma once
 #include "client/appender.h"
 

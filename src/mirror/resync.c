@@ -78,16 +78,16 @@ static void again(struct partition *p, const char *what) {
     timer_set(&f->env->timers, &p->timer, f->env->now_us + PARTITION_LOCATE_US / 4);
 }
 
-
 // What the destination's last batch says about who wrote it. False: the partition is halted or looks again.
 static bool tail_is_ours(struct partition *p) {
     struct flow *f = p->flow;
     const struct batch_header *t = &p->tail;
     if (!provenance_same_flow(t->producer_id, f->producer_id) || (t->attributes & BATCH_ATTRIBUTE_CONTROL)) {
-        partition_halt(p, t->base_offset,
-                       "foreign records: offsets %lld..%lld of the destination were not written by this flow; the mirror "
-                       "must be the only writer of %s (diverged)",
-                       (long long)t->base_offset, (long long)batch_last_offset(t), p->topic->destination_name);
+        partition_halt(
+            p, t->base_offset,
+            "foreign records: offsets %lld..%lld of the destination were not written by this flow; the mirror "
+            "must be the only writer of %s (diverged)",
+            (long long)t->base_offset, (long long)batch_last_offset(t), p->topic->destination_name);
         return false;
     }
     int32_t last_sequence = sequence_add(t->base_sequence, t->count - 1);
@@ -119,7 +119,8 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
     }
     if (a->records.size == 0 || batch_look(a->records, &p->tail) != BATCH_WHOLE ||
         batch_last_offset(&p->tail) != p->position.log_end - 1) {
-        struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "the batch that ends at the log end was not answered");
+        struct error why =
+            error_make(ERROR_PROTOCOL, 0, "resync", "the batch that ends at the log end was not answered");
         partition_surprise(p, &why);
         return;
     }
@@ -159,10 +160,13 @@ static void on_source_batch(struct leader_query *q, const struct leader_answer *
         return;
     }
     switch (splice_compare(&p->tail, a->records)) {
-    case SPLICE_DIFFERENT: diverged(p, "they differ"); return;
+    case SPLICE_DIFFERENT:
+        diverged(p, "they differ");
+        return;
     case SPLICE_COMPACTED:
     case SPLICE_REWRITTEN:
-    case SPLICE_SAME: break;
+    case SPLICE_SAME:
+        break;
     }
     p->fetch.last_fetched_epoch = (int32_t)load_be32(a->records.at + 12);
     // The first batch of the source's log may begin below its log start; what is hidden there is hidden here too.

@@ -24,7 +24,8 @@ static void on_answer(struct leader_query *q, const struct leader_answer *a) {
         if (link_linked(&p->watched)) list_remove(&p->watched);
         p->caught_up = p->source_end <= p->replicated_end;
     } else if (now_us - p->acked_at_us > REPLICATION_WAIT_US_MAX) {
-        struct error why = error_make(ERROR_TIMEOUT, 0, "watch", "the high watermark does not reach what was acknowledged");
+        struct error why =
+            error_make(ERROR_TIMEOUT, 0, "watch", "the high watermark does not reach what was acknowledged");
         partition_surprise(p, &why);
         return;
     }

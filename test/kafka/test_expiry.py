@@ -1,5 +1,5 @@
-"""That ownership keeps the logs equal where compare-and-append cannot: the destination forgets the producer's state within
-seconds, because what is copied is a year old (design, rules 7 and 14)."""
+"""That ownership keeps the logs equal where compare-and-append cannot: what is copied is a year old, so the
+destination forgets the producer's state within seconds (design, rules 7 and 14)."""
 
 import random
 import time

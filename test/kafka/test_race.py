@@ -1,4 +1,5 @@
-"""That compare-and-append alone keeps the logs equal: instances that all believe to own everything (design, section 1)."""
+"""That compare-and-append alone keeps the logs equal: instances that all believe to own everything (design,
+section 1)."""
 
 import random
 import time
