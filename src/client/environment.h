@@ -16,8 +16,8 @@ struct connection;
 struct transport_options {
     const char *host;  // name or address, as the broker advertised it; valid as long as the connection is open
     uint16_t port;
-    // Milliseconds after which unacknowledged bytes kill the connection in the kernel (TCP_USER_TIMEOUT): what the kernel
-    // of a cut-off host still holds must not arrive minutes later.
+    // Milliseconds after which unacknowledged bytes kill the connection in the kernel (TCP_USER_TIMEOUT): what a host
+    // that is cut off still holds must not arrive minutes later.
     int32_t unacknowledged_ms_max;
 };
 
