@@ -1,9 +1,9 @@
 // The floor of the benchmark: a bare copying loop that promises nothing, to hold every real mirror against.
 //
 // floor SOURCE DESTINATION TOPIC END[,END...]
-// SOURCE and DESTINATION are host:port of a broker; END is where partition 0, 1, ... ends. The topic must exist at both,
-// empty at the destination. One connection fetches, one for each leader produces; batches are forwarded unopened, one of
-// each partition in a request, because a broker refuses two. Producer ids stay, so the destination must be fresh.
+// SOURCE and DESTINATION are host:port of a broker; END is where partition 0, 1, ... ends. The topic must exist at
+// both, empty at the destination. One connection fetches, one for each leader produces; batches are forwarded unopened,
+// one of each partition in a request, because a broker refuses two. Producer ids stay: the destination must be fresh.
 #include <assert.h>
 #include <errno.h>
 #include <netdb.h>
@@ -355,7 +355,8 @@ static void produce_send(struct copy *c, int leader) {
             while (l->in_flight < DEPTH_MAX && produce_add(c, leader)) {}
             if (l->pieces_count == 0) return;
         }
-        struct msghdr message = {.msg_iov = l->pieces + l->pieces_first, .msg_iovlen = l->pieces_count - l->pieces_first};
+        struct msghdr message = {.msg_iov = l->pieces + l->pieces_first,
+                                 .msg_iovlen = l->pieces_count - l->pieces_first};
         ssize_t sent = sendmsg(l->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EAGAIN) return;
         if (sent < 0) die("send: %s", strerror(errno));

@@ -1,0 +1,96 @@
+"""Who is measured: each contender is a command that copies one topic from one cluster to another, and what it reads."""
+
+import os
+from typing import NamedTuple
+
+import jvm
+import mirror
+
+MIRRORMAKER_HEAP = "2g"  # what Kafka's own connect-mirror-maker.sh gives it
+FLOOR = os.path.join(os.path.dirname(mirror.PROGRAM), "floor")
+
+
+class Data(NamedTuple):
+    """A topic at the source, the same for all."""
+
+    topic: str
+    codec: str
+    partitions: int
+    records: int
+    ends: dict  # of its partitions
+    stored: int  # bytes of its segments
+
+
+class Task(NamedTuple):
+    """One run: what is copied, between which clusters, and a folder for what the contender needs."""
+
+    data: Data
+    source: object
+    destination: object
+    number: int  # of the run: names made of it have no past at the destination
+    home: str
+
+    def aliases(self):
+        return f"s{self.number}", f"d{self.number}"
+
+    def write(self, name, text):
+        path = os.path.join(self.home, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return path
+
+
+def floor(task):
+    """test/bench/floor.c: nothing but the copying."""
+    ends = ",".join(str(task.data.ends[p]) for p in range(task.data.partitions))
+    return [FLOOR, task.source.nodes[1].address, task.destination.nodes[1].address, task.data.topic, ends]
+
+
+def odraz(task):
+    """This program with its defaults."""
+    settings = {"topics": task.data.topic, "refresh.topics.interval.seconds": 600}
+    text = mirror.properties(task.aliases(), (task.source.bootstrap, task.destination.bootstrap), settings)
+    return [mirror.PROGRAM, "run", task.write("mirror.properties", text)]
+
+
+def _mirrormaker(task, settings):
+    a, b = task.aliases()
+    kinds = ("", "checkpoints.topic.", "heartbeats.topic.", "offset-syncs.topic.", "offset.storage.", "status.storage.",
+             "config.storage.")
+    replicas = {f"{kind}replication.factor": min(3, len(task.destination.nodes)) for kind in kinds}
+    replicas["offset-syncs.topic.replication.factor"] = min(3, len(task.source.nodes))
+    values = {"clusters": f"{a}, {b}", f"{a}.bootstrap.servers": task.source.bootstrap,
+              f"{b}.bootstrap.servers": task.destination.bootstrap, f"{a}->{b}.enabled": "true",
+              "topics": task.data.topic,
+              "replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy",
+              **replicas, **{key.replace("A", a, 1).replace("B", b, 1): value for key, value in settings.items()}}
+    path = task.write("mm2.properties", "".join(f"{key} = {value}\n" for key, value in values.items()))
+    return jvm.java("4.3.1", "org.apache.kafka.connect.mirror.MirrorMaker", [path], MIRRORMAKER_HEAP)
+
+
+def mm2(task):
+    """MirrorMaker 2 with its defaults."""
+    return _mirrormaker(task, {})
+
+
+# What guides to MirrorMaker 2 agree on: a task for each partition, large fetches, large batches that wait a little,
+# compression as at the source.
+TUNED = {
+    "tasks.max": 8,
+    "A->B.consumer.max.poll.records": 20000,
+    "A->B.consumer.fetch.min.bytes": 100000,
+    "A->B.consumer.fetch.max.bytes": 50 << 20,
+    "A->B.consumer.max.partition.fetch.bytes": 8 << 20,
+    "B.producer.batch.size": 1 << 19,
+    "B.producer.linger.ms": 50,
+    "B.producer.buffer.memory": 128 << 20,
+    "B.producer.max.request.size": 8 << 20,
+}
+
+
+def mm2_tuned(task):
+    """MirrorMaker 2 made as fast as its settings allow."""
+    return _mirrormaker(task, {**TUNED, "B.producer.compression.type": task.data.codec})
+
+
+ALL = {"floor": floor, "odraz": odraz, "mm2": mm2, "mm2-tuned": mm2_tuned}

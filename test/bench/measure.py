@@ -1,0 +1,166 @@
+"""One measured run: what the contender, the brokers and everybody else used while the records went over."""
+
+import glob
+import os
+import re
+import signal
+import subprocess
+import time
+
+import process
+import protocol
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+LOOK_S = 0.01  # between two looks at the destination
+RUN_S_MAX = 900
+STANDSTILL_S_MAX = 60
+QUIET_CORES = 0.1  # what others may use before a run is called disturbed
+
+
+class Failed(Exception):
+    """A contender did not copy everything."""
+
+
+def _stat(pid):
+    """(state, CPU seconds) of a process, which may have ended, but not been waited for."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return fields[0], (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def _peak_mib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        found = re.search(r"VmHWM:\s+(\d+) kB", f.read())
+    return int(found.group(1)) / 1024 if found else 0  # one that has ended has no memory
+
+
+def _busy_seconds():
+    """CPU time that this machine has spent on anything: user, nice, system, irq, softirq."""
+    with open("/proc/stat", encoding="ascii") as f:
+        fields = f.readline().split()[1:]
+    return sum(int(fields[i]) for i in (0, 1, 2, 5, 6)) / TICKS_PER_S
+
+
+def _of_cluster(cluster):
+    return sum(_stat(node.child.pid)[1] for node in cluster.nodes.values())
+
+
+class Watch:
+    """Counts a topic's records below the high watermarks, on connections of its own."""
+
+    def __init__(self, cluster, topic):
+        self.topic, self.parts = topic, []
+        by_leader = {}
+        for partition, (leader, *_) in cluster.metadata(topic)[topic].items():
+            by_leader.setdefault(leader, []).append(partition)
+        for leader, partitions in by_leader.items():
+            self.parts.append((cluster.connect(leader), partitions))
+
+    def records(self):
+        return sum(sum(connection.list_offsets(self.topic, partitions, protocol.LATEST).values())
+                   for connection, partitions in self.parts)
+
+    def close(self):
+        for connection, _ in self.parts:
+            connection.socket.close()
+
+
+class Meter:
+    """The state of all counters at one moment, and what lies between two of them."""
+
+    def __init__(self, pid, task, records):
+        self.time, self.records = time.monotonic(), records
+        own = sum(os.times()[:2])
+        self.cpu = {"contender": _stat(pid)[1] if pid else 0, "source": _of_cluster(task.source),
+                    "destination": _of_cluster(task.destination), "bench": own}
+        self.cpu["others"] = _busy_seconds() - sum(self.cpu.values())
+
+
+def wait_quiet(task, seconds):
+    """Waits, not for ever, until others leave this machine alone."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        before = Meter(None, task, 0)
+        time.sleep(1)
+        after = Meter(None, task, 0)
+        brokers = sum(after.cpu[name] - before.cpu[name] for name in ("source", "destination"))
+        if after.cpu["others"] - before.cpu["others"] < QUIET_CORES and brokers < QUIET_CORES:
+            return
+
+
+def _copy(child, task, watch):
+    """Follows a run to its end: (moment of the first records, moment of the last one, peak memory)."""
+    begin = changed = time.monotonic()
+    first, seen, peak = None, 0, 0
+    while True:
+        records = watch.records()
+        now = time.monotonic()
+        peak = max(peak, _peak_mib(child.pid))
+        if records > seen:
+            seen, changed = records, now
+            first = first or Meter(child.pid, task, records)
+        if records >= task.data.records:
+            return first, Meter(child.pid, task, records), peak
+        if (_stat(child.pid)[0] == "Z" and now > changed + 1) or now > changed + STANDSTILL_S_MAX or \
+                now > begin + RUN_S_MAX:
+            raise Failed(f"{records} of {task.data.records} records after {now - begin:.0f} s")
+        time.sleep(LOOK_S)
+
+
+def stored_bytes(cluster, topic):
+    """What one replica of each partition takes in segment files."""
+    sizes = {}
+    for node in cluster.nodes.values():
+        for path in glob.glob(os.path.join(node.logs, f"{topic}-*", "*.log")):
+            partition = os.path.basename(os.path.dirname(path))
+            sizes.setdefault((partition, node.number), []).append(os.path.getsize(path))
+    largest = {}
+    for (partition, _), segments in sizes.items():
+        largest[partition] = max(largest.get(partition, 0), sum(segments))
+    return sum(largest.values())
+
+
+def _tail(path):
+    with open(path, encoding="utf-8", errors="replace") as f:
+        return "".join(f.readlines()[-15:])
+
+
+def run(command, task):
+    """The figures of one run; the topic must stand empty at the destination. Raises Failed."""
+    watch = Watch(task.destination, task.data.topic)
+    out = os.path.join(task.home, "out.log")
+    with open(out, "wb") as log:
+        begin = time.monotonic()
+        child = process.launch(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        first, last, peak = _copy(child, task, watch)
+    except Failed as problem:
+        raise Failed(f"{problem}\n{_tail(out)}") from None
+    finally:
+        watch.close()
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            process.end(child)
+    if last.records != task.data.records:
+        raise Failed(f"{last.records} records at the destination, {task.data.records} at the source")
+    if first is last or first.records == last.records:
+        raise Failed("over too soon to be measured: more data is needed")
+    return _figures(task, begin, first, last, peak)
+
+
+def _figures(task, begin, first, last, peak):
+    seconds, records = last.time - first.time, last.records - first.records
+    cpu = {name: last.cpu[name] - first.cpu[name] for name in last.cpu}
+    return {
+        "seconds": seconds,
+        "records": records,
+        "records_per_s": records / seconds,
+        "start_s": first.time - begin,
+        "start_cpu_s": first.cpu["contender"],
+        "cpu_s": cpu,
+        "others_cores": cpu["others"] / seconds,
+        "peak_mib": peak,
+        "stored_bytes": stored_bytes(task.destination, task.data.topic),
+    }
