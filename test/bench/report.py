@@ -15,8 +15,8 @@ COLORS = {"floor": "#9aa0a6", "odraz": "#1a73e8", "mm2": "#e8710a", "mm2-tuned":
 
 
 def _first_line(*command):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False)
     return done.stdout.splitlines()[0] if done.stdout else ""
 
 
