@@ -94,6 +94,15 @@ static size_t gather(struct appender *a, struct append_request *r) {
     return count;
 }
 
+// Batches still in it are dropped: their partitions are told by on_lost, and what became of them only the log knows.
+static void request_free(struct append_request *r) {
+    struct link *k;
+    while ((k = list_take_first(&r->appends))) append_drop(r->appender, CONTAINER_OF(k, struct append, link));
+    list_remove(&r->link);
+    r->appender->depth--;
+    memory_free(r);
+}
+
 static void on_response(void *context, const struct error *error, const void *response, struct frame *frame);
 
 static struct error send_produce(struct appender *a, struct append_request *r, size_t count) {
@@ -151,6 +160,7 @@ static void flush(struct appender *a) {
             x->hold = NULL;
         }
         if (error_is(&e)) {
+            request_free(r);
             broker_link_reset(&a->link, &e);
             return;
         }
@@ -184,23 +194,12 @@ static void answer(struct appender *a, struct append *x, int16_t error_code, int
     append_drop(a, x);
 }
 
-static void request_done(struct append_request *r, int16_t unanswered_code) {
-    struct link *k;
-    while ((k = list_take_first(&r->appends)))
-        answer(r->appender, CONTAINER_OF(k, struct append, link), unanswered_code, -1);
-    list_remove(&r->link);
-    r->appender->depth--;
-    memory_free(r);
-}
-
 static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {
     (void)frame;
     struct append_request *r = context;
     struct appender *a = r->appender;
-    if (error_is(error)) {  // its partitions are told by on_lost; what became of the batches, only the log knows
-        struct link *k;
-        while ((k = list_take_first(&r->appends))) append_drop(a, CONTAINER_OF(k, struct append, link));
-        request_done(r, 0);
+    if (error_is(error)) {
+        request_free(r);
         return;
     }
     const struct produce_response *p = response;
@@ -211,7 +210,10 @@ static void on_response(void *context, const struct error *error, const void *re
             if (x) answer(a, x, q->error_code, q->base_offset);
         }
     }
-    request_done(r, KAFKA_UNKNOWN_SERVER_ERROR);
+    struct link *k;
+    while ((k = list_take_first(&r->appends)))  // left out of the answer
+        answer(a, CONTAINER_OF(k, struct append, link), KAFKA_UNKNOWN_SERVER_ERROR, -1);
+    request_free(r);
     if (!list_empty(&a->ready)) flush_soon(a);
 }
 

@@ -1,0 +1,342 @@
+// Appenders against a scripted broker: what shares a request, what keeps its order, and whose answer it is.
+#include "unit/test.h"
+
+#include "unit/scripted_broker.h"
+
+#include "client/appender.h"
+
+#define PARTITIONS 4
+#define DEPTH 3
+
+static struct scripted s;
+static struct cluster cluster;
+static struct appender a;
+static struct append_partition partitions[PARTITIONS];
+static struct frame *frame;
+
+static struct {
+    char story[4096];  // "partition:base offset" of each answer, in order, with the error code after '!'
+    int ready, lost, detached;
+    enum error_kind why;
+    struct append_partition *detach;  // inside the next answer
+    bool reattach;
+} seen;
+
+static void on_answer(struct append_partition *p, const struct append *x, int16_t error_code, int64_t base_offset) {
+    assert(x->partition == p);
+    size_t used = strlen(seen.story);
+    snprintf(seen.story + used, sizeof seen.story - used, "%d%c%lld ", (int)(p - partitions), error_code ? '!' : ':',
+             error_code ? (long long)error_code : (long long)base_offset);
+    if (!seen.detach) return;
+    appender_detach(seen.detach);
+    if (seen.reattach) appender_attach(&a, seen.detach);
+    seen.detach = NULL;
+}
+
+static void on_ready(struct appender *appender) {
+    assert(appender == &a);
+    seen.ready++;
+}
+
+static void on_lost(struct appender *appender, const struct error *why) {
+    assert(list_empty(&appender->members));
+    seen.lost++;
+    seen.why = why->kind;
+}
+
+static void on_detached(struct append_partition *p, const struct error *why) {
+    (void)why;
+    assert(!p->appender);
+    seen.detached++;
+}
+
+static void begin_with(int count) {
+    scripted_init(&s);
+    scripted_topic(&s, "t", PARTITIONS);
+    scripted_cluster(&s, &cluster);
+    memset(&seen, 0, sizeof seen);
+    memset(partitions, 0, sizeof partitions);
+    appender_init(&a, &cluster, 1, -1, DEPTH);
+    a.on_ready = on_ready;
+    a.on_lost = on_lost;
+    a.on_detached = on_detached;
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        partitions[i].name = (struct topic_partition){"t", {{0}}, i};
+        partitions[i].name.topic_id.at[15] = 1;
+        partitions[i].on_answer = on_answer;
+        append_partition_init(&partitions[i]);
+        if (i < count) appender_attach(&a, &partitions[i]);
+    }
+    frame = frame_new(&s.env.frames, 4 * MiB);
+    memset(frame->at, 0x5a, frame->capacity);
+    broker_link_start(&a.link);
+    scripted_run(&s, MS);
+    assert(seen.ready == 1);
+}
+
+static void end(void) {
+    for (int i = 0; i < PARTITIONS; i++) appender_detach(&partitions[i]);
+    appender_free(&a);
+    EXPECT_INT(frame->references, 1);
+    frame_release(frame);
+    scripted_cluster_free(&s, &cluster);
+    scripted_free(&s);
+}
+
+// A batch of partition i that begins at `base` (its first bytes say so) and has `size` bytes.
+static void queue(int i, int64_t base, int32_t size) {
+    uint8_t *at = frame->at + (size_t)(i * 100 + base) * 8;
+    store_be64(at, (uint64_t)(i * 1000 + base));
+    struct append x = {.hold = frame, .at = at, .size = size, .count = 1, .base_offset = base};
+    appender_queue(&partitions[i], &x);
+}
+
+// What the oldest (or the nth) request without an answer holds: "partition:base " for each batch.
+static const char *request_story(int nth) {
+    static char text[512];
+    text[0] = '\0';
+    for (struct scripted_request *r = s.requests; r; r = r->next) {
+        if (r->answered || r->api->key != API_PRODUCE || !r->channel->connection || nth-- > 0) continue;
+        const struct produce_request *q = r->body;
+        for (int32_t i = 0; i < q->topic_data_count; i++) {
+            for (int32_t k = 0; k < q->topic_data[i].partition_data_count; k++) {
+                const struct produce_request_partition *p = &q->topic_data[i].partition_data[k];
+                int64_t base = (int64_t)load_be64(p->records.at) - 1000 * p->index;
+                size_t used = strlen(text);
+                snprintf(text + used, sizeof text - used, "%d:%lld ", p->index, (long long)base);
+            }
+        }
+        break;
+    }
+    return text;
+}
+
+// Answers the oldest request: each batch landed where its bytes say, in reverse order if wanted; `code` for one of them.
+struct reply {
+    bool reversed;
+    int32_t leave_out, refuse;  // partition, -1 = none
+    int16_t code;
+};
+
+static void reply(struct reply how) {
+    struct scripted_request *r = scripted_next(&s, API_PRODUCE);
+    assert(r);
+    const struct produce_request *q = r->body;
+    struct produce_response response;
+    struct produce_response_topic topic;
+    struct produce_response_partition answers[PARTITIONS];
+    message_defaults(&produce_response_message, &response);
+    message_defaults(&produce_response_topic_message, &topic);
+    topic.name = q->topic_data[0].name;
+    topic.topic_id = q->topic_data[0].topic_id;
+    topic.partition_responses = answers;
+    for (int32_t i = 0; i < q->topic_data[0].partition_data_count; i++) {
+        int32_t from = how.reversed ? q->topic_data[0].partition_data_count - 1 - i : i;
+        const struct produce_request_partition *p = &q->topic_data[0].partition_data[from];
+        if (p->index == how.leave_out) continue;
+        struct produce_response_partition *to = &answers[topic.partition_responses_count++];
+        message_defaults(&produce_response_partition_message, to);
+        to->index = p->index;
+        to->base_offset = (int64_t)load_be64(p->records.at) - 1000 * p->index;
+        if (p->index == how.refuse) to->error_code = how.code;
+    }
+    response.responses = &topic;
+    response.responses_count = 1;
+    scripted_answer(&s, r, &response);
+    scripted_run(&s, MS);
+}
+
+static const struct reply fine = {.leave_out = -1, .refuse = -1};
+
+TEST(one_batch_of_each_partition_in_a_request) {
+    begin_with(3);
+    queue(0, 1, 100);
+    queue(0, 2, 100);
+    queue(1, 1, 100);
+    queue(0, 3, 100);
+    queue(2, 1, 100);
+    queue(2, 2, 100);
+    scripted_run(&s, MS);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 3);
+    EXPECT_TEXT(request_story(0), "0:1 1:1 2:1 ");
+    EXPECT_TEXT(request_story(1), "0:2 2:2 ");
+    EXPECT_TEXT(request_story(2), "0:3 ");
+    const struct produce_request *q = scripted_next(&s, API_PRODUCE)->body;
+    EXPECT_INT(q->acks, -1);
+    EXPECT_INT(q->transactional_id.size, -1);
+    EXPECT_INT(frame->references, 1);  // written
+    for (int i = 0; i < 3; i++) reply(fine);
+    EXPECT_TEXT(seen.story, "0:1 1:1 2:1 0:2 2:2 0:3 ");
+    EXPECT_INT(partitions[0].unanswered, 0);
+    EXPECT_INT(a.depth, 0);
+    end();
+}
+
+TEST(no_more_requests_under_way_than_the_depth) {
+    begin_with(1);
+    for (int i = 1; i <= 6; i++) queue(0, i, 100);
+    scripted_run(&s, MS);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), DEPTH);
+    EXPECT_INT(partitions[0].unanswered, 6);
+    for (int i = 1; i <= 6; i++) {
+        EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), i <= 4 ? DEPTH : 7 - i);
+        reply(fine);
+    }
+    EXPECT_TEXT(seen.story, "0:1 0:2 0:3 0:4 0:5 0:6 ");
+    EXPECT_INT(s.requests_count[API_PRODUCE], 6);
+    end();
+}
+
+TEST(requests_have_a_size_but_one_large_batch_goes_alone) {
+    begin_with(4);
+    queue(0, 1, 600 * KiB);
+    queue(1, 1, 600 * KiB);
+    queue(2, 1, 2 * MiB);
+    queue(3, 1, 1000);
+    scripted_run(&s, MS);
+    EXPECT_TEXT(request_story(0), "0:1 ");
+    EXPECT_TEXT(request_story(1), "1:1 ");
+    EXPECT_TEXT(request_story(2), "2:1 ");
+    for (int i = 0; i < 4; i++) reply(fine);
+    EXPECT_TEXT(seen.story, "0:1 1:1 2:1 3:1 ");
+    end();
+}
+
+TEST(who_has_much_to_send_does_not_push_the_others_back) {
+    begin_with(3);
+    for (int i = 1; i <= 5; i++) queue(0, i, 400 * KiB);
+    queue(1, 1, 400 * KiB);
+    queue(2, 1, 400 * KiB);
+    scripted_run(&s, MS);
+    EXPECT_TEXT(request_story(0), "0:1 1:1 ");
+    EXPECT_TEXT(request_story(1), "2:1 0:2 ");
+    for (int i = 0; i < 5; i++) reply(fine);
+    EXPECT_TEXT(seen.story, "0:1 1:1 2:1 0:2 0:3 0:4 0:5 ");
+    end();
+}
+
+TEST(answers_are_found_in_whatever_order_they_come) {
+    begin_with(4);
+    for (int i = 0; i < 4; i++) queue(i, i, 100);
+    scripted_run(&s, MS);
+    reply((struct reply){true, 2, 1, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER});
+    EXPECT_TEXT(seen.story, "3:3 1!45 0:0 2!-1 ");  // who got no answer is told so
+    for (int i = 0; i < 4; i++) EXPECT_INT(partitions[i].unanswered, 0);
+    end();
+}
+
+TEST(a_detached_partition_hears_nothing_more) {
+    for (int reattach = 0; reattach < 2; reattach++) {
+        begin_with(2);
+        for (int i = 1; i <= 5; i++) queue(0, i, 100), queue(1, i, 100);
+        scripted_run(&s, MS);
+        seen.detach = &partitions[0];  // in the answer to its own first batch: the other four must be nobody's
+        seen.reattach = reattach;
+        for (int i = 0; i < 3; i++) reply(fine);
+        EXPECT_TEXT(seen.story, "0:1 1:1 1:2 1:3 ");
+        EXPECT_INT(partitions[0].unanswered, 0);
+        EXPECT_INT(partitions[1].unanswered, 2);
+        EXPECT_TEXT(request_story(0), "1:4 ");  // what was queued is dropped
+        if (reattach) queue(0, 9, 100);
+        reply(fine);
+        reply(fine);
+        if (reattach) reply(fine);
+        EXPECT_TEXT(seen.story, reattach ? "0:1 1:1 1:2 1:3 1:4 1:5 0:9 " : "0:1 1:1 1:2 1:3 1:4 1:5 ");
+        end();
+    }
+}
+
+TEST(another_partition_may_be_detached_inside_an_answer) {
+    begin_with(3);
+    for (int i = 0; i < 3; i++) queue(i, 1, 100), queue(i, 2, 100);
+    scripted_run(&s, MS);
+    seen.detach = &partitions[1];
+    reply(fine);
+    EXPECT_TEXT(seen.story, "0:1 2:1 ");
+    reply(fine);
+    EXPECT_TEXT(seen.story, "0:1 2:1 0:2 2:2 ");
+    end();
+}
+
+TEST(a_lost_connection_detaches_everybody_and_nothing_is_sent_twice) {
+    begin_with(3);
+    for (int i = 1; i <= 5; i++) queue(0, i, 100), queue(1, i, 100);
+    scripted_run(&s, MS);
+    reply(fine);
+    queue(2, 1, 100);  // half written
+    s.write_max = 10;
+    scripted_cut(&s, &a.link.connection);
+    s.write_max = 0;
+    EXPECT_INT(seen.detached, 3);
+    EXPECT_INT(seen.lost, 1);
+    EXPECT_INT(a.depth, 0);
+    EXPECT_INT(frame->references, 1);
+    int before = s.requests_count[API_PRODUCE];
+    scripted_run(&s, SECOND);
+    EXPECT_INT(seen.ready, 2);
+    EXPECT_INT(s.requests_count[API_PRODUCE], before);
+    EXPECT_TEXT(seen.story, "0:1 1:1 ");
+    appender_attach(&a, &partitions[1]);
+    queue(1, 2, 100);
+    scripted_run(&s, MS);
+    reply(fine);
+    EXPECT_TEXT(seen.story, "0:1 1:1 1:2 ");
+    end();
+}
+
+TEST(a_broker_that_does_not_offer_produce_costs_the_connection_only) {
+    begin_with(2);
+    s.version_max[API_PRODUCE] = -1;
+    scripted_cut(&s, &a.link.connection);
+    scripted_run(&s, SECOND);
+    for (int i = 0; i < 2 * DEPTH; i++) {
+        int lost = seen.lost;
+        appender_attach(&a, &partitions[0]);
+        appender_attach(&a, &partitions[1]);
+        queue(0, 1, 100);
+        queue(1, 1, 100);
+        scripted_run(&s, SECOND);
+        EXPECT_INT(seen.lost, lost + 1);
+        EXPECT_INT(seen.why, ERROR_PROTOCOL);
+        EXPECT_INT(a.depth, 0);
+    }
+    s.version_max[API_PRODUCE] = 9;
+    scripted_cut(&s, &a.link.connection);
+    scripted_run(&s, 2 * SECOND);
+    appender_attach(&a, &partitions[0]);
+    queue(0, 2, 100);
+    scripted_run(&s, MS);
+    reply(fine);
+    EXPECT_TEXT(seen.story, "0:2 ");
+    end();
+}
+
+TEST(topics_go_by_id_only_where_all_have_one) {
+    begin_with(2);
+    queue(0, 1, 100);
+    scripted_run(&s, MS);
+    EXPECT_INT(scripted_next(&s, API_PRODUCE)->header.version, 13);
+    reply(fine);
+    memset(&partitions[1].name.topic_id, 0, sizeof partitions[1].name.topic_id);
+    queue(0, 2, 100);
+    queue(1, 1, 100);
+    scripted_run(&s, MS);
+    EXPECT_INT(scripted_next(&s, API_PRODUCE)->header.version, 12);
+    reply(fine);
+    EXPECT_TEXT(seen.story, "0:1 0:2 1:1 ");
+    end();
+}
+
+int main(void) {
+    RUN(one_batch_of_each_partition_in_a_request);
+    RUN(no_more_requests_under_way_than_the_depth);
+    RUN(requests_have_a_size_but_one_large_batch_goes_alone);
+    RUN(who_has_much_to_send_does_not_push_the_others_back);
+    RUN(answers_are_found_in_whatever_order_they_come);
+    RUN(a_detached_partition_hears_nothing_more);
+    RUN(another_partition_may_be_detached_inside_an_answer);
+    RUN(a_lost_connection_detaches_everybody_and_nothing_is_sent_twice);
+    RUN(a_broker_that_does_not_offer_produce_costs_the_connection_only);
+    RUN(topics_go_by_id_only_where_all_have_one);
+    return test_result();
+}
