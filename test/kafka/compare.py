@@ -10,6 +10,7 @@ from crc32c import crc32c
 
 DIFFERENCES_MAX = 9  # told of one replica; what follows a shift differs anyway
 CRC_COVERS_FROM = 21
+LOG_START_SECONDS_MAX = 15
 # Of a copied batch's attributes these two must be cleared; the last one may then not be set at the source either.
 CLEARED = protocol.TRANSACTIONAL | protocol.DELETE_HORIZON
 
@@ -111,7 +112,7 @@ def compare_replicas(source_folder, replica_folders, start, end):
     return found, len(source)
 
 
-def compare_topic(source, destination, topic, mirrored, ends, same_start=True, partitions=None):
+def compare_topic(source, destination, topic, mirrored, ends, partitions=None):
     """Differences of a topic (or some partitions) and its mirror over all replicas, below `ends` of each partition."""
     starts = source.offsets(topic, protocol.EARLIEST)
     found, batches = [], 0
@@ -125,8 +126,6 @@ def compare_topic(source, destination, topic, mirrored, ends, same_start=True, p
         if partition not in copies:
             found.append(f"{name}: not at the destination")
             continue
-        if same_start and copy_starts[partition] != starts[partition]:
-            found.append(f"{name}: log starts at {copy_starts[partition]}, at the source at {starts[partition]}")
         if copy_ends[partition] > ends[partition] and source.offsets(topic)[partition] < copy_ends[partition]:
             found.append(f"{name}: ends at {copy_ends[partition]}, at the source at {ends[partition]}")
         folders = [destination.partition_folder(node, mirrored, partition) for node in copies[partition][2]]
@@ -146,10 +145,10 @@ def _replicas(cluster, topic, partition):
     return f"leader {leader}, in sync {in_sync}, log ends {ends}"
 
 
-def wait_caught_up(source, destination, topics, seconds):
+def wait_caught_up(source, destination, topics, seconds, same_start=False):
     """Waits until the destination's high watermarks reach what the source's are now; those of the source by topic.
 
-    `topics`: {name at the source: name at the destination}.
+    With `same_start` also for the log starts, which may be raised only after the data is there. `topics`: {name at the source: name at the destination}.
     """
     ends = {topic: source.offsets(topic) for topic in topics}
 
@@ -159,12 +158,18 @@ def wait_caught_up(source, destination, topics, seconds):
                 for here in [destination.offsets(mirrored)]
                 for p, end in ends[topic].items() if here.get(p, 0) < end]
 
+    def starts(cluster, names):
+        return [cluster.offsets(name, protocol.EARLIEST) for name in names]
+
     try:
         net.wait_until(lambda: not behind(), seconds, f"{destination.name} to catch up with {source.name}", 0.2)
     except net.TimedOut as problem:
         late = [f"{topic}-{p} stands at {here} of {end}, {_replicas(destination, topic, p)}"
                 for topic, p, here, end in behind()[:3]]
         raise net.TimedOut("\n  ".join([str(problem), *late])) from None
+    if same_start:
+        net.wait_until(lambda: starts(source, topics) == starts(destination, topics.values()), LOG_START_SECONDS_MAX,
+                       "the log starts to be the same", 0.2)
     return ends
 
 
@@ -186,11 +191,11 @@ class NotEqual(AssertionError):
 
 def wait_equal(source, destination, topics, seconds=60, same_start=True):
     """Waits for the mirror to catch up, then compares every byte of every replica. Batches compared."""
-    ends = wait_caught_up(source, destination, topics, seconds)
+    ends = wait_caught_up(source, destination, topics, seconds, same_start)
     wait_replicated(destination, topics.values(), seconds)
     found, batches = [], 0
     for topic, mirrored in topics.items():
-        told, count = compare_topic(source, destination, topic, mirrored, ends[topic], same_start)
+        told, count = compare_topic(source, destination, topic, mirrored, ends[topic])
         found += told
         batches += count
     if found:
