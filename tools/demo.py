@@ -16,7 +16,7 @@ from mirror import PROGRAM, Mirror  # noqa: E402
 
 VERSION = "4.3.1"
 TOPICS = {"orders": 6, "payments": 3, "clicks": 12}
-BACKLOG_RECORDS = 100_000
+BACKLOG_RECORDS = 200_000
 LIVE_RECORDS_PER_S = 4000
 STATUS_INTERVAL_MS = 1000
 _start = time.monotonic()
@@ -52,10 +52,10 @@ def mirrored(destination):
     return sum(sum(destination.offsets(topic).values()) for topic in TOPICS if topic in there)
 
 
-def wait_for_more(destination, seconds=30):
-    """Until records have arrived that were not there."""
-    before = mirrored(destination)
-    net.wait_until(lambda: mirrored(destination) > before, seconds, "records to arrive")
+def wait_for_more(destination, records):
+    """Until so many records have arrived that were not there."""
+    wanted = mirrored(destination) + records
+    net.wait_until(lambda: mirrored(destination) >= wanted, 60, f"{records:,} records to arrive")
 
 
 def _indented(path):
@@ -69,14 +69,13 @@ def run_and_kill(source, destination, loading):
     say(f"Starting odraz, while {LIVE_RECORDS_PER_S:,} records a second go on coming:\n"
         f"        {os.path.relpath(PROGRAM)} run mirror.properties, which says\n{_indented(mirror.file)}")
     mirror.start()
-    wait_for_more(destination)
-    time.sleep(2)
+    wait_for_more(destination, BACKLOG_RECORDS // 4)
     mirror.kill()
     say(f"kill -9: odraz is gone in the midst of its work, {mirrored(destination):,} records are at the destination.")
     time.sleep(2)
     say("Starting it again. It keeps no files: it asks the destination's log where it was.\n")
     mirror.start()
-    wait_for_more(destination)
+    wait_for_more(destination, BACKLOG_RECORDS // 4)
     time.sleep(4)
     produced = BACKLOG_RECORDS + loading.stop()["records"]
     say(f"The load has ended: {produced:,} records. Waiting until the mirror has them all.\n")

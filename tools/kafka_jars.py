@@ -58,7 +58,7 @@ def download(version, say):
 
 
 def jars(version, say=print):
-    """The folder with the jars of `version`, downloaded when it is not there. Two callers at once wait for each other."""
+    """The folder with the jars of `version`, downloaded when it is not there; one of several callers does it."""
     if not re.fullmatch(r"[34]\.\d+\.\d+", version):
         sys.exit(f"Kafka {version}: expected a version such as {VERSIONS[0]}")
     libs = os.path.join(folder(version), "libs")
