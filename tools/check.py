@@ -156,6 +156,7 @@ def parts(folder):
         ("build-asan", None,    build(folder + "-asan", asan)),
         ("unit",       "build", unit(folder)),
         ("unit-asan",  "build-asan", unit(folder + "-asan")),
+        ("schema",     None,    script("test/unit/schema_test.py")),
         ("tidy",       None,    script("test/tidy/tidy.py")),
         ("tidy-built", "build", script("test/tidy/tidy.py", "--build", folder)),
         ("tidy-self",  None,    script("test/tidy/selftest.py")),

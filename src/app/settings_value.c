@@ -20,7 +20,8 @@ static char *copy_trimmed(const char *at, size_t size) {
     return memory_copy_text((const char *)b.at, b.size);
 }
 
-struct text_list text_list_split(const char *text) {
+// Splits at commas, without blanks around the items; no item is empty unless the text holds two commas in a row.
+static struct text_list text_list_split(const char *text) {
     struct text_list l = {0};
     if (trim(text, strlen(text)).size == 0) return l;
     for (const char *at = text;; at++) {
@@ -32,7 +33,7 @@ struct text_list text_list_split(const char *text) {
     }
 }
 
-void text_list_free(struct text_list *l) {
+static void text_list_free(struct text_list *l) {
     for (size_t i = 0; i < l->count; i++) memory_free(l->items[i]);
     memory_free(l->items);
     *l = (struct text_list){0};

@@ -10,7 +10,3 @@ bool setting_value_equal(const struct setting *s, const void *a, const void *b);
 
 // What is allowed, for messages and documentation: "true or false", "1 to 1024", ...
 void setting_value_allowed(const struct setting *s, struct buffer *out);
-
-// Splits at commas, without blanks around the items; no item is empty unless the text holds two commas in a row.
-struct text_list text_list_split(const char *text);
-void text_list_free(struct text_list *l);

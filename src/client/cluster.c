@@ -28,6 +28,15 @@ static void on_ready(struct broker_link *l) {
     if (broker_link_ready(l)) run_tasks(&b->cluster->waiting, &l->connection, NULL);
 }
 
+// Nothing is ready: opens the control connections of all brokers known, or of all bootstrap addresses. The first one
+// that answers serves those that wait.
+static void connect_any(struct cluster *c) {
+    struct broker *b;
+    size_t i = 0;
+    while ((b = map_next(&c->brokers, &i)))
+        if (!b->gone) broker_link_start(&b->control);
+}
+
 static void on_lost(struct broker_link *l, const struct error *why) {
     struct broker *b = CONTAINER_OF(l, struct broker, control);
     struct cluster *c = b->cluster;
@@ -37,7 +46,7 @@ static void on_lost(struct broker_link *l, const struct error *why) {
                  b->host, b->port, log_quote(why->detail, detail, sizeof detail));
     b->reported = true;
     run_tasks(&b->tasks, NULL, why);
-    if (!list_empty(&c->waiting)) cluster_connect_any(c);
+    if (!list_empty(&c->waiting)) connect_any(c);
     cluster_refresh(c);
 }
 
@@ -86,15 +95,6 @@ static struct broker *ready_broker(struct cluster *c) {
     return found;
 }
 
-// Nothing is ready: opens the control connections of all brokers known, or of all bootstrap addresses. The first one
-// that answers serves those that wait.
-void cluster_connect_any(struct cluster *c) {
-    struct broker *b;
-    size_t i = 0;
-    while ((b = map_next(&c->brokers, &i)))
-        if (!b->gone) broker_link_start(&b->control);
-}
-
 void cluster_submit(struct cluster *c, int32_t node_id, struct cluster_task *task) {
     struct broker *b = NULL;
     if (node_id == CLUSTER_CONTROLLER) b = cluster_broker(c, c->controller);
@@ -109,7 +109,7 @@ void cluster_submit(struct cluster *c, int32_t node_id, struct cluster_task *tas
     if (!b) b = ready_broker(c);
     if (!b) {
         list_append(&c->waiting, &task->link);
-        cluster_connect_any(c);
+        connect_any(c);
     } else if (broker_link_ready(&b->control)) {
         task->run(task, &b->control.connection, NULL);
     } else {

@@ -4,7 +4,6 @@
 
 struct broker *cluster_add_broker(struct cluster *c, int32_t node_id, const char *host, size_t host_size,
                                   uint16_t port);
-void cluster_connect_any(struct cluster *c);
 
 void metadata_init(struct cluster *c);
 void metadata_stop(struct cluster *c);

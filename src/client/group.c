@@ -38,7 +38,8 @@ void group_free(struct group *g) {
 
 // Talking to one broker after another -------------------------------------------------------------------------------
 
-void group_open(struct group *g, enum group_state state) {
+// To g->host; the connection must be CLOSED.
+static void group_open(struct group *g, enum group_state state) {
     g->state = state;
     g->connection.host = g->host;
     g->connection.port = g->port;

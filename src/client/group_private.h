@@ -3,7 +3,6 @@
 #include "client/group.h"
 
 // group.c
-void group_open(struct group *g, enum group_state state);  // to g->host; the connection must be CLOSED
 void group_pause(struct group *g, const struct error *why, int64_t pause_us);  // then seeks the coordinator again
 void group_pause_longer(struct group *g, const struct error *why);             // twice as long each time
 bool group_went_well(struct group *g);  // a request sent at g->sent_us; false: the owner stopped us when told

@@ -14,7 +14,7 @@
 
 // Slots -------------------------------------------------------------------------------------------------------------
 
-uint64_t channel_token(const struct channel *ch) {
+static uint64_t channel_token(const struct channel *ch) {
     return (uint64_t)ch->generation << 32 | (ch->place + 1);
 }
 

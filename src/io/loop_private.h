@@ -48,7 +48,6 @@ extern const struct transport channel_transport;
 
 void loop_refresh_clocks(struct loop *l);
 
-uint64_t channel_token(const struct channel *ch);
 struct channel *channel_find(struct loop *l, uint64_t token);  // NULL when the token is an old one
 void channel_on_events(struct channel *ch, uint32_t events);
 void channel_on_addresses(struct channel *ch, const struct resolve_answer *answer);

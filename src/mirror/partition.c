@@ -53,11 +53,6 @@ static const struct transition transitions[] = {
 };
 // clang-format on
 
-const char *partition_state_name(enum partition_state s) {
-    static const char *const names[] = {"idle", "locating", "resyncing", "copying", "filling", "draining", "halted"};
-    return names[s];
-}
-
 void partition_event(struct partition *p, enum partition_event event, const struct error *why) {
     for (size_t i = 0; i < sizeof transitions / sizeof *transitions; i++) {
         const struct transition *t = &transitions[i];

@@ -114,8 +114,6 @@ void partition_surprise(struct partition *p, const struct error *why);
 void partition_abandon(struct partition *p);  // fenced or stopped: to IDLE at once, whatever is under way
 void partition_on_metadata(struct partition *p);
 
-const char *partition_state_name(enum partition_state s);
-
 // Records at the source that are not yet below the destination's high watermark.
 static inline int64_t partition_lag(const struct partition *p) {
     return p->source_end > p->replicated_end ? p->source_end - p->replicated_end : 0;
