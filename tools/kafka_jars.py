@@ -38,9 +38,9 @@ def complete(libs, version):
 
 
 def download(version, say):
-    """Copies the jars into a folder of its own and renames it when everything is there."""
+    """Copies the jars into a folder of its own and renames it when everything is there. The caller holds the lock."""
     home = folder(version)
-    work = os.path.join(home, f"incoming-{os.getpid()}")
+    work = os.path.join(home, "incoming")
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
     with open(os.path.join(work, "pom.xml"), "w", encoding="utf-8") as f:
