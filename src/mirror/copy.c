@@ -15,6 +15,7 @@ void copy_begin(struct partition *p) {
     p->fetch.fetch_offset = p->source_start > p->log_end ? p->source_start : p->log_end;
     if (p->log_end == 0 || p->tail.size == 0) p->fetch.last_fetched_epoch = -1;
     p->withheld = false;
+    p->fill_to = 0;
     fetch_session_add(flow_fetch_session(p->flow, p), &p->fetch);
     if (p->log_start_wanted >= 0) fill_raise_log_start(p);
 }
@@ -115,18 +116,17 @@ static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t 
     p->next_sequence = sequence_add(p->next_sequence, h->count);
     p->log_end += h->count;
     p->fetch.last_fetched_epoch = epoch;
-    p->bytes_in_flight += h->size;
     return h->size;
 }
 
-static void damaged(struct partition *p, const char *what) {
+static void damaged(struct partition *p, int64_t offset, const char *what) {
     if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
-        partition_halt(p, p->log_end, "the source's batch at offset %lld is damaged (%s), %d times in a row",
-                       (long long)p->log_end, what, DAMAGED_TRIES_MAX);
+        partition_halt(p, offset, "the source's batch at offset %lld is damaged (%s), %d times in a row",
+                       (long long)offset, what, DAMAGED_TRIES_MAX);
         return;
     }
     struct error why =
-        error_make(ERROR_PROTOCOL, 0, "fetch", "damaged batch at offset %lld: %s", (long long)p->log_end, what);
+        error_make(ERROR_PROTOCOL, 0, "fetch", "damaged batch at offset %lld: %s", (long long)offset, what);
     struct fetch_session *s = p->fetch.session;
     partition_surprise(p, &why);
     if (s) flow_reset_session(s, &why);
@@ -142,7 +142,7 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
         enum batch_look look = batch_look(rest, &h);
         if (look == BATCH_PARTIAL) break;
         if (look == BATCH_DAMAGED) {
-            damaged(p, "its header makes no sense");
+            damaged(p, p->log_end, "its header makes no sense");
             return 0;
         }
         if (look == BATCH_OLD_MAGIC) {
@@ -199,6 +199,7 @@ int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a) {
     p->source_end = a->last_stable_offset >= 0 ? a->last_stable_offset : a->high_watermark;
     int64_t kept = take_records(p, a);
     if (p->state != PARTITION_COPY) return 0;
+    p->bytes_in_flight += kept;  // only now: a partition that left COPY meanwhile keeps nothing of this answer
     p->fetch.fetch_offset = p->log_end;
     if (kept > 0) p->caught_up = false;
     if (p->alone ? kept > 0 : p->bytes_in_flight > PARTITION_IN_FLIGHT_MAX) withhold(p);
@@ -283,7 +284,7 @@ static void refused(struct partition *p, const struct append *a, int16_t code) {
                        (long long)a->base_offset, kafka_error_name(code));
         return;
     case KAFKA_CORRUPT_MESSAGE:
-        damaged(p, "its CRC is wrong");
+        damaged(p, a->base_offset, "its CRC is wrong");
         return;
     default:
         partition_surprise(p, &why);
@@ -298,8 +299,9 @@ static void landed(struct partition *p, const struct append *a) {
     p->acked_end = a->base_offset + a->count;
     p->acked_at_us = f->env->now_us;
     p->max_timestamp = a->max_timestamp;
-    if (p->state == PARTITION_GAP) {
-        fill_on_append(p, a);
+    if (a->base_offset < p->fill_to) {  // a filler; not counted, neither as mirrored nor in the budget
+        if (p->state == PARTITION_GAP) fill_on_append(p, a);
+        else partition_event(p, EVENT_DRAINED, NULL);
         return;
     }
     f->counters.records += a->count;

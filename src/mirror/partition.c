@@ -180,6 +180,7 @@ void partition_on_metadata(struct partition *p) {
 
 static void ask_position(struct partition *p, const struct error *why) {
     (void)why;
+    p->waited_since_us = p->flow->env->now_us;
     resync_begin(p);
 }
 

@@ -18,7 +18,7 @@ int64_t provenance_producer_id(const char *source_cluster_id, const char *destin
 }
 
 bool provenance_is_ours(int64_t producer_id) {
-    return producer_id > 0 && (producer_id & ((int64_t)0xffff << 48)) == (MARK | MAGIC);
+    return producer_id >> 48 == (MARK | MAGIC) >> 48;
 }
 
 bool provenance_came_from(int64_t producer_id, const char *cluster_id) {

@@ -26,7 +26,6 @@ void resync_begin(struct partition *p) {
     appender_detach(&p->append);
     struct appender *a = flow_appender(p->flow, p->destination_leader, p->alone);
     appender_attach(a, &p->append);
-    p->waited_since_us = p->flow->env->now_us;
     if (broker_link_ready(&a->link)) resync_on_appender_ready(p);
 }
 
@@ -129,7 +128,8 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
     p->max_timestamp = p->tail.max_timestamp;
     p->only_filler = batch_is_filler((struct bytes){a->records.at, (size_t)p->tail.size}, &p->tail);
     if (p->only_filler) {
-        p->log_start_wanted = p->position.log_end;  // and no consumer should see it
+        // And no consumer should see it; nor what the source hides behind it.
+        if (p->log_start_wanted < p->position.log_end) p->log_start_wanted = p->position.log_end;
         splice_holds(p);
         return;
     }

@@ -26,7 +26,7 @@ struct scripted;
 struct scripted_channel {
     struct connection *connection;  // NULL: closed
     char host[64];
-    int32_t node_id;  // "broker-3" is 3; anything else is a bootstrap address: 0
+    int32_t node_id;  // "broker-3" is 3; a name without a number is a bootstrap address: 0
     int32_t unacknowledged_ms_max;
     bool opened, aborted;
     struct buffer in, out;  // from and to the client
@@ -42,6 +42,8 @@ struct scripted_request {
     uint8_t *bytes;
     void *body;
     bool answered;
+    void *parked;  // a script's, for one it answers later
+    int64_t parked_until_us;
 };
 
 // Answers the request or leaves it for later; `context` is the script's.
@@ -62,6 +64,7 @@ struct scripted {
     int requests_count[API_KEYS_KNOWN];
     scripted_fn serve[API_KEYS_KNOWN];
     int16_t version_max[API_KEYS_KNOWN];  // offered; -1 = not at all
+    bool (*idle)(struct scripted *s);     // may be NULL; called when nothing moves any more; true: something was done
     bool unreachable;                     // connections stay half open
     bool silent;                          // nothing arrives at the brokers any more
     size_t write_max, read_max;           // bytes at once; 0 = all
@@ -85,7 +88,7 @@ static inline void scripted_open(void *driver, struct connection *c, const struc
     struct scripted_channel *ch = &s->channels[s->channels_count++];
     *ch = (struct scripted_channel){.connection = c, .unacknowledged_ms_max = options->unacknowledged_ms_max};
     snprintf(ch->host, sizeof ch->host, "%s", options->host);
-    if (strncmp(ch->host, "broker-", 7) == 0) ch->node_id = (int32_t)strtol(ch->host + 7, NULL, 10);
+    if (strchr(ch->host, '-')) ch->node_id = (int32_t)strtol(strchr(ch->host, '-') + 1, NULL, 10);
     buffer_init(&ch->in, REQUEST_SIZE_MAX + MiB);
     buffer_init(&ch->out, FRAME_SIZE_MAX + MiB);
 }
@@ -233,7 +236,7 @@ static inline void scripted_run(struct scripted *s, int64_t us) {
         assert(steps < SCRIPTED_STEPS_MAX);  // else something turns in a circle
         bool moved = false;
         for (int i = 0; i < s->channels_count; i++) moved |= scripted_move(s, &s->channels[i]);
-        if (moved) continue;
+        if (moved || (s->idle && s->idle(s))) continue;
         int64_t next_us = timers_next(&s->env.timers);
         if (next_us > end_us) break;
         if (next_us > s->env.now_us) {

@@ -1,0 +1,556 @@
+// The life of mirrored partitions as stories between two modelled clusters, in virtual time: what is copied, what makes
+// a partition look again, and what it halts for.
+#include "unit/test.h"
+
+#include "unit/flow_world.h"
+
+static struct world *w;
+static struct model_log *from, *to;
+
+static void begin(int32_t partitions) {
+    w = world_new(partitions);
+    from = &w->source.logs[0];
+    to = &w->destination.logs[0];
+}
+
+// With something copied already, so that the pipeline is open.
+static void begin_copied(int32_t partitions) {
+    begin(partitions);
+    for (int32_t i = 0; i < partitions; i++) world_write(w, i, 5);
+    world_start(w);
+    assert(to->end == from->end);
+}
+
+static void end(void) {
+    world_kill(w);
+    EXPECT_INT(w->budget.used, 0);
+    world_free(w);
+}
+
+static enum partition_state state(void) {
+    return world_partition(w, 0)->state;
+}
+
+static bool equal(void) {
+    for (int32_t i = 0; i < w->partitions; i++)
+        if (model_difference(&w->source.logs[i], &w->destination.logs[i]) >= 0) return false;
+    return true;
+}
+
+static int64_t resyncs(void) {
+    return w->flow->counters.resyncs;
+}
+
+#define EXPECT_HALTED(offset, word)                                                                                    \
+    do {                                                                                                               \
+        EXPECT_INT(state(), PARTITION_HALTED);                                                                         \
+        if (!strstr(world_partition(w, 0)->halt_reason, word)) puts(world_partition(w, 0)->halt_reason);               \
+        EXPECT(strstr(world_partition(w, 0)->halt_reason, word));                                                      \
+        EXPECT_INT(world_partition(w, 0)->halt_offset, offset);                                                        \
+    } while (0)
+
+// Copying ----------------------------------------------------------------------------------------------------------------
+
+TEST(a_log_is_copied_and_followed) {
+    begin(WORLD_PARTITIONS_MAX);
+    for (int32_t i = 0; i < WORLD_PARTITIONS_MAX; i++) world_write(w, i, 40 * i);
+    world_start(w);
+    EXPECT(equal());
+    EXPECT_INT(w->refused, 0);
+    for (int round = 0; round < 20; round++) {
+        world_write(w, round % WORLD_PARTITIONS_MAX, 3);
+        world_run(w, 700 * MS);  // a partition that joins a session waits for its long poll
+        EXPECT(equal());
+    }
+    struct flow_status status;
+    world_run(w, SECOND);
+    flow_status(w->flow, &status);
+    EXPECT_INT(status.owned, WORLD_PARTITIONS_MAX);
+    EXPECT_INT(status.caught_up, WORLD_PARTITIONS_MAX);
+    EXPECT_INT(status.lag_records, 0);
+    EXPECT_INT(resyncs(), 0);
+    end();
+}
+
+TEST(the_first_batch_of_an_unknown_id_goes_alone) {
+    begin(1);
+    world_write(w, 0, 30);
+    world_start(w);
+    EXPECT(equal());
+    int alone = 0, first = 0, n = 0;
+    for (struct scripted_request *r = w->s.requests; r; r = r->next) {
+        if (r->api->key != API_PRODUCE) continue;
+        const struct produce_request *q = r->body;
+        alone += q->acks == -1;
+        if (n == 0) first = q->acks;
+        n++;
+    }
+    EXPECT_INT(alone, 1);
+    EXPECT_INT(first, -1);
+    EXPECT_INT(n, 30);
+    struct model_producer *p = model_producer(to, w->flow->producer_id);
+    EXPECT(p && to->producers_count == 1);
+    EXPECT_INT(p->last_sequence, to->end - 1);  // began at the log end, 0
+    end();
+}
+
+TEST(a_killed_instance_goes_on_where_the_log_ends) {
+    begin(2);
+    world_write(w, 0, 50);
+    world_write(w, 1, 50);
+    for (int life = 0; life < 20; life++) {
+        world_start(w);
+        world_write(w, 0, 7);
+        world_write(w, 1, 1 + life % 3);
+        world_run(w, life * 37);
+        world_kill(w);
+        EXPECT_INT(w->budget.used, 0);
+    }
+    world_start(w);
+    EXPECT(equal());
+    EXPECT_INT(w->refused, 0);
+    end();
+}
+
+TEST(stopping_waits_for_what_is_under_way) {
+    begin_copied(2);
+    world_write(w, 0, 30);
+    w->s.serve[API_PRODUCE] = NULL;  // answered by hand
+    world_run(w, 100 * MS);
+    EXPECT(scripted_unanswered(&w->s, API_PRODUCE) > 0);
+    flow_stop(w->flow);
+    world_run(w, SECOND);
+    EXPECT(!w->stopped);
+    EXPECT_INT(state(), PARTITION_DRAIN);
+    struct scripted_request *r;
+    while ((r = scripted_next(&w->s, API_PRODUCE))) {
+        world_produce(&w->s, r);
+        world_run(w, MS);
+    }
+    world_run(w, SECOND);
+    EXPECT(w->stopped);
+    EXPECT_INT(state(), PARTITION_IDLE);
+    EXPECT(to->end == from->end && equal());
+    end();
+}
+
+// Surprises ----------------------------------------------------------------------------------------------------------------
+
+TEST(refusals_that_pass_cost_a_look_at_the_log) {
+    static const int16_t codes[] = {KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER, KAFKA_INVALID_PRODUCER_EPOCH,
+                                    KAFKA_NOT_LEADER_OR_FOLLOWER, KAFKA_NOT_ENOUGH_REPLICAS,
+                                    KAFKA_REQUEST_TIMED_OUT, KAFKA_UNKNOWN_SERVER_ERROR};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        begin_copied(1);
+        world_write(w, 0, 20);
+        w->answer_with = codes[i];
+        world_run(w, 2 * SECOND);
+        EXPECT_INT(resyncs(), 1);
+        EXPECT_INT(state(), PARTITION_COPY);
+        EXPECT(equal());
+        end();
+    }
+}
+
+TEST(an_answer_below_the_expected_offset_is_looked_into) {
+    begin_copied(1);
+    world_write(w, 0, 1);
+    w->answer_shift = 2;  // "stands already", though it was never written
+    world_run(w, SECOND);
+    EXPECT_INT(resyncs(), 1);
+    EXPECT(equal());
+    end();
+}
+
+TEST(an_answer_above_the_expected_offset_halts) {
+    begin_copied(1);
+    int64_t at = to->end;
+    world_write(w, 0, 3);
+    w->foreign_records = 4;
+    world_run(w, SECOND);
+    EXPECT_HALTED(at, "foreign records at offsets");
+    int appended = w->appended;
+    world_write(w, 0, 3);
+    world_run(w, 5 * SECOND);
+    EXPECT_INT(w->appended, appended);  // for good
+    end();
+}
+
+TEST(what_a_lost_connection_left_undone_is_done_once) {
+    for (int many = 1; many < 12; many++) {
+        begin_copied(2);
+        world_write(w, 0, many);
+        world_write(w, 1, many);
+        w->s.serve[API_PRODUCE] = NULL;
+        world_run(w, 10 * MS);
+        // The broker writes the first of them, and the answers are lost.
+        for (int i = 0; i < many / 2; i++) {
+            struct scripted_request *r = scripted_next(&w->s, API_PRODUCE);
+            if (!r) break;
+            world_produce(&w->s, r);
+            r->channel->out.size = r->channel->delivered;
+        }
+        w->s.serve[API_PRODUCE] = world_produce;
+        scripted_cut_node(&w->s, 1);
+        world_run(w, 3 * SECOND);
+        EXPECT(equal());
+        EXPECT_INT(w->refused, 0);
+        end();
+    }
+}
+
+TEST(leaders_may_move_on_both_sides) {
+    begin_copied(2);
+    for (int round = 0; round < 10; round++) {
+        world_write(w, 0, 5);
+        world_write(w, 1, 5);
+        world_run(w, round * 13 * MS);
+        world_change_leader(w, round % 2 ? &w->source : &w->destination, 0);
+        world_run(w, 2 * SECOND);
+        EXPECT(equal());
+        EXPECT_INT(state(), PARTITION_COPY);
+    }
+    end();
+}
+
+TEST(an_acknowledged_tail_that_is_lost_is_copied_again) {
+    begin_copied(1);
+    world_write(w, 0, 20);
+    world_run(w, SECOND);
+    EXPECT(equal());
+    model_truncate(to, to->end - 15);  // acks=1, and the leader died: into the middle of batches, as the model has it
+    struct batch_header h;
+    size_t at = 0;
+    while (at < to->bytes.size && batch_look((struct bytes){to->bytes.at + at, to->bytes.size - at}, &h) == BATCH_WHOLE)
+        at += (size_t)h.size;
+    to->end = batch_last_offset(&h) + 1;
+    world_change_leader(w, &w->destination, 0);
+    world_run(w, 2 * SECOND);  // and nothing new to send
+    EXPECT(equal());
+    end();
+}
+
+TEST(followers_that_lag_are_waited_for_but_not_for_ever) {
+    begin_copied(1);
+    to->followers_stuck = true;
+    to->replicated = to->end;
+    world_write(w, 0, 3);
+    world_run(w, SECOND);
+    EXPECT_INT(to->end, from->end);
+    EXPECT(world_partition(w, 0)->replicated_end < to->end);
+    EXPECT(!world_partition(w, 0)->caught_up);
+    world_change_leader(w, &w->destination, 0);
+    world_run(w, SECOND);
+    EXPECT_INT(state(), PARTITION_RESYNC);
+    int64_t before = resyncs();
+    world_run(w, 40 * SECOND);
+    EXPECT(resyncs() > before);  // newer metadata may help
+    to->followers_stuck = false;
+    world_run(w, 2 * SECOND);
+    EXPECT_INT(state(), PARTITION_COPY);
+    world_write(w, 0, 3);
+    world_run(w, SECOND);
+    EXPECT(equal() && world_partition(w, 0)->caught_up);
+    end();
+}
+
+TEST(a_batch_that_arrives_damaged_is_fetched_again) {
+    begin_copied(1);
+    w->source.damage = 2;
+    world_write(w, 0, 3);
+    world_run(w, 5 * SECOND);
+    EXPECT(w->refused >= 2);  // a wrong CRC stays wrong on the way
+    EXPECT(equal());
+    int64_t at = to->end;
+    w->source.damage = 1000;
+    world_write(w, 0, 1);
+    world_run(w, 30 * SECOND);
+    EXPECT_HALTED(at, "damaged");
+    EXPECT_INT(to->end, at);
+    end();
+}
+
+TEST(a_broker_that_forgot_the_producer_is_reminded) {
+    begin_copied(1);
+    world_kill(w);
+    to->producers_count = 0;
+    world_write(w, 0, 10);
+    world_start(w);
+    world_run(w, 15 * SECOND);
+    EXPECT(equal());
+    EXPECT_INT(w->refused, 0);
+    struct model_producer *p = model_producer(to, w->flow->producer_id);
+    EXPECT(p && p->last_sequence == to->end - 1);
+    end();
+}
+
+// Halts --------------------------------------------------------------------------------------------------------------------
+
+TEST(what_cannot_be_copied_halts_where_it_stands) {
+    static const struct {
+        struct model_batch batch;
+        const char *word;
+    } bad[] = {
+        {{.count = 3, .attributes = BATCH_ATTRIBUTE_TRANSACTIONAL, .producer_id = 9}, "transaction"},
+        {{.count = 1, .attributes = BATCH_ATTRIBUTE_TRANSACTIONAL | BATCH_ATTRIBUTE_CONTROL, .producer_id = 9},
+         "transaction"},
+        {{.count = 3, .delta = 5}, "compaction"},
+        {{.count = 3, .size = 2 * MiB}, "too large"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        begin_copied(1);
+        world_write(w, 0, 3);  // in the same response as what cannot be copied
+        int64_t at = from->end;
+        struct model_batch b = bad[i].batch;
+        b.timestamp = w->s.env.wall_ms;
+        model_write(from, &b);
+        world_write(w, 0, 3);
+        world_run(w, 3 * SECOND);
+        EXPECT_HALTED(at, bad[i].word);
+        EXPECT(to->end <= at);
+        EXPECT_INT(w->budget.used, MiB * (world_partition(w, 0)->fetch.session != NULL));
+        end();
+    }
+}
+
+TEST(what_came_from_the_destination_does_not_go_back) {
+    begin_copied(1);
+    int64_t at = from->end;
+    model_write(from, &(struct model_batch){.count = 2, .timestamp = w->s.env.wall_ms,
+                                            .producer_id = provenance_producer_id(w->destination.id, w->source.id)});
+    world_run(w, SECOND);
+    EXPECT_HALTED(at, "loop");
+    end();
+}
+
+TEST(a_hole_in_the_source_halts) {
+    begin_copied(1);
+    int64_t at = from->end;
+    from->end += 10;
+    world_write(w, 0, 3);
+    world_run(w, SECOND);
+    EXPECT_HALTED(at, "are gone from the source's log");
+    end();
+}
+
+TEST(a_lost_range_halts) {
+    begin_copied(1);
+    world_kill(w);
+    int64_t at = from->end;
+    world_write(w, 0, 20);
+    model_delete_below(from, from->end);
+    world_write(w, 0, 2);
+    world_start(w);
+    EXPECT_HALTED(at, "lost range");
+    end();
+}
+
+TEST(a_foreign_last_batch_halts) {
+    begin_copied(1);
+    world_kill(w);
+    int64_t at = to->end;
+    model_write(to, &(struct model_batch){.count = 2, .timestamp = w->s.env.wall_ms, .producer_id = 7});
+    world_write(w, 0, 20);
+    world_start(w);
+    EXPECT_HALTED(at, "foreign records");
+    EXPECT_INT(to->end, at + 2);
+    end();
+}
+
+TEST(a_foreign_batch_in_a_quiet_partition_is_noticed) {
+    begin_copied(1);
+    int64_t at = to->end;
+    model_write(to, &(struct model_batch){.count = 2, .timestamp = w->s.env.wall_ms, .producer_id = 7});
+    world_run(w, 6 * SECOND);
+    EXPECT_HALTED(at, "foreign records");
+    end();
+}
+
+TEST(a_source_made_anew_halts) {
+    begin_copied(1);
+    world_kill(w);
+    int64_t records = from->end;
+    model_truncate(from, 0);
+    while (from->end <= records)
+        model_write(from, &(struct model_batch){.count = (int32_t)(from->end % 10 + 1), .timestamp = 1, .fill = 99});
+    world_start(w);
+    EXPECT_INT(state(), PARTITION_HALTED);
+    EXPECT(strstr(world_partition(w, 0)->halt_reason, "diverged"));
+    end();
+}
+
+TEST(a_source_that_lost_its_tail_halts) {
+    begin_copied(1);
+    world_kill(w);
+    model_truncate(from, 0);
+    world_start(w);
+    world_run(w, 40 * SECOND);
+    EXPECT_INT(state(), PARTITION_HALTED);
+    EXPECT(strstr(world_partition(w, 0)->halt_reason, "diverged"));
+    end();
+}
+
+// Log start ----------------------------------------------------------------------------------------------------------------
+
+static void write_above(int64_t start) {
+    from->start = from->end = start;
+    world_write(w, 0, 5);
+}
+
+TEST(a_log_that_starts_later_is_filled_up_to_there) {
+    static const int64_t starts[] = {1, 1000, 800000, 2000001};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        begin(1);
+        write_above(starts[i]);
+        world_start(w);
+        world_run(w, 3 * SECOND);
+        EXPECT(equal());
+        EXPECT_INT(to->start, starts[i]);
+        EXPECT_INT(w->refused, 0);
+        world_write(w, 0, 5);
+        world_run(w, SECOND);
+        EXPECT(equal());
+        world_kill(w);
+        world_start(w);
+        world_write(w, 0, 5);
+        world_run(w, SECOND);
+        EXPECT(equal());
+        end();
+    }
+}
+
+TEST(a_log_start_inside_a_batch_hides_the_same_records) {
+    begin(1);
+    from->start = from->end = 1000;
+    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+    world_write(w, 0, 5);
+    from->start = 1004;
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    EXPECT_INT(to->start, 1004);
+    end();
+}
+
+TEST(an_emptied_log_is_filled_up_to_its_end) {
+    begin(1);
+    from->start = from->end = 500;
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT_INT(to->end, 500);
+    EXPECT_INT(to->start, 500);
+    world_write(w, 0, 5);
+    world_run(w, SECOND);
+    EXPECT(equal());
+    end();
+}
+
+TEST(filling_goes_on_after_it_was_cut_off) {
+    for (int answered = 0; answered < 3; answered++) {
+        begin(1);
+        write_above(2000001);
+        w->s.serve[API_PRODUCE] = NULL;
+        world_start(w);
+        for (int i = 0; i < answered; i++) {
+            world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+            world_run(w, SECOND);
+        }
+        EXPECT_INT(to->end, answered * BATCH_FILLER_COUNT_MAX);
+        world_kill(w);
+        w->s.serve[API_PRODUCE] = world_produce;
+        world_start(w);
+        world_run(w, 3 * SECOND);
+        EXPECT(equal());
+        EXPECT_INT(w->refused, 0);
+        end();
+    }
+}
+
+TEST(a_slice_may_go_while_its_partition_is_filled) {
+    begin(1);
+    write_above(2000001);
+    w->s.serve[API_PRODUCE] = NULL;
+    world_start(w);
+    EXPECT_INT(state(), PARTITION_GAP);
+    flow_stop(w->flow);
+    world_run(w, 100 * MS);
+    EXPECT_INT(state(), PARTITION_DRAIN);
+    w->s.serve[API_PRODUCE] = world_produce;
+    world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+    world_run(w, SECOND);
+    EXPECT(w->stopped);
+    EXPECT_INT(w->budget.used, 0);
+    EXPECT_INT(w->flow->counters.records, 0);
+    EXPECT_INT(to->end, BATCH_FILLER_COUNT_MAX);
+    world_kill(w);
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
+// Ownership ------------------------------------------------------------------------------------------------------------------
+
+TEST(past_the_fence_nothing_is_appended) {
+    begin_copied(2);
+    w->coordinator.refuse_with = KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
+    int64_t fence_us = 0;
+    for (int i = 0; i < 1500; i++) {
+        if (w->flow->ownership.fence_us > 0) fence_us = w->flow->ownership.fence_us;
+        world_write(w, i % 2, 1);
+        world_run(w, 10 * MS);
+    }
+    EXPECT(fence_us > 0 && fence_us < w->s.env.now_us);
+    EXPECT(w->last_append_us < fence_us);
+    EXPECT(w->last_append_us > fence_us - SECOND);
+    EXPECT_INT(state(), PARTITION_IDLE);
+    EXPECT_INT(w->budget.used, 0);
+    w->coordinator.refuse_with = 0;
+    world_run(w, 15 * SECOND);
+    EXPECT(equal());
+    EXPECT_INT(w->refused, 0);
+    end();
+}
+
+TEST(a_backlog_older_than_the_producers_memory_is_waited_for) {
+    begin(1);
+    for (int i = 0; i < 5; i++)
+        model_write(from, &(struct model_batch){.count = 3, .timestamp = w->s.env.wall_ms - 86400000});
+    world_start(w);
+    EXPECT_INT(to->end, 0);  // what an earlier owner sent may still be under way
+    world_run(w, 12 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
+int main(void) {
+    RUN(a_log_is_copied_and_followed);
+    RUN(the_first_batch_of_an_unknown_id_goes_alone);
+    RUN(a_killed_instance_goes_on_where_the_log_ends);
+    RUN(stopping_waits_for_what_is_under_way);
+    RUN(refusals_that_pass_cost_a_look_at_the_log);
+    RUN(an_answer_below_the_expected_offset_is_looked_into);
+    RUN(an_answer_above_the_expected_offset_halts);
+    RUN(what_a_lost_connection_left_undone_is_done_once);
+    RUN(leaders_may_move_on_both_sides);
+    RUN(an_acknowledged_tail_that_is_lost_is_copied_again);
+    RUN(followers_that_lag_are_waited_for_but_not_for_ever);
+    RUN(a_batch_that_arrives_damaged_is_fetched_again);
+    RUN(a_broker_that_forgot_the_producer_is_reminded);
+    RUN(what_cannot_be_copied_halts_where_it_stands);
+    RUN(what_came_from_the_destination_does_not_go_back);
+    RUN(a_hole_in_the_source_halts);
+    RUN(a_lost_range_halts);
+    RUN(a_foreign_last_batch_halts);
+    RUN(a_foreign_batch_in_a_quiet_partition_is_noticed);
+    RUN(a_source_made_anew_halts);
+    RUN(a_source_that_lost_its_tail_halts);
+    RUN(a_log_that_starts_later_is_filled_up_to_there);
+    RUN(a_log_start_inside_a_batch_hides_the_same_records);
+    RUN(an_emptied_log_is_filled_up_to_its_end);
+    RUN(filling_goes_on_after_it_was_cut_off);
+    RUN(a_slice_may_go_while_its_partition_is_filled);
+    RUN(past_the_fence_nothing_is_appended);
+    RUN(a_backlog_older_than_the_producers_memory_is_waited_for);
+    return test_result();
+}
