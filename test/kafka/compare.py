@@ -148,7 +148,8 @@ def _replicas(cluster, topic, partition):
 def wait_caught_up(source, destination, topics, seconds, same_start=False):
     """Waits until the destination's high watermarks reach what the source's are now; those of the source by topic.
 
-    With `same_start` also for the log starts, which may be raised only after the data is there. `topics`: {name at the source: name at the destination}.
+    With `same_start` also for the log starts, which may be raised only after the data is there.
+    `topics`: {name at the source: name at the destination}.
     """
     ends = {topic: source.offsets(topic) for topic in topics}
 
