@@ -249,7 +249,7 @@ static int run_flows(struct runner *r) {
     terminal_init(&r->terminal, &system_real, STDERR_FILENO);
     r->sink = (struct log_sink){&system_real, &r->terminal};
     r->env->log = (struct logger){(enum log_level)r->loaded->settings->log_level, log_sink_write, &r->sink};
-    r->started_us = r->env->now_us;
+    r->started_us = r->line.shown_at_us = r->env->now_us;
     budget_init(&r->budget, r->loaded->settings->buffer_memory);
     timer_init(&r->status, on_status);
     timer_init(&r->drain, on_drain_over);

@@ -140,29 +140,55 @@ static void on_response(void *context, const struct error *error, const void *re
 
 // Requests ----------------------------------------------------------------------------------------------------------
 
-static bool same_topic(const struct leader_query *a, const struct leader_query *b) {
-    return a && strcmp(a->partition.topic, b->partition.topic) == 0;
-}
+// The questions asked, cut into runs of the same topic: run t is asked[first[t]] .. asked[first[t + 1] - 1].
+struct runs {
+    struct leader_query **asked;
+    size_t *first;
+    size_t count, topics;
+};
 
-static struct error ask_offsets(struct lane *l, struct connection *c, struct connection_call *call, size_t count) {
-    struct list_offsets_request request;
-    message_defaults(&list_offsets_request_message, &request);
-    struct list_offsets_request_topic *topics = memory_alloc_zeroed(count, sizeof *topics);
-    struct list_offsets_request_partition *partitions = memory_alloc_zeroed(count, sizeof *partitions);
-    request.replica_id = -1;
-    request.topics = topics;
-    request.timeout_ms = (int32_t)(l->owner->cluster->config.request_timeout_us / 1000);
-    struct leader_query *before = NULL;
+static struct runs runs_new(struct lane *l, size_t count) {
+    struct runs r = {.asked = memory_alloc(count * sizeof *r.asked),
+                     .first = memory_alloc((count + 1) * sizeof *r.first),
+                     .count = count};
     size_t n = 0;
     for (struct link *k = list_first(&l->asked); k; k = list_next(&l->asked, k), n++) {
-        struct leader_query *q = CONTAINER_OF(k, struct leader_query, link);
-        if (!same_topic(before, q))
-            topics[request.topics_count++] = (struct list_offsets_request_topic){text_of(q->partition.topic),
-                                                                                 &partitions[n], 0};
-        partitions[n] = (struct list_offsets_request_partition){q->partition.index, q->leader_epoch, q->value};
-        topics[request.topics_count - 1].partitions_count++;
-        before = q;
+        r.asked[n] = CONTAINER_OF(k, struct leader_query, link);
+        if (n == 0 || strcmp(r.asked[n - 1]->partition.topic, r.asked[n]->partition.topic) != 0) r.first[r.topics++] = n;
     }
+    assert(n == count);
+    r.first[r.topics] = count;
+    return r;
+}
+
+static void runs_free(struct runs *r) {
+    memory_free(r->asked);
+    memory_free(r->first);
+}
+
+static const struct topic_partition *run_name(const struct runs *r, size_t t) {
+    return &r->asked[r->first[t]]->partition;
+}
+
+static int32_t run_size(const struct runs *r, size_t t) {
+    return (int32_t)(r->first[t + 1] - r->first[t]);
+}
+
+static struct error ask_offsets(const struct runs *r, struct connection *c, struct connection_call *call) {
+    struct list_offsets_request request;
+    message_defaults(&list_offsets_request_message, &request);
+    struct list_offsets_request_topic *topics = memory_alloc_zeroed(r->topics, sizeof *topics);
+    struct list_offsets_request_partition *partitions = memory_alloc_zeroed(r->count, sizeof *partitions);
+    for (size_t t = 0; t < r->topics; t++)
+        topics[t] = (struct list_offsets_request_topic){text_of(run_name(r, t)->topic), &partitions[r->first[t]],
+                                                        run_size(r, t)};
+    for (size_t n = 0; n < r->count; n++)
+        partitions[n] = (struct list_offsets_request_partition){r->asked[n]->partition.index,
+                                                                r->asked[n]->leader_epoch, r->asked[n]->value};
+    request.replica_id = -1;
+    request.topics = topics;
+    request.topics_count = (int32_t)r->topics;
+    request.timeout_ms = (int32_t)(call->timeout_us / 1000);
     call->api_key = API_LIST_OFFSETS;
     call->request = &request;
     struct error e = connection_call(c, call);
@@ -171,24 +197,19 @@ static struct error ask_offsets(struct lane *l, struct connection *c, struct con
     return e;
 }
 
-static struct error ask_deletes(struct lane *l, struct connection *c, struct connection_call *call, size_t count) {
+static struct error ask_deletes(const struct runs *r, struct connection *c, struct connection_call *call) {
     struct delete_records_request request;
     message_defaults(&delete_records_request_message, &request);
-    struct delete_records_request_topic *topics = memory_alloc_zeroed(count, sizeof *topics);
-    struct delete_records_request_partition *partitions = memory_alloc_zeroed(count, sizeof *partitions);
+    struct delete_records_request_topic *topics = memory_alloc_zeroed(r->topics, sizeof *topics);
+    struct delete_records_request_partition *partitions = memory_alloc_zeroed(r->count, sizeof *partitions);
+    for (size_t t = 0; t < r->topics; t++)
+        topics[t] = (struct delete_records_request_topic){text_of(run_name(r, t)->topic), &partitions[r->first[t]],
+                                                          run_size(r, t)};
+    for (size_t n = 0; n < r->count; n++)
+        partitions[n] = (struct delete_records_request_partition){r->asked[n]->partition.index, r->asked[n]->value};
     request.topics = topics;
-    request.timeout_ms = (int32_t)(l->owner->cluster->config.request_timeout_us / 1000);
-    struct leader_query *before = NULL;
-    size_t n = 0;
-    for (struct link *k = list_first(&l->asked); k; k = list_next(&l->asked, k), n++) {
-        struct leader_query *q = CONTAINER_OF(k, struct leader_query, link);
-        if (!same_topic(before, q))
-            topics[request.topics_count++] = (struct delete_records_request_topic){text_of(q->partition.topic),
-                                                                                   &partitions[n], 0};
-        partitions[n] = (struct delete_records_request_partition){q->partition.index, q->value};
-        topics[request.topics_count - 1].partitions_count++;
-        before = q;
-    }
+    request.topics_count = (int32_t)r->topics;
+    request.timeout_ms = (int32_t)(call->timeout_us / 1000);
     call->api_key = API_DELETE_RECORDS;
     call->request = &request;
     struct error e = connection_call(c, call);
@@ -197,33 +218,33 @@ static struct error ask_deletes(struct lane *l, struct connection *c, struct con
     return e;
 }
 
-static struct error ask_batches(struct lane *l, struct connection *c, struct connection_call *call, size_t count) {
+static void batch_wanted(struct fetch_request_partition *p, const struct leader_query *q) {
+    message_defaults(&fetch_request_partition_message, p);
+    p->partition = q->partition.index;
+    p->current_leader_epoch = q->leader_epoch;
+    p->fetch_offset = q->value;
+    p->partition_max_bytes = q->size_hint;
+}
+
+static struct error ask_batches(const struct runs *r, struct connection *c, struct connection_call *call) {
     struct fetch_request request;
     message_defaults(&fetch_request_message, &request);
-    struct fetch_request_topic *topics = memory_alloc_zeroed(count, sizeof *topics);
-    struct fetch_request_partition *partitions = memory_alloc_zeroed(count, sizeof *partitions);
+    struct fetch_request_topic *topics = memory_alloc_zeroed(r->topics, sizeof *topics);
+    struct fetch_request_partition *partitions = memory_alloc_zeroed(r->count, sizeof *partitions);
+    for (size_t t = 0; t < r->topics; t++) {
+        const struct topic_partition *name = run_name(r, t);
+        topics[t] = (struct fetch_request_topic){text_of(name->topic), name->topic_id, &partitions[r->first[t]],
+                                                 run_size(r, t)};
+        if (uuid_is_zero(&name->topic_id)) call->version_max = 12;  // the last one that goes by name
+    }
+    for (size_t n = 0; n < r->count; n++) {
+        r->asked[n]->alone = n == 0;
+        batch_wanted(&partitions[n], r->asked[n]);
+    }
     request.min_bytes = 1;
     request.max_bytes = QUERY_FETCH_BYTES_MAX;
     request.topics = topics;
-    call->version_max = INT16_MAX;
-    struct leader_query *before = NULL;
-    size_t n = 0;
-    for (struct link *k = list_first(&l->asked); k; k = list_next(&l->asked, k), n++) {
-        struct leader_query *q = CONTAINER_OF(k, struct leader_query, link);
-        q->alone = n == 0;
-        if (uuid_is_zero(&q->partition.topic_id)) call->version_max = 12;  // the last one that goes by name
-        if (!same_topic(before, q))
-            topics[request.topics_count++] = (struct fetch_request_topic){
-                text_of(q->partition.topic), q->partition.topic_id, &partitions[n], 0};
-        struct fetch_request_partition *p = &partitions[n];
-        message_defaults(&fetch_request_partition_message, p);
-        p->partition = q->partition.index;
-        p->current_leader_epoch = q->leader_epoch;
-        p->fetch_offset = q->value;
-        p->partition_max_bytes = q->size_hint;
-        topics[request.topics_count - 1].partitions_count++;
-        before = q;
-    }
+    request.topics_count = (int32_t)r->topics;
     call->api_key = API_FETCH;
     call->request = &request;
     struct error e = connection_call(c, call);
@@ -244,9 +265,11 @@ static void lane_send(struct lane *l, struct connection *connection) {
                                    .reply = on_response,
                                    .context = l,
                                    .timeout_us = l->owner->cluster->config.request_timeout_us};
-    struct error e = l->kind == QUERY_OFFSET  ? ask_offsets(l, connection, &call, count)
-                     : l->kind == QUERY_BATCH ? ask_batches(l, connection, &call, count)
-                                              : ask_deletes(l, connection, &call, count);
+    struct runs r = runs_new(l, count);
+    struct error e = l->kind == QUERY_OFFSET  ? ask_offsets(&r, connection, &call)
+                     : l->kind == QUERY_BATCH ? ask_batches(&r, connection, &call)
+                                              : ask_deletes(&r, connection, &call);
+    runs_free(&r);
     if (!error_is(&e)) return;
     l->busy = false;
     answer_all(&l->asked, &e);
