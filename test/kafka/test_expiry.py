@@ -21,7 +21,7 @@ class ExpiryTest(scenario.Scenario):
     def test_killed_at_random_moments(self):
         loading = self.load_of_last_year(4)
         mirror = self.start_mirror()
-        for _ in range(scenario.depth(2, 50)):
+        for _ in range(scenario.depth(1, 50)):
             time.sleep(self.chance.uniform(11, 14))  # the wait for what the dead one sent, and some copying
             mirror.kill()
             mirror.start()
