@@ -2,6 +2,7 @@
 #include "client/broker_link.h"
 
 #include "base/list.h"
+#include "base/memory.h"
 #include "client/cluster.h"
 
 #include <assert.h>
@@ -23,7 +24,9 @@ static void open_now(struct broker_link *l) {
         retry_later(l);
         return;
     }
-    l->connection.host = b->host;
+    memory_free(l->host);
+    l->host = memory_copy_string(b->host);
+    l->connection.host = l->host;
     l->connection.port = b->port;
     connection_open(&l->connection);
 }
@@ -58,6 +61,8 @@ void broker_link_init(struct broker_link *l, struct cluster *cluster, int32_t no
 void broker_link_free(struct broker_link *l) {
     broker_link_stop(l, true);
     connection_free(&l->connection);
+    memory_free(l->host);
+    l->host = NULL;
 }
 
 void broker_link_start(struct broker_link *l) {

@@ -9,6 +9,7 @@ struct broker_link {
     struct connection connection;
     struct cluster *cluster;
     int32_t node_id;
+    char *host;  // as it was when the connection opened; the metadata's may change meanwhile
     bool started;
     struct timer retry;
     int64_t backoff_us;

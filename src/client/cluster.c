@@ -64,14 +64,24 @@ struct broker *cluster_add_broker(struct cluster *c, int32_t node_id, const char
         map_put_number(&c->brokers, (uint32_t)node_id, b);
     }
     if (!b->host || strlen(b->host) != host_size || memcmp(b->host, host, host_size) != 0 || b->port != port) {
-        // An open connection goes on with the address it has; the text must outlive it.
-        if (b->host && connection_is_open(&b->control.connection)) broker_link_stop(&b->control, true);
-        memory_free(b->host);
+        memory_free(b->host);  // an open connection goes on with the address it has
         b->host = memory_copy_text(host, host_size);
         b->port = port;
     }
     b->gone = false;
     return b;
+}
+
+void cluster_let_go_of_gone(struct cluster *c) {
+    struct broker *b;
+    size_t i = 0;
+    while ((b = map_next(&c->brokers, &i))) {
+        if (!b->gone) continue;
+        struct error why = error_make(ERROR_TRANSPORT, 0, "cluster", "broker %d of %s is not in the metadata any more",
+                                      b->node_id, c->config.alias);
+        broker_link_stop(&b->control, false);
+        run_tasks(&b->tasks, NULL, &why);
+    }
 }
 
 struct broker *cluster_broker(struct cluster *c, int32_t node_id) {

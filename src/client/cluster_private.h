@@ -4,6 +4,7 @@
 
 struct broker *cluster_add_broker(struct cluster *c, int32_t node_id, const char *host, size_t host_size,
                                   uint16_t port);
+void cluster_let_go_of_gone(struct cluster *c);  // of brokers not in the newest metadata; their tasks fail
 
 void metadata_init(struct cluster *c);
 void metadata_stop(struct cluster *c);

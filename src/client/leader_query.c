@@ -41,6 +41,10 @@ static void lane_next(struct lane *l) {
     }
 }
 
+static void retry_later(struct lane *l) {
+    timer_set(&l->owner->cluster->env->timers, &l->soon, l->owner->cluster->env->now_us + 100000);
+}
+
 static void run(struct cluster_task *t, struct connection *connection, const struct error *failure) {
     struct lane *l = CONTAINER_OF(t, struct lane, task);
     if (connection) {
@@ -49,8 +53,7 @@ static void run(struct cluster_task *t, struct connection *connection, const str
     }
     l->busy = false;
     answer_all(&l->waiting, failure);
-    if (!l->busy && !list_empty(&l->waiting) && failure->kind != ERROR_CLOSED)
-        timer_set(&l->owner->cluster->env->timers, &l->soon, l->owner->cluster->env->now_us + 100000);
+    if (!l->busy && !list_empty(&l->waiting) && failure->kind != ERROR_CLOSED) retry_later(l);
 }
 
 static void on_soon(struct timer *t, int64_t now_us) {
@@ -134,8 +137,13 @@ static void on_response(void *context, const struct error *error, const void *re
         struct error why = error_make(ERROR_PROTOCOL, 0, "leader query", "the broker left a partition unanswered");
         answer_all(&l->asked, &why);
     }
-    if (error->kind == ERROR_CLOSED) l->busy = false;
-    else lane_next(l);
+    if (error->kind != ERROR_CLOSED) {
+        lane_next(l);
+        return;
+    }
+    // Closed by us, because the broker is gone or everything ends: who still waits is told from a timer.
+    l->busy = false;
+    if (!list_empty(&l->waiting)) retry_later(l);
 }
 
 // Requests ----------------------------------------------------------------------------------------------------------

@@ -22,15 +22,16 @@ static void take_brokers(struct cluster *c, const struct metadata_response *r) {
     i = 0;
     // Real brokers are known now: connections to bootstrap addresses have done their work.
     while ((b = map_next(&c->brokers, &i)))
-        if (b->gone || (b->node_id < 0 && r->brokers_count > 0 && list_empty(&b->tasks)))
-            broker_link_stop(&b->control, false);
+        if (b->node_id < 0 && r->brokers_count > 0 && list_empty(&b->tasks)) broker_link_stop(&b->control, false);
 }
 
 static void take_partitions(struct cluster_topic *t, const struct metadata_response_topic *m) {
     int32_t count = 0;
-    for (int32_t i = 0; i < m->partitions_count; i++)
-        if (m->partitions[i].partition_index >= count) count = m->partitions[i].partition_index + 1;
-    if (count > PARTITIONS_OF_TOPIC_MAX) return;
+    for (int32_t i = 0; i < m->partitions_count; i++) {
+        int32_t index = m->partitions[i].partition_index;
+        if (index >= PARTITIONS_OF_TOPIC_MAX) return;
+        if (index >= count) count = index + 1;
+    }
     if (count > t->partitions_count)
         t->partitions = memory_resize(t->partitions, (size_t)count * sizeof *t->partitions);
     t->partitions_count = count;
@@ -110,6 +111,7 @@ static void on_response(void *context, const struct error *error, const void *re
     take_topics(c, r);
     c->refreshes++;
     c->refreshed_at_us = c->env->now_us;
+    cluster_let_go_of_gone(c);
     schedule_next(c);
     if (c->on_metadata) c->on_metadata(c->context);
 }

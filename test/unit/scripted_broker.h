@@ -115,8 +115,9 @@ static inline void scripted_wake(void *driver, struct connection *c) {
 
 static inline void scripted_answer(struct scripted *s, struct scripted_request *r, const void *response) {
     size_t cuts = 0;
-    (void)s;
     assert(!r->answered);
+    for (struct scripted_request *before = s->requests; before != r; before = before->next)
+        assert(before->channel != r->channel || before->answered || !r->channel->connection);  // brokers keep the order
     r->answered = true;
     if (!r->channel->connection) return;
     struct error e = frame_encode_response(r->api, r->header.version, r->header.correlation_id, response,
