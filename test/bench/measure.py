@@ -13,7 +13,7 @@ import protocol
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 LOOK_S = 0.01  # between two looks at the destination
 RUN_S_MAX = 900
-STANDSTILL_S_MAX = 60
+STANDSTILL_S_MAX = 180
 QUIET_CORES = 0.1  # what others may use before a run is called disturbed
 
 
@@ -34,11 +34,11 @@ def _peak_mib(pid):
     return int(found.group(1)) / 1024 if found else 0  # one that has ended has no memory
 
 
-def _busy_seconds():
-    """CPU time that this machine has spent on anything: user, nice, system, irq, softirq."""
+def _machine_seconds():
+    """CPU time that this machine spent on anything (user, nice, system, irq, softirq), and what its host withheld."""
     with open("/proc/stat", encoding="ascii") as f:
-        fields = f.readline().split()[1:]
-    return sum(int(fields[i]) for i in (0, 1, 2, 5, 6)) / TICKS_PER_S
+        fields = [int(field) / TICKS_PER_S for field in f.readline().split()[1:]]
+    return sum(fields[i] for i in (0, 1, 2, 5, 6)), fields[7]
 
 
 def _of_cluster(cluster):
@@ -73,7 +73,9 @@ class Meter:
         own = sum(os.times()[:2])
         self.cpu = {"contender": _stat(pid)[1] if pid else 0, "source": _of_cluster(task.source),
                     "destination": _of_cluster(task.destination), "bench": own}
-        self.cpu["others"] = _busy_seconds() - sum(self.cpu.values())
+        busy, stolen = _machine_seconds()
+        self.cpu["others"] = busy - sum(self.cpu.values())
+        self.cpu["host"] = stolen
 
 
 def wait_quiet(task, seconds):
@@ -84,7 +86,8 @@ def wait_quiet(task, seconds):
         time.sleep(1)
         after = Meter(None, task, 0)
         brokers = sum(after.cpu[name] - before.cpu[name] for name in ("source", "destination"))
-        if after.cpu["others"] - before.cpu["others"] < QUIET_CORES and brokers < QUIET_CORES:
+        others = sum(after.cpu[name] - before.cpu[name] for name in ("others", "host"))
+        if others < QUIET_CORES and brokers < QUIET_CORES:
             return
 
 
@@ -160,7 +163,7 @@ def _figures(task, begin, first, last, peak):
         "start_s": first.time - begin,
         "start_cpu_s": first.cpu["contender"],
         "cpu_s": cpu,
-        "others_cores": cpu["others"] / seconds,
+        "others_cores": (cpu["others"] + cpu["host"]) / seconds,
         "peak_mib": peak,
         "stored_bytes": stored_bytes(task.destination, task.data.topic),
     }

@@ -114,7 +114,7 @@ def _table(rows):
 def _quietness(made):
     worst = max((s["others_cores"] for s in made["summaries"]), default=0)
     calm = "The machine was quiet" if worst < QUIET_CORES else "The machine was NOT quiet"
-    return f"{calm}: whatever else ran on it used at most {worst:.2f} cores during a run."
+    return f"{calm}: what else ran on it, and its host, took at most {worst:.2f} cores during a run."
 
 
 def markdown(made):
