@@ -7,6 +7,8 @@
 #include "wire/records.h"
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 static void on_source_start(struct leader_query *q, const struct leader_answer *a);
 static void on_first_batch(struct leader_query *q, const struct leader_answer *a);
@@ -28,30 +30,53 @@ void copy_release(struct partition *p) {
 
 // Source side -------------------------------------------------------------------------------------------------------
 
+static void withhold(struct partition *p) {
+    p->withheld = true;
+    fetch_session_remove(&p->fetch);
+}
+
+// The end of what can be copied. What precedes it is brought home first: fetching stops until all of it is answered,
+// then the same batch comes again, and halts the partition.
+static void __attribute__((format(printf, 3, 4)))
+stop_before(struct partition *p, int64_t offset, const char *format, ...) {
+    if (p->append.unanswered > 0) {
+        p->finish_first = true;
+        withhold(p);
+        return;
+    }
+    char reason[HALT_REASON_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    partition_halt(p, offset, "%s", reason);
+}
+
 // What cannot be copied, as a reason for a person; false when it can.
 static bool refuse(struct partition *p, const struct batch_header *h) {
     const char *topic = p->topic->source_name;
-    long long base = h->base_offset, last = batch_last_offset(h);
-    if (h->attributes & (BATCH_ATTRIBUTE_TRANSACTIONAL | BATCH_ATTRIBUTE_CONTROL))
-        partition_halt(p, base, "transaction: offsets %lld..%lld of %s belong to one; this version copies logs without",
-                       base, last, topic);
-    else if (h->base_offset > p->log_end)
-        partition_halt(
-            p, p->log_end,
-            "compaction: offsets %lld..%lld of %s are gone from the source's log; this version cannot fill such "
-            "holes",
-            (long long)p->log_end, base - 1, topic);
+    long long base = h->base_offset, last = batch_last_offset(h), end = p->log_end;
+    if (h->base_offset < end)
+        stop_before(p, end, "diverged: the destination ends inside the source's batch %lld..%lld", base, last);
+    else if (h->attributes & (BATCH_ATTRIBUTE_TRANSACTIONAL | BATCH_ATTRIBUTE_CONTROL))
+        stop_before(p, base, "transaction: offsets %lld..%lld of %s belong to one; this version copies logs without",
+                    base, last, topic);
+    else if (h->base_offset > end)
+        stop_before(p, end,
+                    "compaction: offsets %lld..%lld of %s are gone from the source's log, and this version "
+                    "cannot fill holes",
+                    end, base - 1, topic);
     else if (!batch_is_dense(h))
-        partition_halt(p, base,
-                       "compaction: only %d of the offsets %lld..%lld of %s are left; this version cannot fill such "
-                       "holes",
-                       h->count, base, last, topic);
+        stop_before(p, base,
+                    "compaction: only %d of the offsets %lld..%lld of %s are left, and this version cannot "
+                    "fill holes",
+                    h->count, base, last, topic);
     else if (provenance_came_from(h->producer_id, p->flow->destination.cluster_id))
-        partition_halt(p, base, "loop: offsets %lld..%lld of %s were mirrored from the destination cluster itself",
-                       base, last, topic);
+        stop_before(p, base, "loop: offsets %lld..%lld of %s were mirrored from the destination cluster itself", base,
+                    last, topic);
     else if (h->size > REQUEST_SIZE_MAX - 64 * KiB)
-        partition_halt(p, base, "the batch at offset %lld of %s is larger than a request may be (%d bytes)", base,
-                       topic, h->size);
+        stop_before(p, base, "the batch at offset %lld of %s is larger than a request may be (%d bytes)", base, topic,
+                    h->size);
     else return false;
     return true;
 }
@@ -67,7 +92,7 @@ static bool too_early(struct partition *p, const struct batch_header *h) {
 }
 
 // The append time is what consumers of the source see, and only the source's own setting makes them see it: the batch
-// is written anew with that time in each record. Answers a frame with it, or NULL and the partition is halted.
+// is written anew with that time in each record. Answers a frame with it, or NULL when that cannot be done.
 static struct frame *with_append_time(struct partition *p, struct batch_header *h, const uint8_t *at) {
     struct rewriter w;
     struct buffer out;
@@ -84,8 +109,8 @@ static struct frame *with_append_time(struct partition *p, struct batch_header *
         memcpy(f->at, out.at, out.size);
         f->size = out.size;
     } else {
-        partition_halt(p, p->log_end, "the batch at offset %lld of %s cannot be read: %.100s", (long long)p->log_end,
-                       p->topic->source_name, e.detail);
+        stop_before(p, p->log_end, "the batch at offset %lld of %s cannot be read: %.100s", (long long)p->log_end,
+                    p->topic->source_name, e.detail);
     }
     buffer_free(&out);
     return f;
@@ -136,7 +161,7 @@ static void damaged(struct partition *p, int64_t offset, const char *what) {
 static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
     int64_t kept = 0;
     size_t done = 0;
-    while (p->state == PARTITION_COPY && done < a->records.size) {
+    while (p->state == PARTITION_COPY && !p->withheld && done < a->records.size) {
         struct batch_header h;
         struct bytes rest = {a->records.at + done, a->records.size - done};
         enum batch_look look = batch_look(rest, &h);
@@ -146,27 +171,17 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
             return 0;
         }
         if (look == BATCH_OLD_MAGIC) {
-            partition_halt(p, h.base_offset, "message format %d of before Kafka 0.11 at offset %lld of %s", h.magic,
-                           (long long)h.base_offset, p->topic->source_name);
-            return 0;
+            stop_before(p, h.base_offset, "message format %d of before Kafka 0.11 at offset %lld of %s", h.magic,
+                        (long long)h.base_offset, p->topic->source_name);
+            break;
         }
         done += (size_t)h.size;
         if (batch_last_offset(&h) < p->log_end) continue;
-        if (h.base_offset < p->log_end) {  // the source's log starts inside this batch: fill up to where it begins
-            partition_halt(p, p->log_end, "diverged: the destination ends inside the source's batch %lld..%lld",
-                           (long long)h.base_offset, (long long)batch_last_offset(&h));
-            return 0;
-        }
-        if (refuse(p, &h) || too_early(p, &h)) return 0;
+        if (refuse(p, &h) || too_early(p, &h)) break;
         kept += queue_batch(p, &h, (uint8_t *)rest.at, a->frame);
         if (p->alone) break;
     }
     return p->state == PARTITION_COPY ? kept : 0;
-}
-
-static void withhold(struct partition *p) {
-    p->withheld = true;
-    fetch_session_remove(&p->fetch);
 }
 
 static void fetch_error(struct partition *p, int16_t code) {
@@ -251,11 +266,10 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
     if (begins <= p->log_end) {
         copy_begin(p);
     } else if (p->log_end > 0 && !p->only_filler) {
-        partition_halt(
-            p, p->log_end,
-            "lost range: offsets %lld..%lld are gone from the source (retention or DeleteRecords) before they "
-            "were mirrored: %lld records",
-            (long long)p->log_end, (long long)begins - 1, (long long)(begins - p->log_end));
+        stop_before(p, p->log_end,
+                    "lost range: offsets %lld..%lld are gone from the source (retention or DeleteRecords) before they "
+                    "were mirrored: %lld records",
+                    (long long)p->log_end, (long long)begins - 1, (long long)(begins - p->log_end));
     } else {
         p->fill_to = begins;
         partition_event(p, EVENT_SOURCE_STARTS_LATER, NULL);
@@ -315,8 +329,8 @@ static void landed(struct partition *p, const struct append *a) {
     } else if (p->alone) {
         p->alone = false;
         partition_event(p, EVENT_FIRST_APPENDED, NULL);
-    } else if (p->withheld && p->bytes_in_flight <= PARTITION_IN_FLIGHT_MAX / 2) {
-        p->withheld = false;
+    } else if (p->withheld && p->bytes_in_flight <= (p->finish_first ? 0 : PARTITION_IN_FLIGHT_MAX / 2)) {
+        p->withheld = p->finish_first = false;
         fetch_session_add(flow_fetch_session(f, p), &p->fetch);
     }
 }

@@ -72,7 +72,7 @@ static void drop_all(struct partition *p) {
     fetch_session_remove(&p->fetch);
     appender_detach(&p->append);
     copy_release(p);
-    p->withheld = false;
+    p->withheld = p->finish_first = false;
     p->caught_up = false;
 }
 

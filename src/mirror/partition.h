@@ -79,7 +79,8 @@ struct partition {
 
     // COPY and GAP.
     int64_t bytes_in_flight;    // counted in the budget
-    bool withheld;              // too much in flight: not in its session
+    bool withheld;              // not in its session: too much is in flight, or
+    bool finish_first;          // what precedes a batch that cannot be copied is
     int64_t fill_to;
     int32_t fill_count;         // of the next filler batch
     int64_t log_start_wanted;   // the destination's log start is to be raised to this, or -1
