@@ -240,7 +240,7 @@ static void on_reply(void *context, const struct error *error, const void *respo
 TEST(a_broker_may_move_while_connections_to_its_old_place_are_open) {
     begin(2);
     struct broker_link l;
-    struct counted_task waiting = task();
+    struct counted_task waiting = task(), other = task();
     lost = 0;
     broker_link_init(&l, &c, 1);
     l.on_ready = on_link_ready;
@@ -252,10 +252,17 @@ TEST(a_broker_may_move_while_connections_to_its_old_place_are_open) {
     message_defaults(&metadata_request_message, &request);
     struct connection_call call = {.api_key = API_METADATA, .version_max = INT16_MAX, .request = &request,
                                    .reply = on_reply, .timeout_us = 5 * SECOND};
-    s.moved_host = "elsewhere-1";
+    cluster_submit(&c, 2, &other.task);  // metadata come from there
+    scripted_run(&s, MS);
+    s.unreachable = true;
     cluster_submit(&c, 1, &waiting.task);
+    scripted_run(&s, MS);
+    s.moved_host = "elsewhere-1";
     refresh();
-    EXPECT_INT(waiting.ready, 1);  // whoever waited for the old place is not forgotten
+    EXPECT_INT(c.refreshes, 2);
+    s.unreachable = false;
+    scripted_run(&s, 11 * SECOND);
+    EXPECT_INT(waiting.ready + waiting.failed, 1);  // whoever waited for the old place is not forgotten
     EXPECT_TEXT(cluster_broker(&c, 1)->host, "elsewhere-1");
     s.silent = true;
     struct error e = connection_call(&l.connection, &call);

@@ -225,7 +225,9 @@ TEST(an_acknowledged_tail_that_is_lost_is_copied_again) {
         at += (size_t)h.size;
     to->end = batch_last_offset(&h) + 1;
     world_change_leader(w, &w->destination, 0);
-    world_run(w, 2 * SECOND);  // and nothing new to send
+    world_run(w, 300 * MS);  // and nothing new to send
+    EXPECT_INT(resyncs(), 1);
+    world_run(w, SECOND);
     EXPECT(equal());
     end();
 }
@@ -512,13 +514,52 @@ TEST(past_the_fence_nothing_is_appended) {
     end();
 }
 
+// Suspended with requests that are not written yet, and woken up when the slices may be somebody else's.
+TEST(who_sleeps_past_the_fence_writes_nothing_on_waking_up) {
+    begin_copied(1);
+    w->s.stalled = true;
+    world_write(w, 0, 5);
+    world_run(w, 10 * MS);
+    int appended = w->appended, channel = -1;
+    for (int i = 0; i < w->s.channels_count; i++) {
+        const struct connection *c = w->s.channels[i].connection;
+        if (c && c->fence_us && connection_has_output(c)) channel = i;
+    }
+    EXPECT(channel >= 0);
+    w->s.env.now_us += 60 * SECOND;
+    w->s.stalled = false;
+    world_run(w, 0);
+    EXPECT_INT(w->appended, appended);
+    EXPECT_INT(state(), PARTITION_IDLE);
+    EXPECT(!w->s.channels[channel].connection && w->s.channels[channel].aborted);  // what it held can never be sent
+    world_run(w, 30 * SECOND);
+    EXPECT(equal());
+    EXPECT_INT(w->refused, 0);
+    end();
+}
+
+static void write_old(int batches) {
+    for (int i = 0; i < batches; i++)
+        model_write(from, &(struct model_batch){.count = 3, .timestamp = w->s.env.wall_ms - 86400000});
+}
+
 TEST(a_backlog_older_than_the_producers_memory_is_waited_for) {
     begin(1);
-    for (int i = 0; i < 5; i++)
-        model_write(from, &(struct model_batch){.count = 3, .timestamp = w->s.env.wall_ms - 86400000});
+    write_old(5);
     world_start(w);
     EXPECT_INT(to->end, 0);  // what an earlier owner sent may still be under way
     world_run(w, 12 * SECOND);
+    EXPECT(equal());
+    write_old(5);
+    w->s.serve[API_PRODUCE] = NULL;
+    world_run(w, 10 * MS);
+    scripted_cut_node(&w->s, 1);  // and so may what our own lost connection sent
+    w->s.serve[API_PRODUCE] = world_produce;
+    int64_t before = to->end;
+    world_run(w, 9 * SECOND);
+    EXPECT_INT(to->end, before);
+    EXPECT_INT(state(), PARTITION_RESYNC);
+    world_run(w, 3 * SECOND);
     EXPECT(equal());
     end();
 }
@@ -551,6 +592,7 @@ int main(void) {
     RUN(filling_goes_on_after_it_was_cut_off);
     RUN(a_slice_may_go_while_its_partition_is_filled);
     RUN(past_the_fence_nothing_is_appended);
+    RUN(who_sleeps_past_the_fence_writes_nothing_on_waking_up);
     RUN(a_backlog_older_than_the_producers_memory_is_waited_for);
     return test_result();
 }

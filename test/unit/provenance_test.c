@@ -35,6 +35,7 @@ TEST(no_brokers_id_is_taken_for_ours) {
     int64_t id = provenance_producer_id(east, west);
     for (int bit = 48; bit < 63; bit++) EXPECT(!provenance_is_ours(id ^ (int64_t)1 << bit));
     EXPECT(!provenance_is_ours(id | INT64_MIN));
+    EXPECT(!provenance_came_from(id & 0xffffffffffff, east));  // the hash alone is no proof
 }
 
 int main(void) {

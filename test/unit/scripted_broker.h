@@ -67,6 +67,7 @@ struct scripted {
     bool (*idle)(struct scripted *s);     // may be NULL; called when nothing moves any more; true: something was done
     bool unreachable;                     // connections stay half open
     bool silent;                          // nothing arrives at the brokers any more
+    bool stalled;                         // nothing is written by the client
     size_t write_max, read_max;           // bytes at once; 0 = all
     uint64_t bytes_written;
     struct buffer log;
@@ -225,7 +226,7 @@ static inline bool scripted_move(struct scripted *s, struct scripted_channel *ch
         connection_opened(ch->connection);
         return true;
     }
-    if (scripted_write(s, ch)) return true;
+    if (!s->stalled && scripted_write(s, ch)) return true;
     if (!s->silent && scripted_serve(s, ch)) return true;
     return scripted_read(s, ch);
 }
