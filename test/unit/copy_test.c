@@ -1,0 +1,181 @@
+// Copying as such: how much is under way at once, what is written anew, and which batches nobody can copy.
+#include "unit/test.h"
+
+#include "unit/flow_world.h"
+
+static struct world *w;
+static struct model_log *from, *to;
+
+static void begin_copied(void) {
+    w = world_new(2);
+    from = &w->source.logs[0];
+    to = &w->destination.logs[0];
+    to->message_bytes_max = 20 * MiB;
+    world_write(w, 0, 3);
+    world_write(w, 1, 3);
+    world_start(w);
+    assert(to->end == from->end);
+}
+
+static void end(void) {
+    world_kill(w);
+    EXPECT_INT(w->budget.used, 0);
+    world_free(w);
+}
+
+static bool equal(void) {
+    return model_difference(from, to) < 0 && model_difference(&w->source.logs[1], &w->destination.logs[1]) < 0;
+}
+
+static void write_large(int32_t size, int count) {
+    for (int i = 0; i < count; i++)
+        model_write(from, &(struct model_batch){.count = 50, .timestamp = w->s.env.wall_ms, .size = size});
+}
+
+TEST(what_is_not_acknowledged_is_not_fetched) {
+    begin_copied();
+    write_large(300 * KiB, 60);
+    w->s.serve[API_PRODUCE] = NULL;
+    world_run(w, 5 * SECOND);
+    struct partition *p = world_partition(w, 0);
+    EXPECT(p->bytes_in_flight > PARTITION_IN_FLIGHT_MAX && p->bytes_in_flight <= PARTITION_IN_FLIGHT_MAX + 2 * MiB);
+    EXPECT(!p->fetch.session);
+    EXPECT(scripted_unanswered(&w->s, API_PRODUCE) <= APPENDER_DEPTH_MAX);
+    world_write(w, 1, 3);  // the other one goes on being fetched
+    world_run(w, SECOND);
+    EXPECT_INT(world_partition(w, 1)->log_end, w->source.logs[1].end);
+    struct scripted_request *r;
+    while ((r = scripted_next(&w->s, API_PRODUCE))) {
+        world_produce(&w->s, r);
+        world_run(w, MS);
+    }
+    w->s.serve[API_PRODUCE] = world_produce;
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    EXPECT(w->budget.used_peak <= w->budget.limit);
+    EXPECT_INT(w->refused, 0);
+    end();
+}
+
+TEST(a_batch_larger_than_what_may_be_under_way_gets_through) {
+    begin_copied();
+    write_large(6 * MiB, 2);
+    write_large(1000, 5);
+    write_large(16 * MiB, 1);
+    world_write(w, 1, 20);
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    EXPECT(w->budget.used_peak > 16 * MiB && w->budget.used_peak <= w->budget.limit);
+    end();
+}
+
+TEST(a_small_budget_slows_down_and_does_not_stop) {
+    begin_copied();
+    w->budget.limit = 4 * MiB;
+    w->budget.used_peak = 0;
+    write_large(700 * KiB, 30);
+    world_write(w, 1, 30);
+    world_run(w, 10 * SECOND);
+    EXPECT(equal());
+    EXPECT(w->budget.used_peak <= w->budget.limit);
+    end();
+}
+
+// A filler is a batch of true records: with LogAppendTime, as a source topic may have it.
+static void write_with_append_time(int32_t count, int64_t records_time, int64_t append_time) {
+    struct batch_stamp nobody = {-1, -1, 0};
+    size_t size = batch_filler_bound(count);
+    uint8_t *at = memory_alloc(size);
+    size = batch_filler_write(count, records_time, &nobody, at, size);
+    struct batch_header h;
+    batch_look((struct bytes){at, size}, &h);
+    h.attributes |= BATCH_ATTRIBUTE_LOG_APPEND_TIME;
+    h.max_timestamp = append_time;
+    h.base_sequence = -1;
+    batch_header_write(at, &h, (int32_t)size);
+    model_put(from, (struct bytes){at, size});
+    memory_free(at);
+}
+
+TEST(append_times_are_written_into_the_records) {
+    begin_copied();
+    int64_t at = to->end, now_ms = w->s.env.wall_ms;
+    write_with_append_time(100, now_ms - 5000, now_ms);
+    world_run(w, SECOND);
+    struct batch_header h;
+    size_t place = 0;
+    EXPECT(model_find(to, at, &place, &h));
+    EXPECT_INT(h.base_offset, at);
+    EXPECT_INT(h.count, 100);
+    EXPECT_INT(h.attributes, CODEC_ZSTD);
+    EXPECT_INT(h.base_timestamp, now_ms);
+    EXPECT_INT(h.max_timestamp, now_ms);
+    EXPECT(batch_crc_is_right((struct bytes){to->bytes.at + place, (size_t)h.size}));
+    world_kill(w);
+    world_write(w, 0, 3);
+    world_start(w);  // the splice check does not mind
+    EXPECT_INT(to->end, from->end);
+    end();
+}
+
+TEST(a_batch_that_cannot_be_read_halts_only_where_it_must_be_read) {
+    begin_copied();
+    int64_t at = to->end;
+    model_write(from, &(struct model_batch){.count = 3, .timestamp = w->s.env.wall_ms, .attributes = CODEC_LZ4});
+    world_run(w, SECOND);
+    EXPECT(equal());  // nobody looks into it
+    at = to->end;
+    model_write(from, &(struct model_batch){.count = 3, .timestamp = w->s.env.wall_ms,
+                                            .attributes = CODEC_LZ4 | BATCH_ATTRIBUTE_LOG_APPEND_TIME});
+    world_run(w, SECOND);
+    EXPECT_INT(world_partition(w, 0)->state, PARTITION_HALTED);
+    EXPECT(strstr(world_partition(w, 0)->halt_reason, "cannot be read"));
+    EXPECT_INT(world_partition(w, 0)->halt_offset, at);
+    world_write(w, 1, 3);  // one bad partition never stops another
+    world_run(w, SECOND);
+    EXPECT_INT(w->destination.logs[1].end, w->source.logs[1].end);
+    end();
+}
+
+TEST(a_log_end_inside_a_batch_of_the_source_halts) {
+    begin_copied();
+    world_kill(w);
+    int64_t at = to->end;
+    model_truncate(from, 0);
+    from->bytes.size = 0;
+    model_write(from, &(struct model_batch){.count = (int32_t)at + 5, .timestamp = w->s.env.wall_ms});
+    model_truncate(to, 0);
+    model_write(to, &(struct model_batch){.count = (int32_t)at, .timestamp = w->s.env.wall_ms,
+                                          .producer_id = provenance_producer_id(w->source.id, w->destination.id)});
+    world_start(w);
+    EXPECT_INT(world_partition(w, 0)->state, PARTITION_HALTED);
+    EXPECT(strstr(world_partition(w, 0)->halt_reason, "diverged"));
+    end();
+}
+
+TEST(refusals_that_no_retry_mends_halt) {
+    static const int16_t codes[] = {KAFKA_INVALID_TIMESTAMP, KAFKA_INVALID_RECORD, KAFKA_POLICY_VIOLATION,
+                                    KAFKA_UNSUPPORTED_COMPRESSION_TYPE, KAFKA_RECORD_LIST_TOO_LARGE};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        begin_copied();
+        int64_t at = to->end;
+        w->answer_with = codes[i];
+        world_write(w, 0, 1);
+        world_run(w, 5 * SECOND);
+        EXPECT_INT(world_partition(w, 0)->state, PARTITION_HALTED);
+        EXPECT_INT(world_partition(w, 0)->halt_offset, at);
+        EXPECT_INT(w->refused, 1);
+        end();
+    }
+}
+
+int main(void) {
+    RUN(what_is_not_acknowledged_is_not_fetched);
+    RUN(a_batch_larger_than_what_may_be_under_way_gets_through);
+    RUN(a_small_budget_slows_down_and_does_not_stop);
+    RUN(append_times_are_written_into_the_records);
+    RUN(a_batch_that_cannot_be_read_halts_only_where_it_must_be_read);
+    RUN(a_log_end_inside_a_batch_of_the_source_halts);
+    RUN(refusals_that_no_retry_mends_halt);
+    return test_result();
+}
