@@ -27,6 +27,7 @@
 #define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch
 #define APPENDER_DEPTH_MAX 8                 // Produce requests without an answer, of one connection
 #define FETCH_SESSIONS_MAX 64                // of one source broker
+#define FETCH_SHORT_WAIT_MS 20               // long poll of a session that a partition has just left: it may come back
 #define CONNECTION_OPEN_US_MAX 10000000      // to connect and to learn the API versions
 
 // names, patterns and settings

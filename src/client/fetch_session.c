@@ -70,6 +70,7 @@ void fetch_session_remove(struct fetch_partition *p) {
     list_remove(&p->link);
     if (link_linked(&p->changed)) list_remove(&p->changed);
     s->partitions_count--;
+    s->left_at_us = s->env->now_us;
     if (!p->known) return;
     struct forgotten *f = NEW(struct forgotten);
     f->topic = memory_copy_string(p->name.topic);
@@ -147,12 +148,19 @@ static void mark_sent(struct fetch_session *s) {
     while ((k = list_take_first(&s->forgotten))) forgotten_free(CONTAINER_OF(k, struct forgotten, link));
 }
 
+// Who left because too much was under way comes back within milliseconds, and should not wait for the long poll of the
+// idle ones.
+static int32_t wait_ms(const struct fetch_session *s) {
+    bool left_lately = s->left_at_us > 0 && s->env->now_us - s->left_at_us < s->wait_ms_max * 1000LL;
+    return left_lately && s->wait_ms_max > FETCH_SHORT_WAIT_MS ? FETCH_SHORT_WAIT_MS : s->wait_ms_max;
+}
+
 static void on_response(void *context, const struct error *error, const void *response, struct frame *frame);
 
 static struct error send_fetch(struct fetch_session *s) {
     struct request_parts r = {0};
     message_defaults(&fetch_request_message, &r.request);
-    r.request.max_wait_ms = s->wait_ms_max;
+    r.request.max_wait_ms = wait_ms(s);
     r.request.min_bytes = 1;
     r.request.max_bytes = s->bytes_max;
     r.request.isolation_level = 1;  // read_committed: undecided data never crosses

@@ -44,6 +44,7 @@ struct fetch_session {
     bool fetching, admitted_oversized;
     int64_t reserved, oversized;
     int32_t active;  // partitions that had records in the last response
+    int64_t left_at_us;  // when a partition was last removed
     struct timer next;
 
     // Called for each partition that has records or an error, and for each whose high watermark moved. The callee may

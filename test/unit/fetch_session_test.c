@@ -245,6 +245,21 @@ TEST(an_answer_from_before_it_came_back_is_not_its_own) {
     end();
 }
 
+TEST(who_left_may_come_back_soon_without_a_long_poll_in_between) {
+    begin_with(2);
+    EXPECT_INT(asked()->max_wait_ms, 500);
+    seen.remove = &partitions[0];
+    reply(&(struct reply){.session_id = 77, .with_records = 1});
+    EXPECT_INT(asked()->max_wait_ms, FETCH_SHORT_WAIT_MS);
+    scripted_run(&s, 400 * MS);
+    reply(&(struct reply){.session_id = ID_SAME});
+    EXPECT_INT(asked()->max_wait_ms, FETCH_SHORT_WAIT_MS);
+    scripted_run(&s, 100 * MS);
+    reply(&(struct reply){.session_id = ID_SAME});
+    EXPECT_INT(asked()->max_wait_ms, 500);
+    end();
+}
+
 TEST(partitions_may_be_removed_inside_an_answer) {
     for (int which = 0; which < 3; which++) {
         begin_with(3);
@@ -445,6 +460,7 @@ int main(void) {
     RUN(removed_partitions_are_forgotten_and_their_answers_ignored);
     RUN(who_comes_back_is_not_forgotten);
     RUN(an_answer_from_before_it_came_back_is_not_its_own);
+    RUN(who_left_may_come_back_soon_without_a_long_poll_in_between);
     RUN(partitions_may_be_removed_inside_an_answer);
     RUN(session_errors_start_over);
     RUN(any_other_error_costs_the_connection);
