@@ -162,7 +162,8 @@ static struct runs runs_new(struct lane *l, size_t count) {
     size_t n = 0;
     for (struct link *k = list_first(&l->asked); k; k = list_next(&l->asked, k), n++) {
         r.asked[n] = CONTAINER_OF(k, struct leader_query, link);
-        if (n == 0 || strcmp(r.asked[n - 1]->partition.topic, r.asked[n]->partition.topic) != 0) r.first[r.topics++] = n;
+        bool same = n > 0 && strcmp(r.asked[n - 1]->partition.topic, r.asked[n]->partition.topic) == 0;
+        if (!same) r.first[r.topics++] = n;
     }
     assert(n == count);
     r.first[r.topics] = count;
