@@ -111,7 +111,7 @@ static const char *request_story(int nth) {
     return text;
 }
 
-// Answers the oldest request: each batch landed where its bytes say, in reverse order if wanted; `code` for one of them.
+// Answers the oldest request: each batch landed where its bytes say, in reverse order if wanted; `code` for one.
 struct reply {
     bool reversed;
     int32_t leave_out, refuse;  // partition, -1 = none

@@ -321,7 +321,7 @@ TEST(requests_without_an_answer_have_a_limit) {
     end();
 }
 
-// Responses larger than the hint ---------------------------------------------------------------------------------------
+// Responses larger than the hint -------------------------------------------------------------------------------------
 
 static struct {
     bool yes;
@@ -427,7 +427,7 @@ TEST(a_small_response_does_not_pin_a_large_frame) {
     end();
 }
 
-// Output ---------------------------------------------------------------------------------------------------------------
+// Output -------------------------------------------------------------------------------------------------------------
 
 static void produce(struct frame *payload, size_t size) {
     struct produce_request request;

@@ -66,7 +66,7 @@ static inline struct model_log *world_log(struct world *w, struct scripted_reque
 // Arrays of an answer live as long as its request.
 #define WORLD_ARRAY(request, count, type) ((type *)arena_alloc(&(request)->arena, (size_t)(count) * sizeof(type)))
 
-// Metadata, settings ----------------------------------------------------------------------------------------------------
+// Metadata, settings -------------------------------------------------------------------------------------------------
 
 static inline void world_metadata(struct scripted *s, struct scripted_request *r) {
     struct world *w = s->context;
@@ -131,7 +131,7 @@ static inline void world_describe_configs(struct scripted *s, struct scripted_re
     scripted_answer(s, r, &d);
 }
 
-// Fetch -----------------------------------------------------------------------------------------------------------------
+// Fetch --------------------------------------------------------------------------------------------------------------
 
 static inline bool world_fetch_one(struct world *w, struct scripted_request *r, int32_t index, struct model_session *ss,
                                    struct fetch_response_partition *p) {
@@ -240,7 +240,7 @@ static inline void world_on_poll(struct timer *t, int64_t now_us) {
     (void)t, (void)now_us;  // the run looks at what is parked
 }
 
-// Questions to leaders --------------------------------------------------------------------------------------------------
+// Questions to leaders -----------------------------------------------------------------------------------------------
 
 static inline void world_list_offsets(struct scripted *s, struct scripted_request *r) {
     struct world *w = s->context;
@@ -348,7 +348,7 @@ static inline void world_describe_producers(struct scripted *s, struct scripted_
     scripted_answer(s, r, &d);
 }
 
-// Produce ---------------------------------------------------------------------------------------------------------------
+// Produce ------------------------------------------------------------------------------------------------------------
 
 static inline void world_produce_one(struct world *w, struct scripted_request *r,
                                      const struct produce_request_partition *q, struct produce_response_partition *p) {
@@ -393,7 +393,7 @@ static inline void world_produce(struct scripted *s, struct scripted_request *r)
     scripted_answer(s, r, &a);
 }
 
-// The coordinator -------------------------------------------------------------------------------------------------------
+// The coordinator ----------------------------------------------------------------------------------------------------
 
 static inline void world_set_coordinator_timer(struct world *w) {
     int64_t next_us = coordinator_next(&w->coordinator);
@@ -424,7 +424,7 @@ static inline void world_group_answer(void *context, const struct waiting *to, c
             scripted_answer(&w->s, r, response);
 }
 
-// Life ------------------------------------------------------------------------------------------------------------------
+// Life ---------------------------------------------------------------------------------------------------------------
 
 static inline void world_run(struct world *w, int64_t us) {
     scripted_run(&w->s, us);
@@ -531,7 +531,7 @@ static inline void world_free(struct world *w) {
     memory_free(w);
 }
 
-// What tests say most -----------------------------------------------------------------------------------------------------
+// What tests say most ------------------------------------------------------------------------------------------------
 
 static inline struct partition *world_partition(struct world *w, int32_t index) {
     for (size_t i = 0; w->flow && i < w->flow->partitions_count; i++)

@@ -1,5 +1,5 @@
-// A model of a partition's log on its leader, for tests: batches with offsets, high watermark, log start, and the states
-// of producers with the rules by which a broker takes or refuses a batch (ProducerStateManager, ProducerAppendInfo).
+// A model of a partition's log on its leader, for tests: batches with offsets, high watermark, log start, and the
+// states of producers with the rules by which a broker takes or refuses a batch (ProducerAppendInfo).
 #pragma once
 #include "base/limits.h"
 #include "base/buffer.h"
@@ -153,7 +153,7 @@ static inline void model_delete_below(struct model_log *l, int64_t offset) {
     l->bytes.size -= at;
 }
 
-// Batches to write ----------------------------------------------------------------------------------------------------
+// Batches to write ---------------------------------------------------------------------------------------------------
 
 struct model_batch {
     int32_t count, delta;  // last offset delta, 0 = dense

@@ -49,7 +49,7 @@ static int64_t resyncs(void) {
         EXPECT_INT(world_partition(w, 0)->halt_offset, offset);                                                        \
     } while (0)
 
-// Copying ----------------------------------------------------------------------------------------------------------------
+// Copying ------------------------------------------------------------------------------------------------------------
 
 TEST(a_log_is_copied_and_followed) {
     begin(WORLD_PARTITIONS_MAX);
@@ -134,7 +134,7 @@ TEST(stopping_waits_for_what_is_under_way) {
     end();
 }
 
-// Surprises ----------------------------------------------------------------------------------------------------------------
+// Surprises ----------------------------------------------------------------------------------------------------------
 
 TEST(refusals_that_pass_cost_a_look_at_the_log) {
     static const int16_t codes[] = {KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER, KAFKA_INVALID_PRODUCER_EPOCH,
@@ -286,7 +286,7 @@ TEST(a_broker_that_forgot_the_producer_is_reminded) {
     end();
 }
 
-// Halts --------------------------------------------------------------------------------------------------------------------
+// Halts --------------------------------------------------------------------------------------------------------------
 
 TEST(what_cannot_be_copied_halts_where_it_stands) {
     static const struct {
@@ -392,7 +392,7 @@ TEST(a_source_that_lost_its_tail_halts) {
     end();
 }
 
-// Log start ----------------------------------------------------------------------------------------------------------------
+// Log start ----------------------------------------------------------------------------------------------------------
 
 static void write_above(int64_t start) {
     from->start = from->end = start;
@@ -491,7 +491,7 @@ TEST(a_slice_may_go_while_its_partition_is_filled) {
     end();
 }
 
-// Ownership ------------------------------------------------------------------------------------------------------------------
+// Ownership ----------------------------------------------------------------------------------------------------------
 
 TEST(past_the_fence_nothing_is_appended) {
     begin_copied(2);
@@ -526,7 +526,7 @@ TEST(who_sleeps_past_the_fence_writes_nothing_on_waking_up) {
         if (c && c->fence_us && connection_has_output(c)) channel = i;
     }
     EXPECT(channel >= 0);
-    w->s.env.now_us += 60 * SECOND;
+    w->s.env.now_us += 12 * SECOND;
     w->s.stalled = false;
     world_run(w, 0);
     EXPECT_INT(w->appended, appended);

@@ -80,7 +80,8 @@ static void describe(struct scripted *script, struct scripted_request *r) {
     message_defaults(&describe_producers_response_message, &d);
     assert(q->topics_count == 1);
     t = (struct describe_producers_response_topic){q->topics[0].name, p, q->topics[0].partition_indexes_count};
-    for (int32_t i = 0; i < t.partitions_count; i++) describe_one(&p[i], producers[i], q->topics[0].partition_indexes[i]);
+    for (int32_t i = 0; i < t.partitions_count; i++)
+        describe_one(&p[i], producers[i], q->topics[0].partition_indexes[i]);
     d.topics = &t;
     d.topics_count = 1;
     scripted_answer(script, r, &d);

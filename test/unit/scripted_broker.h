@@ -81,7 +81,7 @@ struct scripted {
     struct cluster_address bootstrap;
 };
 
-// Transport -----------------------------------------------------------------------------------------------------------
+// Transport ----------------------------------------------------------------------------------------------------------
 
 static inline void scripted_open(void *driver, struct connection *c, const struct transport_options *options) {
     struct scripted *s = driver;
@@ -112,7 +112,7 @@ static inline void scripted_wake(void *driver, struct connection *c) {
     (void)driver, (void)c;
 }
 
-// Requests and answers ------------------------------------------------------------------------------------------------
+// Requests and answers -----------------------------------------------------------------------------------------------
 
 static inline void scripted_answer(struct scripted *s, struct scripted_request *r, const void *response) {
     size_t cuts = 0;
@@ -178,7 +178,7 @@ static inline int scripted_unanswered(struct scripted *s, int16_t api_key) {
     return count;
 }
 
-// Time ----------------------------------------------------------------------------------------------------------------
+// Time ---------------------------------------------------------------------------------------------------------------
 
 static inline bool scripted_write(struct scripted *s, struct scripted_channel *ch) {
     struct bytes ranges[8];
@@ -272,7 +272,7 @@ static inline int scripted_open_channels(const struct scripted *s) {
     return count;
 }
 
-// Life ----------------------------------------------------------------------------------------------------------------
+// Life ---------------------------------------------------------------------------------------------------------------
 
 static inline void scripted_log(void *context, enum log_level level, const char *line, size_t size) {
     struct scripted *s = context;
@@ -320,7 +320,7 @@ static inline void scripted_free(struct scripted *s) {
     buffer_free(&s->log);
 }
 
-// A cluster of such brokers -------------------------------------------------------------------------------------------
+// A cluster of such brokers ------------------------------------------------------------------------------------------
 
 static inline struct scripted_topic *scripted_topic(struct scripted *s, const char *name, int32_t partitions) {
     assert(s->topics_count < SCRIPTED_TOPICS_MAX && partitions <= SCRIPTED_PARTITIONS_MAX);
