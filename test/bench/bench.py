@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -121,9 +122,19 @@ class Bench:
         return {"contender": name, "topic": data.topic, **figures}
 
     def all(self):
-        """Everybody in turn, each round in another order; what fails is told and left out."""
-        for data in self.data:
-            self.run("floor", data)  # brokers compile while they work: the first runs would pay for it
+        """Everybody in turn, each round in another order; what fails is told and left out.
+
+        Interrupted, it leaves it at the runs there are.
+        """
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            for data in self.data:
+                self.run("floor", data)  # brokers compile while they work: the first runs would pay for it
+            self._rounds()
+        except KeyboardInterrupt:
+            print(f"interrupted after {len(self.runs)} runs", flush=True)
+
+    def _rounds(self):
         for repetition in range(self.arguments.repeat):
             names = self.arguments.contenders
             turn = repetition % len(names)

@@ -36,7 +36,6 @@ def environment(command, congestion, arguments):
         "java": _first_line("java", "-version"),
         "kafka": f"4.3.1 (brokers and MirrorMaker 2), source 1 broker, destination {arguments.brokers}",
         "network": f"loopback, {congestion}",
-        "repetitions": arguments.repeat,
     }
 
 
@@ -87,7 +86,8 @@ COLUMNS = (
     ("", lambda s: s["contender"]),
     ("records/s", lambda s: f"{s['records_per_s']:,.0f}"),
     ("MB/s", lambda s: f"{s['records_per_s'] / 1000:.1f}"),
-    ("spread", lambda s: f"{s['spread']:.0%}"),
+    ("runs", lambda s: str(s["runs"])),
+    ("spread", lambda s: f"{s['spread']:.0%}" if s["runs"] > 1 else ""),
     ("of floor", lambda s: f"{s['speed_to_floor']:.2f}" if "speed_to_floor" in s else ""),
     ("of MM2", lambda s: f"{s['speed_to_mm2']:.1f}" if "speed_to_mm2" in s else ""),
     ("CPU-s/GB", lambda s: f"{s['contender_cpu_s_per_gb']:.2f}"),
