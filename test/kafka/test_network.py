@@ -67,6 +67,24 @@ class NetworkTest(scenario.Scenario):
         self.wait_progress()
         self.end()
 
+    def caught_up_to(self, ends):
+        offsets = self.destination.offsets(self.orders)
+        return all(offsets[p] >= end for p, end in ends.items())
+
+    def test_an_instance_cut_off_from_the_destination_and_its_heir(self):
+        self.proxied(topic_partitions=8)
+        self.start_mirror()  # the same flow, on the direct way
+        for _ in range(scenario.depth(1, 20)):
+            for proxy in self.proxies(self.destination):
+                proxy.freeze()
+            time.sleep(scenario.SESSION_TIMEOUT_S + 1)
+            ends = self.source.offsets(self.orders)
+            net.wait_until(lambda: self.caught_up_to(ends), 30, "the heir to take over every partition")
+            for proxy in self.proxies(self.destination):
+                proxy.mend()  # what was held back arrives now
+            time.sleep(1)
+        self.end()
+
     def test_one_frozen_broker_stops_no_other(self):
         self.proxied(topic_partitions=9)
         node = self.destination.nodes[self.destination.leader(self.orders, 0)]
