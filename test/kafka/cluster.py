@@ -1,5 +1,6 @@
 """Real Kafka clusters on this machine: KRaft, broker and controller in one process, started in seconds."""
 
+import functools
 import os
 import shutil
 import signal
@@ -147,6 +148,12 @@ class Cluster:
 
     def leader(self, topic, partition):
         return self.metadata(topic)[topic][partition][0]
+
+    def coordinator(self, group):
+        """The broker that coordinates `group`: the leader of its partition of __consumer_offsets (GroupCoordinator)."""
+        hashed = functools.reduce(lambda h, c: (31 * h + ord(c)) & 0xFFFFFFFF, group, 0)  # String.hashCode()
+        partitions = self.metadata("__consumer_offsets")["__consumer_offsets"]
+        return partitions[(hashed if hashed < 1 << 31 else (1 << 32) - hashed) % len(partitions)][0]
 
     def offsets(self, topic, timestamp=protocol.LATEST):
         """{partition: offset} of the partitions that have a leader: high watermarks, or log starts with EARLIEST."""

@@ -49,6 +49,7 @@ class Mirror:
         self.file = os.path.join(self.home, "mirror.properties")
         self.settings = {"topics": topics, **(settings or {})}
         self.aliases = aliases
+        self.group = f"odraz.{aliases[0]}->{aliases[1]}"
         self.bootstraps = [getattr(cluster, "bootstrap", cluster) for cluster in (source, destination)]
         self.configure()
         self.program = PROGRAM
