@@ -40,23 +40,25 @@ static void start_over(struct fetch_session *s) {
     }
 }
 
-// The broker forgets after it adds (FetchSession.update()): what is in both lists of a request would be gone.
-static void remember(struct fetch_session *s, const struct topic_partition *name) {
+// True: the broker still has it. It forgets after it adds (FetchSession.update()): what is in both lists of a request
+// would be gone.
+static bool remember(struct fetch_session *s, const struct topic_partition *name) {
     for (struct link *k = list_first(&s->forgotten); k; k = list_next(&s->forgotten, k)) {
         struct forgotten *f = CONTAINER_OF(k, struct forgotten, link);
         if (f->index != name->index || !uuid_equal(&f->topic_id, &name->topic_id) || strcmp(f->topic, name->topic) != 0)
             continue;
         list_remove(k);
         forgotten_free(f);
-        return;
+        return true;
     }
+    return false;
 }
 
 void fetch_session_add(struct fetch_session *s, struct fetch_partition *p) {
     assert(!p->session);
-    remember(s, &p->name);
     p->session = s;
-    p->known = false;
+    p->known = remember(s, &p->name);
+    p->unasked = true;
     list_append(&s->partitions, &p->link);
     list_append(&s->changed, &p->changed);
     s->partitions_count++;
@@ -144,7 +146,11 @@ static void add_forgotten(struct fetch_session *s, struct request_parts *r) {
 
 static void mark_sent(struct fetch_session *s) {
     struct link *k;
-    while ((k = list_take_first(&s->changed))) CONTAINER_OF(k, struct fetch_partition, changed)->known = true;
+    while ((k = list_take_first(&s->changed))) {
+        struct fetch_partition *p = CONTAINER_OF(k, struct fetch_partition, changed);
+        p->known = true;
+        p->unasked = false;
+    }
     while ((k = list_take_first(&s->forgotten))) forgotten_free(CONTAINER_OF(k, struct forgotten, link));
 }
 
@@ -270,7 +276,7 @@ static void take_topics(struct fetch_session *s, const struct fetch_response *r,
         for (int32_t k = 0; k < r->responses[i].partitions_count; k++) {
             const struct fetch_response_partition *rp = &r->responses[i].partitions[k];
             struct fetch_partition *p = find(s, &hint, &r->responses[i], rp->partition_index);
-            if (!p || !p->known) continue;  // removed while the fetch was under way, perhaps added again
+            if (!p || p->unasked) continue;  // removed while the fetch was under way, perhaps added again
             struct link *after = list_next(&s->partitions, &p->link);
             if (rp->records.size > 0) active++;
             kept += take_partition(s, p, rp, frame);

@@ -22,6 +22,7 @@ struct fetch_partition {
     struct link link;               // in session->partitions
     struct link changed;            // in session->changed: the broker has to be told
     bool known;                     // the broker has it in its session
+    bool unasked;                   // since it was added: what is answered is not for it
 };
 
 struct fetch_answer {

@@ -220,6 +220,17 @@ TEST(who_comes_back_is_not_forgotten) {
     EXPECT_INT(forgotten_mask(), 0);
     EXPECT_INT(asked_mask(), 2);
     EXPECT_INT(asked_of(1)->fetch_offset, 55);
+    for (int i = 0; i < 2; i++) {  // back, and gone again before anything was sent
+        fetch_session_remove(&partitions[1]);
+        fetch_session_add(&f, &partitions[1]);
+    }
+    fetch_session_remove(&partitions[1]);
+    reply(&(struct reply){.session_id = ID_SAME});
+    EXPECT_INT(forgotten_mask(), 2);
+    EXPECT_INT(asked_mask(), 0);
+    fetch_session_add(&f, &partitions[1]);
+    reply(&(struct reply){.session_id = ID_SAME});
+    EXPECT_INT(asked_mask(), 2);
     fetch_session_remove(&partitions[1]);
     fetch_session_remove(&partitions[0]);
     partitions[1].name.topic_id.at[15] = 9;  // re-created: another topic
