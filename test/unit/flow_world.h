@@ -387,8 +387,11 @@ static inline void world_produce(struct scripted *s, struct scripted_request *r)
         to->topic_id = from->topic_id;
         to->partition_responses_count = from->partition_data_count;
         to->partition_responses = WORLD_ARRAY(r, from->partition_data_count, struct produce_response_partition);
-        for (int32_t i = 0; i < from->partition_data_count; i++)
+        for (int32_t i = 0; i < from->partition_data_count; i++) {
             world_produce_one(w, r, &from->partition_data[i], &to->partition_responses[i]);
+            struct model_log *l = &w->destination.logs[from->partition_data[i].index];
+            if (q->acks == -1) l->safe_end = l->end;
+        }
     }
     scripted_answer(s, r, &a);
 }

@@ -30,6 +30,7 @@ struct model_log {
     int64_t start, end;
     int64_t replicated;   // high watermark while `followers_stuck`
     bool followers_stuck;
+    int64_t safe_end;     // written with acks=all: followers have it
     int32_t leader, epoch;
     int32_t message_bytes_max;
     struct model_producer producers[MODEL_PRODUCERS_MAX];

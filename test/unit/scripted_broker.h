@@ -29,6 +29,7 @@ struct scripted_channel {
     int32_t node_id;  // "broker-3" is 3; a name without a number is a bootstrap address: 0
     int32_t unacknowledged_ms_max;
     bool opened, aborted;
+    struct scripted_request *newest;
     struct buffer in, out;  // from and to the client
     size_t delivered;       // of out
 };
@@ -68,6 +69,7 @@ struct scripted {
     bool unreachable;                     // connections stay half open
     bool silent;                          // nothing arrives at the brokers any more
     bool stalled;                         // nothing is written by the client
+    bool in_turn;                         // a request is read when the one before it on its connection is answered
     size_t write_max, read_max;           // bytes at once; 0 = all
     uint64_t bytes_written;
     struct buffer log;
@@ -159,7 +161,7 @@ static inline void scripted_take_request(struct scripted *s, struct scripted_cha
     assert(!error_is(&e) && used == frame.size - at);
     if (s->requests_last) s->requests_last->next = r;
     else s->requests = r;
-    s->requests_last = r;
+    s->requests_last = ch->newest = r;
     s->requests_count[r->api->key]++;
     if (s->serve[r->api->key]) s->serve[r->api->key](s, r);
 }
@@ -197,6 +199,7 @@ static inline bool scripted_write(struct scripted *s, struct scripted_channel *c
 }
 
 static inline bool scripted_serve(struct scripted *s, struct scripted_channel *ch) {
+    if (s->in_turn && ch->newest && !ch->newest->answered) return false;
     if (ch->in.size < 4 || ch->in.size < 4 + (size_t)load_be32(ch->in.at)) return false;
     size_t frame = 4 + (size_t)load_be32(ch->in.at);
     scripted_take_request(s, ch, (struct bytes){ch->in.at + 4, frame - 4});
