@@ -186,6 +186,7 @@ static void ask_position(struct partition *p, const struct error *why) {
 
 static void start_copy(struct partition *p, const struct error *why) {
     (void)why;
+    p->source_start = 0;  // what an earlier attempt learned may not fit the log end of now
     copy_begin(p);
 }
 

@@ -153,6 +153,23 @@ TEST(a_log_end_inside_a_batch_of_the_source_halts) {
     end();
 }
 
+TEST(a_filler_that_is_lost_is_made_again) {
+    w = world_new(1);
+    from = &w->source.logs[0];
+    to = &w->destination.logs[0];
+    from->start = from->end = 1000;
+    world_write(w, 0, 5);
+    w->s.serve[API_PRODUCE] = NULL;
+    world_start(w);
+    EXPECT_INT(world_partition(w, 0)->state, PARTITION_GAP);
+    w->s.serve[API_PRODUCE] = world_produce;
+    scripted_cut_node(&w->s, 1);
+    world_run(w, 5 * SECOND);
+    EXPECT(model_difference(from, to) < 0);
+    EXPECT_INT(world_partition(w, 0)->state, PARTITION_COPY);
+    end();
+}
+
 TEST(refusals_that_no_retry_mends_halt) {
     static const int16_t codes[] = {KAFKA_INVALID_TIMESTAMP, KAFKA_INVALID_RECORD, KAFKA_POLICY_VIOLATION,
                                     KAFKA_UNSUPPORTED_COMPRESSION_TYPE, KAFKA_RECORD_LIST_TOO_LARGE};
@@ -176,6 +193,7 @@ int main(void) {
     RUN(append_times_are_written_into_the_records);
     RUN(a_batch_that_cannot_be_read_halts_only_where_it_must_be_read);
     RUN(a_log_end_inside_a_batch_of_the_source_halts);
+    RUN(a_filler_that_is_lost_is_made_again);
     RUN(refusals_that_no_retry_mends_halt);
     return test_result();
 }
