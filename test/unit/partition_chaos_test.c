@@ -1,4 +1,5 @@
-// Thousands of random accidents, and then peace: whatever happened, the two logs are equal, each record once and in order.
+// Thousands of random accidents, and then peace: whatever happened, the two logs are equal, each record once and in
+// order.
 #include "unit/test.h"
 
 #include "unit/flow_world.h"
@@ -41,7 +42,14 @@ static void lose_tail(int32_t index) {
     struct batch_header h;
     size_t at = 0;
     if (l->end == l->safe_end || !model_find(l, pick(l->safe_end, l->end - 1), &at, &h)) return;
+    struct model_producer ours = l->producers[0];
+    int64_t lost = l->end - h.base_offset;
     model_truncate(l, h.base_offset);
+    if (l->producers_count == 0) {  // a broker remembers what it took, though the records are deleted (a filler's are)
+        ours.last_sequence = sequence_add(ours.last_sequence, -lost);
+        ours.recent_count = 0;
+        l->producers[l->producers_count++] = ours;
+    }
     world_change_leader(w, &w->destination, index);
 }
 
