@@ -60,6 +60,12 @@ def parse():
     return arguments
 
 
+def command_line(arguments):
+    """What makes the same report again, without the folder of this machine."""
+    words = [word for word in sys.argv[1:] if word not in ("--folder", arguments.folder, "--document")]
+    return "python3 test/bench/bench.py " + shlex.join(words) if words else "make bench"
+
+
 def enter_namespace():
     """Starts over where loopback connections use CONGESTION: most machines' default, and the same for everybody."""
     with open("/proc/sys/net/ipv4/tcp_congestion_control", encoding="ascii") as f:
@@ -165,8 +171,7 @@ def main():
         bench.all()
     finally:
         bench.stop()
-    command = "python3 test/bench/bench.py " + shlex.join(sys.argv[1:]) if sys.argv[1:] else "make bench"
-    made = report.make(bench.runs, bench.data, report.environment(command, CONGESTION, arguments))
+    made = report.make(bench.runs, bench.data, report.environment(command_line(arguments), CONGESTION, arguments))
     os.makedirs(arguments.folder, exist_ok=True)
     for name, text in (("report.json", json.dumps(made, indent=1)), ("report.md", report.markdown(made)),
                        ("report.svg", report.svg(made))):

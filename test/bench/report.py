@@ -99,6 +99,7 @@ COLUMNS = (
     ("first record s", lambda s: f"{s['start_s']:.2f}"),
     ("CPU-s until then", lambda s: f"{s['start_cpu_s']:.2f}"),
     ("stored", lambda s: f"{s['stored_ratio']:.2f}"),
+    ("others cores", lambda s: f"{s['others_cores']:.2f}"),
 )
 
 
@@ -114,7 +115,9 @@ def _table(rows):
 def _quietness(made):
     worst = max((s["others_cores"] for s in made["summaries"]), default=0)
     calm = "The machine was quiet" if worst < QUIET_CORES else "The machine was NOT quiet"
-    return f"{calm}: what else ran on it, and its host, took at most {worst:.2f} cores during a run."
+    warning = "" if worst < QUIET_CORES else (" The speeds are not to be quoted; CPU-s/GB, which others change much "
+                                              "less, is to be read with care.")
+    return f"{calm}: what else ran on it, and its host, took at most {worst:.2f} cores during a run.{warning}"
 
 
 def markdown(made):
@@ -156,7 +159,8 @@ def svg(made):
                 out.append(_bar(x, y, figure(s) * scale, s, layout.format(figure(s))))
                 y += 19
             y += 10
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="940" height="{y}" font-family="sans-serif" '
+    out.append(f'<text x="20" y="{y + 16}">{_quietness(made)}</text>')
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="1200" height="{y + 30}" font-family="sans-serif" '
             'font-size="12"><rect width="100%" height="100%" fill="white"/>\n' + "\n".join(out) + "\n</svg>\n")
 
 
