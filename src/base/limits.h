@@ -17,7 +17,7 @@
 #define BROKERS_MAX 4096                     // of one cluster
 #define TOPICS_MAX 100000                    // of one cluster
 #define PARTITIONS_OF_TOPIC_MAX 100000
-#define FRAME_POOL_KEPT_MAX (8 * MiB)        // receive buffers kept for reuse
+#define FRAME_POOL_KEPT_MAX (32 * MiB)       // receive buffers kept for reuse
 #define REQUEST_PAYLOADS_MAX 4096            // records fields in one request
 #define QUERY_PARTITIONS_MAX 1000            // of one ListOffsets or DeleteRecords
 #define QUERY_BATCHES_MAX 32                 // of one fetch for single batches

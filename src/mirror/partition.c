@@ -88,6 +88,7 @@ static void find_leaders(struct partition *p, const struct error *why) {
     p->damaged_tries = 0;
     p->source_moved_tries = 0;
     p->alone = false;
+    p->log_start_wanted = -1;  // of a log that may be another by now
     p->unsafe_since_us = p->flow->env->now_us;
     p->destination_refreshes_needed = p->source_refreshes_needed = 1;
     timer_set(&p->flow->env->timers, &p->timer, p->flow->env->now_us);
