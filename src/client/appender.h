@@ -21,7 +21,6 @@ struct append {
     int32_t count;
     int64_t base_offset;  // where it must land
     int64_t max_timestamp;
-    int64_t queued_at_us;
 };
 
 struct append_partition {

@@ -134,8 +134,7 @@ static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t 
                        .size = h->size,
                        .count = h->count,
                        .base_offset = p->log_end,
-                       .max_timestamp = h->max_timestamp,
-                       .queued_at_us = p->flow->env->now_us};
+                       .max_timestamp = h->max_timestamp};
     appender_queue(&p->append, &a);
     frame_release(own);
     p->next_sequence = sequence_add(p->next_sequence, h->count);

@@ -44,8 +44,7 @@ static void fill_next(struct partition *p) {
                        .size = h.size,
                        .count = count,
                        .base_offset = p->log_end,
-                       .max_timestamp = h.max_timestamp,
-                       .queued_at_us = p->flow->env->now_us};
+                       .max_timestamp = h.max_timestamp};
     appender_queue(&p->append, &a);
     frame_release(frame);
 }
