@@ -91,3 +91,10 @@
 #define TOPIC_DOUBT_US 2000000               // after which metadata must still say what was not believed
 #define TOPIC_VISIBLE_US_MAX 30000000        // for a created topic or partition to be in the metadata
 #define TOPIC_LEADERS_US_MAX 10000000        // for new partitions to have leaders
+
+// broker (the model)
+#define BROKER_NODES_MAX 9
+#define BROKER_REPLICAS_MAX 5                // of a partition
+#define BROKER_REQUESTS_QUEUED_MAX 500       // of one node; queued.max.requests
+#define BROKER_CONNECTIONS_MAX 4096          // of one node
+#define BROKER_FETCH_SESSIONS_MAX 1000       // max.incremental.fetch.session.cache.slots

@@ -1,0 +1,60 @@
+// What can go wrong with a modelled cluster, for the simulator: brokers stop, replicas fall behind, leaders move without
+// everybody knowing. And what a checker may look at, behind the protocol's back.
+#pragma once
+#include "broker/cluster.h"
+#include "broker/log.h"
+
+enum broker_stop {
+    BROKER_SHUT_DOWN,   // SIGTERM: leadership is handed over first
+    BROKER_KILLED,      // SIGKILL: the log is as it was, requests in its queue are gone
+    BROKER_POWER_LOST,  // the log's tail that was not yet on the disk is gone too
+};
+
+// `lost` (BROKER_POWER_LOST): how many of the newest batches of each of its logs are gone.
+void broker_node_stop(struct broker_cluster *c, int32_t node, enum broker_stop how, int32_t lost);
+void broker_node_start(struct broker_cluster *c, int32_t node);
+bool broker_node_runs(const struct broker_cluster *c, int32_t node);
+
+// A frozen node (SIGSTOP, a long pause) executes nothing and fetches nothing; connections stay open. The controller
+// fences it after broker.session.timeout.ms, and it does not know until it wakes.
+void broker_node_freeze(struct broker_cluster *c, int32_t node, bool frozen);
+
+// The node hears nothing from the controller (its followers still fetch, or are fenced): a deposed leader goes on
+// taking acks=1 appends.
+void broker_node_isolate(struct broker_cluster *c, int32_t node, bool isolated);
+
+// The replica stops fetching (a full disk, a slow network) until told otherwise; it leaves the ISR after
+// replica.lag.time.max.ms as on a real broker.
+void broker_replica_hold(struct broker_cluster *c, const char *topic, int32_t partition, int32_t node, bool held);
+
+// The controller makes `node` leader, if it is a running replica in the ISR, or, with `unclean`, any running replica.
+// False: it may not.
+bool broker_leader_move(struct broker_cluster *c, const char *topic, int32_t partition, int32_t node, bool unclean);
+
+void broker_expire_producers(struct broker_cluster *c, int32_t node);  // the periodic check, now, on this node only
+void broker_clean_logs(struct broker_cluster *c);                      // compaction and retention, now
+void broker_throttle(struct broker_cluster *c, int32_t node, int32_t throttle_ms);  // what quotas answer; 0: ends
+
+// Looking -----------------------------------------------------------------------------------------------------------
+
+struct broker_truth {
+    int32_t leader, leader_epoch;        // as the controller knows; leader -1: none
+    const struct broker_log *log;        // the leader's, or without one the ISR's longest
+};
+// False: there is no such partition.
+bool broker_partition_truth(const struct broker_cluster *c, const char *topic, int32_t partition,
+                            struct broker_truth *truth);
+const struct broker_log *broker_replica_log(const struct broker_cluster *c, const char *topic, int32_t partition,
+                                            int32_t node);  // NULL: not a replica
+int32_t broker_topic_partitions(const struct broker_cluster *c, const char *topic);  // 0: no such topic
+
+// A group's committed offset as its coordinator has it, -1: none.
+int64_t broker_group_offset(const struct broker_cluster *c, const char *group, const char *topic, int32_t partition);
+
+// Doing what a client would, without one (the simulator's own topics and load).
+void broker_topic_create(struct broker_cluster *c, const char *topic, int32_t partitions, int16_t replication_factor,
+                         const char *const *settings);
+void broker_topic_delete(struct broker_cluster *c, const char *topic);
+void broker_topic_grow(struct broker_cluster *c, const char *topic, int32_t partitions);
+// Appends as a producer with acks=all at the leader, if there is one; 0 or Kafka's error code.
+int16_t broker_append(struct broker_cluster *c, const char *topic, int32_t partition, struct bytes batch);

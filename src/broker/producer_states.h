@@ -1,0 +1,63 @@
+// What a log knows of its producers: epoch, the last five sequence ranges, open transaction, when they expire.
+//
+// After org.apache.kafka.storage.internals.log.{ProducerStateEntry, ProducerAppendInfo, ProducerStateManager}. Kafka's
+// rough edges are kept: an exact repeat of one of the last five ranges is found before the sequence is looked at,
+// whatever the records are (maybeCheckDuplicate); an id that is not known may begin with any sequence; states expire by
+// the newest *record* timestamp.
+#pragma once
+#include "base/map.h"
+#include "wire/batch.h"
+
+#include <stdbool.h>
+
+#define PRODUCER_BATCHES_KEPT 5  // ProducerStateEntry.NUM_BATCHES_TO_RETAIN
+
+struct producer_batch {
+    int32_t first_sequence, last_sequence;
+    int64_t base_offset, last_offset, timestamp_ms;
+};
+
+struct producer_state {
+    int64_t producer_id;
+    int16_t epoch;
+    int32_t coordinator_epoch;     // -1: no marker yet
+    int64_t last_timestamp_ms;     // the newest record timestamp: by it the state expires
+    int64_t transaction_first_offset;  // -1: none is open
+    struct producer_batch batches[PRODUCER_BATCHES_KEPT];  // oldest first
+    int32_t batches_count;         // 0 with a state that only a marker made
+};
+
+struct aborted_transaction {
+    int64_t producer_id, first_offset, last_offset, last_stable_offset;
+};
+
+struct producer_states {
+    struct map by_id;  // struct producer_state
+    struct aborted_transaction *aborted;
+    size_t aborted_count, aborted_capacity;
+};
+
+void producer_states_init(struct producer_states *s);
+void producer_states_free(struct producer_states *s);
+
+struct producer_state *producer_states_find(const struct producer_states *s, int64_t producer_id);
+
+// The last sequence, -1 when none is known (DescribeProducers shows it).
+int32_t producer_state_last_sequence(const struct producer_state *p);
+
+// What the leader answers to a batch of a client: error code 0 and *duplicate_of NULL: append it; *duplicate_of set:
+// answer its base offset without appending. Codes: see ProducerAppendInfo.checkProducerEpoch / checkSequence.
+int16_t producer_states_check(const struct producer_states *s, const struct batch_header *h,
+                              const struct producer_batch **duplicate_of);
+
+// The same for a marker: INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED, or 0.
+int16_t producer_states_check_marker(const struct producer_states *s, int64_t producer_id, int16_t epoch,
+                                     int32_t coordinator_epoch);
+
+// Forgets states whose newest record is `expiration_ms` old and that have no open transaction.
+void producer_states_expire(struct producer_states *s, int64_t wall_ms, int64_t expiration_ms);
+
+// The aborted transactions that a read_committed reader of [from, to) must know (UnifiedLog.collectAbortedTransactions).
+// Answers how many were written to `out`, at most `max`.
+size_t producer_states_aborted(const struct producer_states *s, int64_t from, int64_t to,
+                               struct aborted_transaction *out, size_t max);

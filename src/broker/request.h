@@ -1,0 +1,45 @@
+// How a request is answered inside the model: one function for each API, called once when the request's turn has come.
+#pragma once
+#include "base/arena.h"
+#include "broker/cluster_private.h"
+#include "wire/frame.h"
+#include "wire/messages.h"
+
+struct broker_request {
+    struct link link;
+    struct broker_node *node;              // who got it
+    struct broker_connection *connection;  // NULL: the client is gone; the request is executed all the same
+    const struct api *api;
+    int16_t version;
+    int32_t correlation_id;
+    struct wire_text client_id;
+    const void *body;     // the decoded request; it and what it points to lives as long as the request
+    struct arena arena;   // for what the answer needs; lives as long as the request
+    struct buffer frame;  // the request's bytes
+    int64_t arrived_us, due_us;
+    // Of a request that is answered later.
+    struct timer timer;
+    void *parked;         // the handler's, from the arena
+};
+
+// Answers and frees the request: exactly once for each, now or later. What `response` points to is copied, records fields
+// with it. The connection then reads on.
+void broker_answer(struct broker_request *r, const void *response);
+
+// No answer (acks=0) or a hang-up (`hang_up`: what Kafka does to a request it cannot read). Frees the request.
+void broker_answer_nothing(struct broker_request *r, bool hang_up);
+
+// From the request's arena; never NULL (a response that would pass its limit is our mistake).
+void *broker_request_alloc(struct broker_request *r, size_t size);
+#define REQUEST_ARRAY(request, count, type) ((type *)broker_request_alloc(request, (size_t)(count) * sizeof(type)))
+
+// Who calls whom: apis.c has one table of all.
+struct broker_api {
+    int16_t key, version_min, version_max;  // as Kafka 4.3 offers them, as far as our schema goes
+    void (*handle)(struct broker_request *r);
+};
+extern const struct broker_api broker_api_table[];
+extern const size_t broker_api_table_count;
+
+// A node that stops forgets what is parked: handlers that park a request link it here.
+void broker_park(struct broker_request *r, void (*forget)(struct broker_request *r));

@@ -1,0 +1,59 @@
+// The settings of topics and brokers that the model obeys or at least knows: one table with Kafka's names, defaults,
+// types and bounds (org.apache.kafka.storage.internals.log.LogConfig, org.apache.kafka.server.config). The table makes
+// parser, DescribeConfigs, and the errors of CreateTopics and IncrementalAlterConfigs.
+#pragma once
+#include "base/bytes.h"
+#include "wire/message.h"
+
+#include <stdbool.h>
+
+// What the engine reads, parsed; filled from the table's defaults, then from what was set.
+struct broker_topic_settings {
+    bool compact, delete;              // cleanup.policy
+    int8_t codec;                      // compression.type: -1 producer, else enum codec (uncompressed = CODEC_NONE)
+    bool append_time;                  // message.timestamp.type
+    int32_t message_bytes_max;         // max.message.bytes
+    int64_t timestamp_before_ms_max, timestamp_after_ms_max;
+    int32_t insync_replicas_min;
+    int64_t retention_ms, retention_bytes, segment_bytes, segment_ms;
+    int64_t delete_retention_ms;
+    int64_t compaction_lag_ms_min;
+    bool unclean_election;
+};
+
+struct setting_value {  // one that was set, of a topic, a broker or the cluster's default
+    char *name, *value;
+};
+
+struct setting_values {
+    struct setting_value *at;
+    size_t count, capacity;
+};
+
+void setting_values_free(struct setting_values *v);
+const char *setting_values_get(const struct setting_values *v, const char *name);  // NULL: not set
+void setting_values_set(struct setting_values *v, const char *name, struct wire_text value);
+void setting_values_unset(struct setting_values *v, const char *name);
+
+enum setting_scope { SETTING_OF_TOPIC, SETTING_OF_BROKER };
+
+struct setting_definition {
+    const char *name;           // of the topic's setting, e.g. retention.ms
+    const char *broker_name;    // its default's name at the broker, e.g. log.retention.ms; NULL: none
+    enum setting_scope scope;
+    int8_t type;                // ConfigDef.Type as DescribeConfigs numbers it
+    const char *value_default;
+    const char *allowed;        // for the error message
+    bool read_only, sensitive;
+};
+extern const struct setting_definition setting_table[];
+extern const size_t setting_table_count;
+
+const struct setting_definition *setting_find(enum setting_scope scope, struct wire_text name);
+
+// NULL when the value is right, else Kafka's kind of sentence for INVALID_CONFIG (static or in `text`).
+const char *setting_refusal(const struct setting_definition *d, struct wire_text value, char *text, size_t size);
+
+// What a topic's settings mean, given those of the topic, the broker, and the cluster's dynamic default.
+void broker_topic_settings_parse(struct broker_topic_settings *s, const struct setting_values *topic,
+                                 const struct setting_values *broker);
