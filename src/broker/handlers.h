@@ -1,0 +1,41 @@
+// One function for each API the model answers: see request.h for what a handler owes.
+#pragma once
+struct broker_request;
+
+void handle_produce(struct broker_request *r);
+void handle_fetch(struct broker_request *r);
+void handle_list_offsets(struct broker_request *r);
+void handle_metadata(struct broker_request *r);
+void handle_offset_commit(struct broker_request *r);
+void handle_offset_fetch(struct broker_request *r);
+void handle_find_coordinator(struct broker_request *r);
+void handle_join_group(struct broker_request *r);
+void handle_heartbeat(struct broker_request *r);
+void handle_leave_group(struct broker_request *r);
+void handle_sync_group(struct broker_request *r);
+void handle_describe_groups(struct broker_request *r);
+void handle_list_groups(struct broker_request *r);
+void handle_api_versions(struct broker_request *r);
+void handle_create_topics(struct broker_request *r);
+void handle_delete_topics(struct broker_request *r);
+void handle_delete_records(struct broker_request *r);
+void handle_init_producer_id(struct broker_request *r);
+void handle_offset_for_leader_epoch(struct broker_request *r);
+void handle_add_partitions_to_txn(struct broker_request *r);
+void handle_add_offsets_to_txn(struct broker_request *r);
+void handle_end_txn(struct broker_request *r);
+void handle_write_txn_markers(struct broker_request *r);
+void handle_txn_offset_commit(struct broker_request *r);
+void handle_describe_configs(struct broker_request *r);
+void handle_alter_configs(struct broker_request *r);
+void handle_create_partitions(struct broker_request *r);
+void handle_delete_groups(struct broker_request *r);
+void handle_elect_leaders(struct broker_request *r);
+void handle_incremental_alter_configs(struct broker_request *r);
+void handle_offset_delete(struct broker_request *r);
+void handle_describe_client_quotas(struct broker_request *r);
+void handle_alter_client_quotas(struct broker_request *r);
+void handle_describe_cluster(struct broker_request *r);
+void handle_describe_producers(struct broker_request *r);
+void handle_describe_transactions(struct broker_request *r);
+void handle_list_transactions(struct broker_request *r);
