@@ -14,6 +14,7 @@
 // client
 #define REQUESTS_IN_FLIGHT_MAX 64            // of one connection
 #define CONNECTION_OUTPUT_MAX (8 * MiB)      // encoded, not yet written, without payloads
+#define CONNECTION_WANTED_MAX (128 * KiB)    // bytes that are waited for before a response goes on being received
 #define BROKERS_MAX 4096                     // of one cluster
 #define TOPICS_MAX 100000                    // of one cluster
 #define PARTITIONS_OF_TOPIC_MAX 100000
@@ -45,6 +46,7 @@
 
 // io
 #define LOOP_CONNECTIONS_MAX 16384           // of one loop; the process's limit of open files comes before it
+#define LOOP_WATCHES_MAX 4                   // descriptors beside the connections
 #define LOOP_EVENTS_MAX 128                  // taken at once
 #define LOOP_CHANNELS_PER_TURN 64            // moved before events and timers are looked at again
 #define LOOP_WAIT_MS_MAX 1000                // epoll's clock stands still in a suspended host; ours does not
@@ -94,6 +96,7 @@
 
 // broker (the model)
 #define BROKER_NODES_MAX 9
+#define BROKER_SETTINGS_MAX 64               // of its command line
 #define BROKER_REPLICAS_MAX 5                // of a partition
 #define BROKER_REQUESTS_QUEUED_MAX 500       // of one node; queued.max.requests
 #define BROKER_CONNECTIONS_MAX 4096          // of one node

@@ -169,6 +169,7 @@ static int connect_address(struct channel *ch, const struct sockaddr_storage *ad
     int result = sys->connect(ch->fd, (const struct sockaddr *)address, address_size(address));
     if (result < 0 && errno != EINPROGRESS && errno != EINTR) return errno;
     ch->readable = ch->writable = ch->hangup = ch->broken = false;
+    ch->wanted = 1;
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = channel_token(ch)};
     if (sys->epoll_ctl(ch->loop->epoll_fd, EPOLL_CTL_ADD, ch->fd, &event) < 0) return errno;
     return 0;
@@ -320,6 +321,14 @@ static enum moved channel_send(struct channel *ch) {
     return ch->writable ? MOVED_PART : MOVED_ALL;
 }
 
+// Fewer bytes than are worth it do not wake us.
+static void channel_want(struct channel *ch) {
+    size_t wanted = connection_input_wanted(ch->c);
+    if (ch->readable || wanted == ch->wanted) return;
+    int value = (int)wanted;
+    if (ch->loop->sys->setsockopt(ch->fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof value) == 0) ch->wanted = wanted;
+}
+
 // Answers are taken in before more is asked: what they cause goes out in the same turn.
 static void channel_move(struct channel *ch) {
     enum moved received = channel_receive(ch);
@@ -327,6 +336,7 @@ static void channel_move(struct channel *ch) {
     enum moved sent = channel_send(ch);
     if (sent == MOVED_AWAY) return;
     if (received == MOVED_PART || sent == MOVED_PART) channel_queue(ch);
+    channel_want(ch);
 }
 
 void channel_on_events(struct channel *ch, uint32_t events) {

@@ -15,6 +15,7 @@
 // Tokens no channel has: their lower half is 0.
 #define TOKEN_RESOLVER (UINT64_C(1) << 32)
 #define TOKEN_SIGNALS (UINT64_C(2) << 32)
+#define TOKEN_WATCHED(place) ((UINT64_C(3) + (place)) << 32)
 
 static int64_t clock_ns(const struct loop *l, clockid_t clock) {
     struct timespec t;
@@ -33,6 +34,23 @@ void loop_refresh_clocks(struct loop *l) {
 static bool watch(struct loop *l, int fd, uint64_t token) {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = token};
     return l->sys->epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+struct error loop_watch(struct loop *l, int fd, void (*ready)(void *context), void *context) {
+    size_t place = 0;
+    while (place < LOOP_WATCHES_MAX && l->watched[place].fd >= 0) place++;
+    if (place == LOOP_WATCHES_MAX)
+        return error_make(ERROR_LIMIT, 0, "loop", "%d descriptors are watched", LOOP_WATCHES_MAX);
+    if (!watch(l, fd, TOKEN_WATCHED(place)))
+        return error_make(ERROR_TRANSPORT, errno, "loop", "cannot watch a descriptor: %s", strerror(errno));
+    l->watched[place] = (struct watched){fd, ready, context};
+    return error_none();
+}
+
+void loop_unwatch(struct loop *l, int fd) {
+    l->sys->epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    for (size_t i = 0; i < LOOP_WATCHES_MAX; i++)
+        if (l->watched[i].fd == fd) l->watched[i].fd = -1;
 }
 
 static uint64_t random_seed(const struct loop *l) {
@@ -57,6 +75,7 @@ struct error loop_new(const struct system_calls *sys, struct loop **out) {
     struct loop *l = NEW(struct loop);
     l->sys = sys;
     l->signal_fd = -1;
+    for (size_t i = 0; i < LOOP_WATCHES_MAX; i++) l->watched[i].fd = -1;
     list_init(&l->free);
     list_init(&l->ready);
     l->epoll_fd = sys->epoll_create1(EPOLL_CLOEXEC);
@@ -142,6 +161,9 @@ static void dispatch(struct loop *l, const struct epoll_event *event) {
         take_addresses(l);
     } else if (token == TOKEN_SIGNALS) {
         take_signals(l);
+    } else if ((uint32_t)token == 0) {
+        const struct watched *w = &l->watched[(token >> 32) - 3];
+        if (w->fd >= 0) w->ready(w->context);
     } else {
         struct channel *ch = channel_find(l, token);
         if (ch) channel_on_events(ch, event->events);
@@ -157,6 +179,13 @@ static int wait_ms(const struct loop *l) {
     return (int)((next - now_us + 999) / 1000);
 }
 
+// Channels that become ready meanwhile are run in the same turn, but not without end: events wait.
+static void run_ready(struct loop *l) {
+    struct link *k;
+    for (int i = 0; i < LOOP_CHANNELS_PER_TURN && (k = list_take_first(&l->ready)); i++)
+        channel_run(CONTAINER_OF(k, struct channel, link));
+}
+
 void loop_turn(struct loop *l) {
     struct epoll_event events[LOOP_EVENTS_MAX];
     loop_refresh_clocks(l);
@@ -164,14 +193,10 @@ void loop_turn(struct loop *l) {
     assert(count >= 0 || errno == EINTR);
     loop_refresh_clocks(l);
     for (int i = 0; i < count; i++) dispatch(l, &events[i]);
+    // What comes in sets timers to answer it in bulk, and their requests go out before the next wait.
+    run_ready(l);
     timers_run(&l->env.timers, l->env.now_us);
-    // Channels that become ready meanwhile are run in the same turn, but not without end: events and timers wait.
-    for (int i = 0; i < LOOP_CHANNELS_PER_TURN; i++) {
-        struct link *k = list_take_first(&l->ready);
-        if (!k) break;
-        loop_refresh_clocks(l);
-        channel_run(CONTAINER_OF(k, struct channel, link));
-    }
+    run_ready(l);
 }
 
 void loop_run(struct loop *l) {

@@ -19,6 +19,11 @@ void loop_free(struct loop *l);
 // Ready but for its log, which the owner sets before the first turn. Both clocks are fresh at each entry into the core.
 struct environment *loop_environment(struct loop *l);
 
+// Calls `ready` from the loop's turn as long as `fd` has something to read (level-triggered), until loop_unwatch().
+// Errors: ERROR_TRANSPORT; ERROR_LIMIT past LOOP_WATCHES_MAX.
+MUST_USE struct error loop_watch(struct loop *l, int fd, void (*ready)(void *context), void *context);
+void loop_unwatch(struct loop *l, int fd);
+
 // Waits for the next event or timer (at most LOOP_WAIT_MS_MAX) and handles what is due.
 void loop_turn(struct loop *l);
 

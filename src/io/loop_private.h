@@ -27,8 +27,15 @@ struct channel {
     size_t tried;
     struct timer address_timer;
     int fd;  // -1: none
+    size_t wanted;  // bytes that make it readable (SO_RCVLOWAT)
     // Edge-triggered readiness: true until a call says otherwise. After `hangup` a short read is not the end.
     bool readable, writable, hangup, broken;
+};
+
+struct watched {  // a descriptor that is not a channel's
+    int fd;       // -1: this place is free
+    void (*ready)(void *context);
+    void *context;
 };
 
 struct loop {
@@ -42,6 +49,7 @@ struct loop {
     struct channel **channels;  // by place; never freed before the loop: tokens stay safe to look at
     uint32_t channels_count, channels_capacity, channels_open;
     struct list free, ready;
+    struct watched watched[LOOP_WATCHES_MAX];
 };
 
 extern const struct transport channel_transport;

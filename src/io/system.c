@@ -1,4 +1,5 @@
 // The real system calls.
+#define _GNU_SOURCE  // accept4()
 #include "io/system.h"
 
 #include <fcntl.h>
@@ -25,6 +26,9 @@ static int terminal_columns(int fd) {
 const struct system_calls system_real = {
     .socket = socket,
     .connect = connect,
+    .bind = bind,
+    .listen = listen,
+    .accept4 = accept4,
     .setsockopt = setsockopt,
     .getsockopt = getsockopt,
     .recv = recv,

@@ -16,6 +16,9 @@ struct system_calls {
     // Sockets.
     int (*socket)(int domain, int type, int protocol);
     int (*connect)(int fd, const struct sockaddr *address, socklen_t size);
+    int (*bind)(int fd, const struct sockaddr *address, socklen_t size);
+    int (*listen)(int fd, int backlog);
+    int (*accept4)(int fd, struct sockaddr *address, socklen_t *size, int flags);
     int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t size);
     int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *size);
     ssize_t (*recv)(int fd, void *at, size_t size, int flags);
