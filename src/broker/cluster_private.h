@@ -13,6 +13,9 @@
 struct broker_groups;        // group coordinators (groups.h)
 struct broker_transactions;  // transaction coordinators (transactions.h)
 struct fetch_sessions;       // fetch_session_cache.h
+struct broker_quotas;        // quotas.h
+
+#define BROKER_ID_NONE (-1)  // of a leader: none
 
 struct broker_node {
     struct broker_cluster *cluster;
@@ -21,12 +24,31 @@ struct broker_node {
     int64_t epoch;                    // rises with each start (broker epoch, KIP-380)
     int32_t throttle_ms;
     struct list connections;
-    struct list queue;                // requests that arrived and are not executed, in order of arrival
-    struct fetch_sessions *sessions;
+    struct list queue;                // requests that arrived and are not executed, by due time
+    struct list parked;               // executed and not answered yet
+    struct timer turn;                // when the queue's first is due
+    struct fetch_sessions *sessions;  // NULL until the first; freed when the node stops
     struct setting_values settings;   // dynamic, of this broker
+    // What the controller has decided and the node has not heard yet.
+    struct list notices;              // struct broker_belief, the oldest first
+    struct timer notice;
+    uint32_t alive_known;             // bit id - 1: believed to run
+    bool fenced;                      // the controller's truth
+    struct timer session;             // of an unreachable node: when the controller fences it
+    struct timer expiration, cleaning;  // of producer states; of logs
 };
 
-// A node's copy of a partition, and what that node believes about who leads.
+// What a node has been told of a partition.
+struct broker_belief {
+    struct link link;  // in the node's notices
+    int64_t due_us;
+    struct broker_partition *partition;
+    int32_t leader, leader_epoch;  // leader_epoch -1: has not heard of the partition
+    int32_t partition_epoch;
+    int32_t isr[BROKER_REPLICAS_MAX], isr_count;
+};
+
+// A node's copy of a partition.
 struct broker_replica {
     struct broker_partition *partition;
     struct broker_node *node;
@@ -35,11 +57,14 @@ struct broker_replica {
     bool held;
     struct timer fetch;            // the follower's next fetch
     // As leader: where each other replica (by its place in partition->replicas) fetched last, and when it was last at
-    // the log end.
+    // the log end (org.apache.kafka.server.replica.ReplicaState); end -1: not yet since we lead.
     struct {
-        int64_t end, caught_up_us;
+        int64_t end, caught_up_us, last_fetch_us, last_fetch_end;
     } followers[BROKER_REPLICAS_MAX];
-    struct list waiting;           // requests that wait for the log end or the high watermark (struct waiter)
+    int64_t epoch_start;           // as leader: the log end when this leader epoch began
+    struct timer lag;              // as leader: when the slowest of the ISR has been behind for too long
+    struct list waiting;           // struct waiter
+    struct link changed;           // in the cluster's list while waiters are to be called
 };
 
 struct broker_partition {
@@ -50,12 +75,15 @@ struct broker_partition {
     int32_t isr[BROKER_REPLICAS_MAX], isr_count;
     struct broker_replica *replicas[BROKER_REPLICAS_MAX];  // the first is preferred
     int32_t replicas_count;
+    struct broker_belief *beliefs;  // of each node, id - 1
 };
 
 struct broker_topic {
     char *name;
     struct wire_uuid id;
     bool internal;
+    bool deleted;             // kept for those who wait for it: broker_find_* does not find it any more
+    uint64_t deleted_serial;  // requests that began before may still hold pointers to it
     struct setting_values values;
     struct broker_topic_settings settings;
     struct broker_partition **partitions;
@@ -69,46 +97,132 @@ struct broker_cluster {
     struct prng prng;
     struct broker_node nodes[BROKER_NODES_MAX];  // id - 1
     struct setting_values settings;              // of all brokers: static, then dynamic defaults
+    struct setting_values settings_static;       // server.properties, for DescribeConfigs
     struct map topics_by_name, topics_by_id;
     struct broker_topic **topics;                // sorted by name; metadata answers in this order
     size_t topics_count, topics_capacity;
+    struct broker_topic **deleted;
+    size_t deleted_count, deleted_capacity;
     int32_t controller;
     int64_t producer_id_next;
+    int64_t broker_epoch_next;
+    uint64_t request_serial;
+    struct list changed;  // replicas whose waiters are to be called
+    bool calling;
+    struct list requests_spare;  // kept for reuse
+    int32_t requests_spare_count;
+    struct timer rebalance;      // auto.leader.rebalance.enable
     struct broker_groups *groups;
     struct broker_transactions *transactions;
+    struct broker_quotas *quotas;
+    // Settings read often.
+    int64_t lag_us_max, session_us;
+    int64_t producer_expiration_ms;  // producer.id.expiration.ms
 };
+
+// Settings of brokers (cluster.c): the dynamic value, else server.properties', else the table's default.
+const char *broker_setting(const struct broker_cluster *c, const char *name);
+int64_t broker_setting_number(const struct broker_cluster *c, const char *name);
+bool broker_setting_is_true(const struct broker_cluster *c, const char *name);
+void broker_settings_changed(struct broker_cluster *c);  // of the cluster: what is read often, topics' defaults
 
 // Topics (topics.c) --------------------------------------------------------------------------------------------------
 struct broker_topic *broker_find_topic(const struct broker_cluster *c, struct wire_text name);
 struct broker_topic *broker_find_topic_by_id(const struct broker_cluster *c, const struct wire_uuid *id);
 struct broker_partition *broker_find_partition(const struct broker_topic *t, int32_t index);  // NULL allowed for t
-// An internal topic (__consumer_offsets, __transaction_state), made when first needed: settings are pairs.
+// An internal topic (__consumer_offsets, __transaction_state), made when first needed, with offsets.topic.replication.factor
+// and so on, but not more replicas than nodes run: settings are pairs. NULL when no node runs.
 struct broker_topic *broker_internal_topic(struct broker_cluster *c, const char *name, int32_t partitions,
                                            const char *const *settings);
+// Each partition's replicas: `replicas` holds replicas_count node ids for each partition. NULL id: a new one.
+struct broker_topic *broker_topic_new(struct broker_cluster *c, struct wire_text name, int32_t partitions,
+                                      const int32_t *replicas, int32_t replicas_count);
+void broker_topic_add_partition(struct broker_topic *t, struct broker_cluster *c, const int32_t *replicas,
+                                int32_t replicas_count);
+void broker_topic_remove(struct broker_cluster *c, struct broker_topic *t);  // waiters hear of it
+void broker_topics_free(struct broker_cluster *c);
+void broker_topics_sweep(struct broker_cluster *c);  // frees deleted topics nobody can point to any more
+void broker_topic_settings_changed(struct broker_cluster *c, struct broker_topic *t);
+// StripedReplicaPlacer without racks: where the replicas of new partitions go. False: fewer nodes run than are asked for.
+bool broker_place(struct broker_cluster *c, int32_t partitions, int32_t replication_factor, int32_t *replicas);
 
-// Partitions (partition.c, replication.c, election.c) --------------------------------------------------------------------------------------
+// Nodes (node.c, notices.c) ------------------------------------------------------------------------------------------
+static inline struct broker_node *broker_find_node(const struct broker_cluster *c, int32_t id) {
+    return id >= 1 && id <= c->config.nodes ? (struct broker_node *)&c->nodes[id - 1] : NULL;
+}
+void broker_node_init(struct broker_node *n, struct broker_cluster *c, int32_t id);
+void broker_node_free(struct broker_node *n);
+static inline bool broker_node_works(const struct broker_node *n) {
+    return n->running && !n->frozen;
+}
+static inline bool broker_node_hears(const struct broker_node *n) {  // the controller, and the controller it
+    return n->running && !n->frozen && !n->isolated;
+}
+// The controller has changed a partition, or which nodes are alive: every node is told, each in its time.
+void broker_tell(struct broker_partition *p);
+void broker_tell_alive(struct broker_cluster *c);
+void broker_tell_now(struct broker_node *n);  // everything: at its start
+void broker_hear(struct broker_node *n, struct broker_partition *p);  // this, now: the answer to its own AlterPartition
+void broker_untell(struct broker_partition *p);  // it is deleted
+void broker_node_requeue(struct broker_node *n);  // sets the turn to the queue's first
+
+// The controller (election.c) ----------------------------------------------------------------------------------------
+bool broker_elect(struct broker_partition *p, bool unclean);  // a new leader if there can be one; true: changed
+void broker_elect_node(struct broker_partition *p, int32_t node);  // or BROKER_ID_NONE
+void broker_fence(struct broker_node *n);     // leads nothing, is in no ISR (but as the last of it)
+void broker_unfence(struct broker_node *n);   // may lead again
+void broker_prefer_leaders(struct broker_cluster *c);
+// AlterPartition (KIP-497): false when the leader's epochs are not the controller's.
+bool broker_alter_isr(struct broker_replica *leader, const int32_t *isr, int32_t isr_count);
+static inline bool broker_isr_has(const struct broker_partition *p, int32_t node) {
+    for (int32_t i = 0; i < p->isr_count; i++)
+        if (p->isr[i] == node) return true;
+    return false;
+}
+
+// Partitions (partition.c) -------------------------------------------------------------------------------------------
+struct broker_partition *broker_partition_new(struct broker_cluster *c, struct broker_topic *t, int32_t index,
+                                              const int32_t *replicas, int32_t replicas_count);
+void broker_partition_free(struct broker_partition *p);
+void broker_partition_end(struct broker_partition *p);  // its topic is deleted: timers stop, waiters are called
 // The node's replica if it believes to lead, else NULL and the error code (NOT_LEADER_OR_FOLLOWER,
 // UNKNOWN_TOPIC_OR_PARTITION, and with current_epoch >= 0 FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH: KIP-320).
 struct broker_replica *broker_leader_replica(const struct broker_node *n, struct broker_partition *p,
                                              int32_t current_epoch, int16_t *error_code);
 struct broker_replica *broker_node_replica(const struct broker_node *n, const struct broker_partition *p);
+static inline struct broker_belief *broker_belief_of(const struct broker_node *n, const struct broker_partition *p) {
+    return &p->beliefs[n->id - 1];
+}
+void broker_replica_lead(struct broker_replica *r, const struct broker_belief *b);    // a new leader epoch
+void broker_replica_follow(struct broker_replica *r, const struct broker_belief *b);
+bool broker_replica_raise_high_watermark(struct broker_replica *r);                   // as leader; true: it moved
+void broker_replica_heard(struct broker_replica *r, int32_t follower, int64_t end, int64_t leader_end);
 
-// After every append, marker or delete on a leader: waiters for the log end are looked at, followers fetch.
+// After every append, marker or delete on a leader: waiters are looked at, followers fetch.
 void broker_replica_appended(struct broker_replica *r);
 
-// Waiting for a replica: `ready` is called when its log end, high watermark, start or leadership has changed, until the
-// waiter is taken off. It may take itself off, not others.
+// Waiting for a replica: `ready` is called when its log end, high watermark, start or leadership has changed, or its
+// topic is gone (partition->topic->deleted, broker_replica_committed() says so), until the waiter is taken off. Calls
+// are never nested.
 struct waiter {
     struct link link;
     void (*ready)(struct waiter *w);
 };
 void broker_wait(struct broker_replica *r, struct waiter *w);
 void broker_wait_end(struct waiter *w);  // fine when not waiting
+void broker_replica_changed(struct broker_replica *r);  // calls the waiters
 
-// acks=all: has the high watermark passed `offset`, and is the ISR large enough? KAFKA_NONE: yes. REQUEST_TIMED_OUT
-// stands for "not yet", NOT_ENOUGH_REPLICAS_AFTER_APPEND and NOT_LEADER_OR_FOLLOWER end it (Partition.checkEnoughReplicasReachOffset).
+// acks=all: has the high watermark reached `offset` (the end of what was appended), and is the ISR large enough?
+// KAFKA_NONE: yes. REQUEST_TIMED_OUT stands for "not yet"; NOT_ENOUGH_REPLICAS_AFTER_APPEND, NOT_LEADER_OR_FOLLOWER and
+// UNKNOWN_TOPIC_OR_PARTITION (deleted) end it (Partition.checkEnoughReplicasReachOffset).
 int16_t broker_replica_committed(const struct broker_replica *r, int64_t offset);
+// Before an append with acks=all: NOT_ENOUGH_REPLICAS or 0 (Partition.appendRecordsToLeader).
+int16_t broker_replica_enough(const struct broker_replica *r);
 
-// Called when a node begins or stops to lead a partition of an internal topic (coordinators load and unload).
+// Replication (replication.c) ----------------------------------------------------------------------------------------
+void broker_follow(struct broker_partition *p);  // what kept followers from fetching may have gone
+
+// Called when a node begins or stops to lead a partition of an internal topic (coordinators load and unload), and when
+// such a replica stops with its node. Not for replicas of deleted topics.
 void broker_groups_on_leader(struct broker_cluster *c, struct broker_replica *r, bool leads);
 void broker_transactions_on_leader(struct broker_cluster *c, struct broker_replica *r, bool leads);

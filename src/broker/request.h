@@ -8,7 +8,7 @@
 struct broker_request {
     struct link link;
     struct broker_node *node;              // who got it
-    struct broker_connection *connection;  // NULL: the client is gone; the request is executed all the same
+    struct broker_connection *connection;  // the client may be gone: the request is executed all the same
     const struct api *api;
     int16_t version;
     int32_t correlation_id;
@@ -17,9 +17,11 @@ struct broker_request {
     struct arena arena;   // for what the answer needs; lives as long as the request
     struct buffer frame;  // the request's bytes
     int64_t arrived_us, due_us;
+    uint64_t serial;      // rises from request to request
     // Of a request that is answered later.
-    struct timer timer;
+    struct timer timer;   // the handler's to set; no longer set when the request is answered
     void *parked;         // the handler's, from the arena
+    void (*forget)(struct broker_request *r);
 };
 
 // Answers and frees the request: exactly once for each, now or later. What `response` points to is copied, records fields
@@ -35,11 +37,13 @@ void *broker_request_alloc(struct broker_request *r, size_t size);
 
 // Who calls whom: apis.c has one table of all.
 struct broker_api {
-    int16_t key, version_min, version_max;  // as Kafka 4.3 offers them, as far as our schema goes
+    int16_t key, version_min, version_max;  // as Kafka 4.3 answers them, as far as our schema goes
+    int16_t offered_min;                    // what ApiVersions says, where that is another
     void (*handle)(struct broker_request *r);
 };
 extern const struct broker_api broker_api_table[];
 extern const size_t broker_api_table_count;
 
-// A node that stops forgets what is parked: handlers that park a request link it here.
+// A handler that answers later says so before it returns. When the node stops, `forget` takes the request out of
+// whatever waits for it (waiters; the timer is cancelled for it), and the request is freed after it.
 void broker_park(struct broker_request *r, void (*forget)(struct broker_request *r));
