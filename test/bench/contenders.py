@@ -7,7 +7,7 @@ import jvm
 import mirror
 
 MIRRORMAKER_HEAP = "2g"  # what Kafka's own connect-mirror-maker.sh gives it
-FLOOR = os.path.join(os.path.dirname(mirror.PROGRAM), "floor")
+FLOOR = os.path.join(os.path.dirname(mirror.PROGRAM), "bench", "floor")
 
 
 class Data(NamedTuple):
