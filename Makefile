@@ -2,8 +2,9 @@
 BUILD  ?= build
 TYPE   ?= RelWithDebInfo
 PREFIX ?= /usr/local
+SECONDS ?= 10
 
-.PHONY: all asan check demo soak bench tidy deps install clean
+.PHONY: all asan check demo soak bench fuzz coverage tidy deps install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -41,8 +42,24 @@ bench: deps
 	@$(MAKE) --no-print-directory all
 	@python3 test/bench/bench.py
 
+fuzz: $(BUILD)-fuzz/build.ninja
+	@ninja -C $(BUILD)-fuzz fuzzers
+	@python3 test/fuzz/fuzz.py --build $(BUILD)-fuzz --seconds $(SECONDS)
+
+$(BUILD)-fuzz/build.ninja:
+	@tools/install-deps build fuzz
+	@CC=clang cmake -G Ninja -S . -B $(BUILD)-fuzz -DCMAKE_BUILD_TYPE=$(TYPE) -DODRAZ_SANITIZE=ON -DODRAZ_FUZZ=ON \
+		>/dev/null
+
+coverage: $(BUILD)-coverage/build.ninja
+	@python3 tools/coverage.py --build $(BUILD)-coverage
+
+$(BUILD)-coverage/build.ninja:
+	@tools/install-deps build
+	@cmake -G Ninja -S . -B $(BUILD)-coverage -DCMAKE_BUILD_TYPE=$(TYPE) -DODRAZ_COVERAGE=ON >/dev/null
+
 install: all
 	@cmake --install $(BUILD) --prefix $(DESTDIR)$(PREFIX)
 
 clean:
-	@rm -rf $(BUILD) $(BUILD)-asan
+	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-coverage

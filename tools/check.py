@@ -137,6 +137,14 @@ def program_tests(program, left):
     return tests([program], min(UNIT_SECONDS_MAX, left()))
 
 
+def replay(folder):
+    """The fuzz targets over their seeds."""
+    def part(left):
+        program = os.path.join(ROOT, folder, "fuzz", "replay")
+        return tests([program, os.path.join(ROOT, folder, "fuzz", "corpus")], min(UNIT_SECONDS_MAX, left()))
+    return part
+
+
 def script(*command):
     """A test program in Python, shown while it runs."""
     def part(left):
@@ -156,6 +164,7 @@ def parts(folder):
         ("build-asan", None,    build(folder + "-asan", asan)),
         ("unit",       "build", unit(folder)),
         ("unit-asan",  "build-asan", unit(folder + "-asan")),
+        ("fuzz",       "build-asan", replay(folder + "-asan")),
         ("schema",     None,    script("test/unit/schema_test.py")),
         ("tidy",       None,    script("test/tidy/tidy.py")),
         ("tidy-built", "build", script("test/tidy/tidy.py", "--build", folder)),

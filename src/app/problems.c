@@ -17,7 +17,8 @@ void problems_free(struct problems *p) {
     buffer_free(&p->warnings);
 }
 
-static void add(struct problems *p, struct buffer *to, uint32_t line, const char *format, va_list arguments) {
+__attribute__((format(printf, 4, 0))) static void add(struct problems *p, struct buffer *to, uint32_t line,
+                                                      const char *format, va_list arguments) {
     char text[PROBLEM_LINE_MAX];
     vsnprintf(text, sizeof text, format, arguments);
     for (char *c = text; *c; c++) {
