@@ -103,6 +103,7 @@ static struct error run_decoder(enum codec codec, struct decoder *d, struct byte
 
 struct error codec_stream_decompress(enum codec codec, struct bytes in, struct buffer *out) {
     if (out->overflowed) return codec_too_large(codec, out);
+    if (in.size == 0) return codec_damaged(codec);  // not even a frame
     struct decoder d;
     open_decoder(codec, &d);
     struct error err = run_decoder(codec, &d, in, out);

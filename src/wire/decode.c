@@ -210,7 +210,7 @@ struct error message_decode(const struct message *m, int16_t version, struct byt
     assert(version >= m->version_min && version <= m->version_max);
     struct reader r = {
         .at = in.at,
-        .end = in.at + in.size,
+        .end = in.size ? in.at + in.size : in.at,  // an empty message may be at NULL, where C allows no sum
         .arena = arena,
         .version = version,
         .flexible = version >= m->flexible_min,
