@@ -35,5 +35,11 @@ struct append_pair {
     struct bytes key;
     struct wire_bytes value;  // size -1: a tombstone
 };
+// TxnOffsetCommit: the batch is part of this producer's transaction, without a sequence (AppendOrigin.COORDINATOR).
+struct append_producer {
+    int64_t id;
+    int16_t epoch;
+};
 struct append_result append_own(struct broker_log *l, const struct append_pair *pairs, int32_t count,
+                                const struct append_producer *producer,  // NULL: of no producer
                                 int32_t leader_epoch, int64_t wall_ms);
