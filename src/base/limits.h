@@ -26,7 +26,7 @@
 #define POSITION_PARTITIONS_MAX 500          // of one round of position questions
 #define FETCH_PARTITION_BYTES_MIN (64 * KiB) // a partition's share of a fetch
 #define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch
-#define APPENDER_DEPTH_MAX 8                 // Produce requests without an answer, of one connection
+#define APPENDER_DEPTH_MAX 16                // Produce requests without an answer, of one connection
 #define FETCH_SESSIONS_MAX 64                // of one source broker
 #define FETCH_SHORT_WAIT_MS 20               // long poll of a session that a partition has just left: it may come back
 #define CONNECTION_OPEN_US_MAX 10000000      // to connect and to learn the API versions
@@ -98,6 +98,9 @@
 #define BROKER_NODES_MAX 9
 #define BROKER_SETTINGS_MAX 64               // of its command line
 #define BROKER_REPLICAS_MAX 5                // of a partition
-#define BROKER_REQUESTS_QUEUED_MAX 500       // of one node; queued.max.requests
-#define BROKER_CONNECTIONS_MAX 4096          // of one node
+#define BROKER_CONNECTIONS_MAX 4096          // of one node; each has one request in the node's queue
+#define BROKER_CONNECTION_AHEAD_MAX (256 * KiB) // requests read and not begun; one may pass it
+#define BROKER_CONNECTION_OUTPUT_MAX (256 * MiB) // one answer
+#define BROKER_REQUESTS_SPARE_MAX 64         // kept for reuse, with their memory
+#define BROKER_BUFFER_KEPT_MAX (64 * KiB)    // of a spare request or an idle connection
 #define BROKER_FETCH_SESSIONS_MAX 1000       // max.incremental.fetch.session.cache.slots

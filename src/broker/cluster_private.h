@@ -24,6 +24,7 @@ struct broker_node {
     int64_t epoch;                    // rises with each start (broker epoch, KIP-380)
     int32_t throttle_ms;
     struct list connections;
+    int32_t connections_count;
     struct list queue;                // requests that arrived and are not executed, by due time
     struct list parked;               // executed and not answered yet
     struct timer turn;                // when the queue's first is due
@@ -226,3 +227,9 @@ void broker_follow(struct broker_partition *p);  // what kept followers from fet
 // such a replica stops with its node. Not for replicas of deleted topics.
 void broker_groups_on_leader(struct broker_cluster *c, struct broker_replica *r, bool leads);
 void broker_transactions_on_leader(struct broker_cluster *c, struct broker_replica *r, bool leads);
+
+// The end of what others hang into the cluster (COORD's and DATA's files; NULL pointers are theirs to allow).
+void broker_groups_free(struct broker_cluster *c);
+void broker_transactions_free(struct broker_cluster *c);
+void fetch_sessions_free(struct fetch_sessions *s);
+void broker_quotas_free(struct broker_quotas *q);

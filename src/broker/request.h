@@ -16,6 +16,7 @@ struct broker_request {
     const void *body;     // the decoded request; it and what it points to lives as long as the request
     struct arena arena;   // for what the answer needs; lives as long as the request
     struct buffer frame;  // the request's bytes
+    size_t frame_size;    // as announced
     int64_t arrived_us, due_us;
     uint64_t serial;      // rises from request to request
     // Of a request that is answered later.
@@ -35,15 +36,26 @@ void broker_answer_nothing(struct broker_request *r, bool hang_up);
 void *broker_request_alloc(struct broker_request *r, size_t size);
 #define REQUEST_ARRAY(request, count, type) ((type *)broker_request_alloc(request, (size_t)(count) * sizeof(type)))
 
-// Who calls whom: apis.c has one table of all.
+// Who calls whom: apis.c has one table of all, by key. Versions are those of our schema.
 struct broker_api {
-    int16_t key, version_min, version_max;  // as Kafka 4.3 answers them, as far as our schema goes
-    int16_t offered_min;                    // what ApiVersions says, where that is another
+    int16_t key;
+    int16_t offered_min;  // what ApiVersions says, where that is less than what is answered; -1
     void (*handle)(struct broker_request *r);
 };
 extern const struct broker_api broker_api_table[];
 extern const size_t broker_api_table_count;
+const struct broker_api *broker_api_find(int16_t key);  // NULL: not modelled
 
 // A handler that answers later says so before it returns. When the node stops, `forget` takes the request out of
 // whatever waits for it (waiters; the timer is cancelled for it), and the request is freed after it.
 void broker_park(struct broker_request *r, void (*forget)(struct broker_request *r));
+
+// For connection.c: a request of `size` bytes begins to arrive; all of it has, and it is the connection's turn; it goes.
+struct broker_request *broker_request_take(struct broker_connection *k, size_t size);
+void broker_request_arrived(struct broker_request *r);
+void broker_request_release(struct broker_request *r);
+void broker_requests_free(struct broker_cluster *c);  // the spare ones
+
+// For node.c: executes what is due; forgets everything.
+void broker_requests_execute(struct broker_node *n);
+void broker_requests_drop(struct broker_node *n);

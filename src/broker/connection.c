@@ -1,0 +1,161 @@
+// Connections of clients to a modelled broker: frames in, answers out, one request at a time: see connection.h.
+#include "broker/connection.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+
+#define LENGTH_SIZE 4
+
+struct broker_connection *broker_connection_new(struct broker_cluster *c, int32_t node,
+                                                const struct broker_driver *driver, void *driver_connection) {
+    struct broker_node *n = broker_find_node(c, node);
+    if (!n || !n->running || n->connections_count >= BROKER_CONNECTIONS_MAX) return NULL;
+    struct broker_connection *k = NEW(struct broker_connection);
+    k->node = n;
+    k->driver = driver;
+    k->driver_connection = driver_connection;
+    list_init(&k->waiting);
+    buffer_init(&k->output, BROKER_CONNECTION_OUTPUT_MAX);
+    list_append(&n->connections, &k->link);
+    n->connections_count++;
+    return k;
+}
+
+static void forget_input(struct broker_connection *k) {
+    struct link *at;
+    while ((at = list_take_first(&k->waiting))) {
+        broker_request_release(CONTAINER_OF(at, struct broker_request, link));
+    }
+    if (k->arriving) broker_request_release(k->arriving);
+    k->arriving = NULL;
+    k->waiting_bytes = 0;
+    k->length_size = 0;
+}
+
+void broker_connection_free(struct broker_connection *k) {
+    assert(!k->executing);
+    forget_input(k);
+    list_remove(&k->link);
+    k->node->connections_count--;
+    buffer_free(&k->output);
+    memory_free(k);
+}
+
+static void wake(struct broker_connection *k) {
+    if (!k->gone) k->driver->wake(k->driver_connection);
+}
+
+static void hang_up(struct broker_connection *k) {
+    forget_input(k);
+    k->closing = true;
+    wake(k);
+}
+
+void broker_connection_drop(struct broker_connection *k) {
+    k->executing = false;
+    buffer_free(&k->output);
+    k->sent = 0;
+    if (k->gone) broker_connection_free(k);
+    else hang_up(k);
+}
+
+void broker_connection_next(struct broker_connection *k) {
+    if (k->executing || k->sent < k->output.size) return;
+    struct link *at = list_take_first(&k->waiting);
+    if (at) {
+        struct broker_request *r = CONTAINER_OF(at, struct broker_request, link);
+        k->waiting_bytes -= r->frame_size;
+        k->executing = true;
+        if (k->refused && k->waiting_bytes < BROKER_CONNECTION_AHEAD_MAX) {
+            k->refused = false;
+            wake(k);
+        }
+        broker_request_arrived(r);
+    } else if (k->gone) {
+        broker_connection_free(k);
+    }
+}
+
+void broker_connection_answered(struct broker_connection *k, bool hanging_up) {
+    assert(k->executing);
+    k->executing = false;
+    if (!k->gone && (hanging_up || k->output.size > 0)) wake(k);
+    if (hanging_up && k->gone) forget_input(k);
+    else if (hanging_up) hang_up(k);
+    broker_connection_next(k);
+}
+
+void broker_connection_gone(struct broker_connection *k) {
+    assert(!k->gone);
+    k->gone = true;
+    buffer_free(&k->output);
+    k->sent = 0;
+    if (k->arriving) broker_request_release(k->arriving);
+    k->arriving = NULL;
+    broker_connection_next(k);
+}
+
+// The frame's length has come. One that cannot be (an HTTP client's) becomes an empty request, so that what came before
+// it is answered before we hang up.
+static void begin_request(struct broker_connection *k) {
+    uint32_t size = load_be32(k->length);
+    k->deaf = size < LENGTH_SIZE || size > REQUEST_SIZE_MAX;
+    k->arriving = broker_request_take(k, k->deaf ? 0 : size);
+    k->length_size = 0;
+}
+
+static void end_request(struct broker_connection *k) {
+    struct broker_request *r = k->arriving;
+    k->arriving = NULL;
+    k->waiting_bytes += r->frame_size;
+    list_append(&k->waiting, &r->link);
+    broker_connection_next(k);
+}
+
+size_t broker_connection_input(struct broker_connection *k, struct bytes in) {
+    size_t taken = 0;
+    while (taken < in.size && !k->closing && !k->deaf && k->waiting_bytes < BROKER_CONNECTION_AHEAD_MAX) {
+        if (!k->arriving) {
+            k->length[k->length_size++] = in.at[taken++];
+            if (k->length_size == LENGTH_SIZE) begin_request(k);
+        } else {
+            struct broker_request *r = k->arriving;
+            size_t size = r->frame_size - r->frame.size, left = in.size - taken;
+            if (size > left) size = left;
+            buffer_append(&r->frame, in.at + taken, size);
+            taken += size;
+        }
+        if (k->arriving && k->arriving->frame.size == k->arriving->frame_size) end_request(k);
+    }
+    if (k->closing || k->deaf) return in.size;
+    k->refused = taken < in.size;
+    return taken;
+}
+
+size_t broker_connection_output(struct broker_connection *k, struct bytes *out, size_t max) {
+    if (max == 0 || k->node->frozen || k->sent == k->output.size) return 0;
+    out[0] = (struct bytes){k->output.at + k->sent, k->output.size - k->sent};
+    return 1;
+}
+
+void broker_connection_sent(struct broker_connection *k, size_t size) {
+    assert(size <= k->output.size - k->sent);
+    k->sent += size;
+    if (k->sent < k->output.size) return;
+    k->sent = 0;
+    if (k->output.capacity > BROKER_BUFFER_KEPT_MAX) {
+        buffer_free(&k->output);
+    } else {
+        buffer_clear(&k->output);
+    }
+    broker_connection_next(k);
+}
+
+bool broker_connection_closing(const struct broker_connection *k) {
+    return k->closing;
+}
+
+void broker_connection_woken(struct broker_connection *k) {
+    if (k->sent < k->output.size) wake(k);
+}

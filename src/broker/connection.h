@@ -1,0 +1,32 @@
+// A connection as the broker sees it, for src/broker only: requests that were read, one at a time being executed, and
+// the answer that is being sent.
+#pragma once
+#include "broker/cluster_private.h"
+#include "broker/request.h"
+
+struct broker_connection {
+    struct link link;  // in the node's connections
+    struct broker_node *node;
+    const struct broker_driver *driver;
+    void *driver_connection;
+    struct list waiting;               // whole requests, read and not begun
+    size_t waiting_bytes;
+    struct broker_request *arriving;   // incomplete
+    uint8_t length[4];                 // of the arriving frame, while it is incomplete itself
+    size_t length_size;
+    bool executing;                    // one is in the node's queue or parked
+    struct buffer output;
+    size_t sent;
+    bool refused;                      // input was not taken: it will be welcome
+    bool deaf;                         // what came is not Kafka's protocol: nothing more is read
+    bool closing;                      // we hang up
+    bool gone;                         // the client did: what was read is executed, then the connection ends
+};
+
+// The node executes the next request, if the connection is free for it (a broker mutes a connection until it has sent
+// the answer: SocketServer.Processor).
+void broker_connection_next(struct broker_connection *k);
+void broker_connection_answered(struct broker_connection *k, bool hang_up);  // its request is done
+void broker_connection_drop(struct broker_connection *k);                    // the node stops: closed, requests forgotten
+void broker_connection_free(struct broker_connection *k);
+void broker_connection_woken(struct broker_connection *k);  // its node runs again: what was held back goes on

@@ -1,0 +1,158 @@
+// A request's way through a node: read, queued until it is due, executed, answered.
+#include "broker/request.h"
+
+#include "base/memory.h"
+#include "broker/connection.h"
+
+#include <assert.h>
+
+struct broker_request *broker_request_take(struct broker_connection *k, size_t size) {
+    struct broker_cluster *c = k->node->cluster;
+    struct link *spare = list_take_first(&c->requests_spare);
+    struct broker_request *r;
+    if (spare) {
+        c->requests_spare_count--;
+        r = CONTAINER_OF(spare, struct broker_request, link);
+    } else {
+        r = NEW(struct broker_request);
+        arena_init(&r->arena, DECODE_ARENA_MAX);
+        buffer_init(&r->frame, REQUEST_SIZE_MAX);
+    }
+    r->node = k->node;
+    r->connection = k;
+    r->frame_size = size;
+    r->serial = c->request_serial++;
+    return r;
+}
+
+static void request_free(struct broker_request *r) {
+    arena_free(&r->arena);
+    buffer_free(&r->frame);
+    memory_free(r);
+}
+
+void broker_request_release(struct broker_request *r) {
+    struct broker_cluster *c = r->node->cluster;
+    timer_cancel(&c->timers, &r->timer);
+    if (link_linked(&r->link)) list_remove(&r->link);
+    if (c->requests_spare_count >= BROKER_REQUESTS_SPARE_MAX) {
+        request_free(r);
+        return;
+    }
+    if (r->arena.size > BROKER_BUFFER_KEPT_MAX) arena_free(&r->arena);
+    else arena_reset(&r->arena);
+    if (r->frame.capacity > BROKER_BUFFER_KEPT_MAX) buffer_free(&r->frame);
+    else buffer_clear(&r->frame);
+    *r = (struct broker_request){.arena = r->arena, .frame = r->frame};
+    list_prepend(&c->requests_spare, &r->link);
+    c->requests_spare_count++;
+}
+
+void broker_requests_free(struct broker_cluster *c) {
+    struct link *at;
+    while ((at = list_take_first(&c->requests_spare))) request_free(CONTAINER_OF(at, struct broker_request, link));
+    c->requests_spare_count = 0;
+}
+
+// api NULL: the broker will hang up (SocketServer closes a connection whose request it cannot parse). ApiVersions of a
+// version we do not know is read as version 0 without its body (KIP-511).
+static void decode(struct broker_request *r) {
+    struct frame_request_header header;
+    size_t consumed;
+    struct bytes in = {r->frame.at, r->frame.size};
+    if (error_is(&(struct error[]){frame_decode_request_header(in, &header, &consumed)}[0])) return;
+    const struct api *api = api_find(header.api_key);
+    r->version = header.version;
+    r->correlation_id = header.correlation_id;
+    r->client_id = header.client_id;
+    if (!api || !broker_api_find(header.api_key)) return;
+    bool known = header.version >= api->version_min && header.version <= api->version_max;
+    if (!known && header.api_key != API_API_VERSIONS) return;
+    void *body = arena_alloc(&r->arena, message_struct_size(api->request));
+    message_defaults(api->request, body);
+    in = (struct bytes){in.at + consumed, in.size - consumed};
+    if (known) {
+        struct error e = message_decode(api->request, header.version, in, &r->arena, body, &consumed);
+        if (error_is(&e) || consumed != in.size) return;
+    }
+    r->body = body;
+    r->api = api;
+}
+
+void broker_request_arrived(struct broker_request *r) {
+    struct broker_node *n = r->node;
+    struct broker_cluster *c = n->cluster;
+    decode(r);
+    r->arrived_us = r->due_us = c->now_us;
+    if (r->api && c->config.service_us) {
+        r->due_us += c->config.service_us(c->config.timing_context, n->id, r->api->key);
+    }
+    struct link *before = n->queue.head.prev;
+    while (before != &n->queue.head && CONTAINER_OF(before, struct broker_request, link)->due_us > r->due_us) {
+        before = before->prev;
+    }
+    struct list behind = {.head = {.next = before->next, .prev = before}};
+    r->link = (struct link){.next = behind.head.next, .prev = behind.head.prev};
+    r->link.next->prev = r->link.prev->next = &r->link;
+    broker_node_requeue(n);
+}
+
+static void execute(struct broker_request *r) {
+    if (!r->api) broker_answer_nothing(r, true);
+    else broker_api_find(r->api->key)->handle(r);
+}
+
+void broker_requests_execute(struct broker_node *n) {
+    struct link *at;
+    while (broker_node_works(n) && (at = list_first(&n->queue))) {
+        struct broker_request *r = CONTAINER_OF(at, struct broker_request, link);
+        if (r->due_us > n->cluster->now_us) break;
+        list_remove(at);
+        execute(r);
+    }
+}
+
+void broker_requests_drop(struct broker_node *n) {
+    struct link *at;
+    while ((at = list_first(&n->queue))) broker_request_release(CONTAINER_OF(at, struct broker_request, link));
+    while ((at = list_first(&n->parked))) {
+        struct broker_request *r = CONTAINER_OF(at, struct broker_request, link);
+        timer_cancel(&n->cluster->timers, &r->timer);
+        r->forget(r);
+        broker_request_release(r);
+    }
+}
+
+void broker_park(struct broker_request *r, void (*forget)(struct broker_request *r)) {
+    assert(!link_linked(&r->link));
+    r->forget = forget;
+    list_append(&r->node->parked, &r->link);
+}
+
+void *broker_request_alloc(struct broker_request *r, size_t size) {
+    void *at = arena_alloc(&r->arena, size);
+    assert(at);
+    return at;
+}
+
+static void done(struct broker_request *r, bool hang_up) {
+    struct broker_connection *k = r->connection;
+    broker_request_release(r);
+    broker_connection_answered(k, hang_up);
+}
+
+void broker_answer(struct broker_request *r, const void *response) {
+    struct broker_connection *k = r->connection;
+    if (!k->gone) {
+        bool known = r->version >= r->api->version_min && r->version <= r->api->version_max;
+        struct error e = frame_encode_response(r->api, known ? r->version : 0, r->correlation_id, response, &k->output,
+                                               NULL, NULL);
+        if (error_is(&e)) log_line(&r->node->cluster->config.log, LOG_ERROR, "answer", "api=%s error=%s", r->api->name, e.detail);
+        assert(!error_is(&e));
+    }
+    done(r, false);
+}
+
+void broker_answer_nothing(struct broker_request *r, bool hang_up) {
+    done(r, hang_up);
+}
