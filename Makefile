@@ -38,9 +38,12 @@ soak: deps
 	@$(MAKE) --no-print-directory all
 	@python3 test/kafka/soak.py
 
-bench: deps
+.PHONY: bench-ceiling bench-latency bench-wan
+# Each takes the options of its program: make bench-wan OPTIONS=--quick
+bench bench-ceiling bench-latency bench-wan:
+	@tools/install-deps build kafka bench
 	@$(MAKE) --no-print-directory all
-	@python3 test/bench/bench.py
+	@python3 test/bench/$(subst bench-,,$@).py $(OPTIONS)
 
 fuzz: $(BUILD)-fuzz/build.ninja
 	@ninja -C $(BUILD)-fuzz fuzzers

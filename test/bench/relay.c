@@ -1,11 +1,13 @@
 // The bare relay: bytes from one TCP connection to another, nothing else, to hold the ceiling of a mirror against.
 //
-// relay SECONDS
-// A child writes from memory as fast as it can, another throws away what it gets, as the synthetic source and sink do;
-// the process itself is the relay. The first second is not counted. Prints "BYTES SECONDS CPU_SECONDS CALLS".
+// relay SECONDS [CORE]
+// A child writes from memory as fast as it can, another throws away what it gets, as the synthetic source and sink do,
+// both on CORE where one is named; the process itself is the relay. The first second is not counted. Prints "BYTES SECONDS CPU_SECONDS CALLS".
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -62,10 +64,14 @@ static void sink_main(int fd) {
     exit(0);
 }
 
-static pid_t child(void (*run)(int fd), int fd, int other) {
+static pid_t child(void (*run)(int fd), int fd, int other, const char *core) {
     pid_t pid = fork();
     if (pid < 0) die("fork");
     if (pid == 0) {
+        cpu_set_t cores;
+        CPU_ZERO(&cores);
+        if (core) CPU_SET((size_t)strtoul(core, NULL, 10), &cores);
+        if (core && sched_setaffinity(0, sizeof cores, &cores) < 0) die("sched_setaffinity");
         close(other);
         run(fd);
     }
@@ -100,16 +106,16 @@ static void pass_for(int from, int to, double seconds, struct counts *c) {
 }
 
 int main(int argc, char **argv) {
-    double seconds = argc == 2 ? strtod(argv[1], NULL) : 0;
+    double seconds = argc == 2 || argc == 3 ? strtod(argv[1], NULL) : 0;
     if (seconds <= 0) {
-        fputs("usage: relay SECONDS\n", stderr);
+        fputs("usage: relay SECONDS [CORE]\n", stderr);
         return 2;
     }
     int in[2], out[2];
     tcp_pair(in);
-    pid_t source = child(source_main, in[0], in[1]);
+    pid_t source = child(source_main, in[0], in[1], argv[2]);
     tcp_pair(out);
-    pid_t sink = child(sink_main, out[1], out[0]);
+    pid_t sink = child(sink_main, out[1], out[0], argv[2]);
     struct counts begin = {0}, end;
     pass_for(in[1], out[0], 1, &begin);
     end = begin;
