@@ -104,3 +104,4 @@
 #define BROKER_REQUESTS_SPARE_MAX 64         // kept for reuse, with their memory
 #define BROKER_BUFFER_KEPT_MAX (64 * KiB)    // of a spare request or an idle connection
 #define BROKER_FETCH_SESSIONS_MAX 1000       // max.incremental.fetch.session.cache.slots
+#define COORDINATOR_RECORDS_MAX (16 * MiB)   // records of one batch of an internal topic, decompressed
