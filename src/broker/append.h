@@ -6,12 +6,12 @@
 #include "wire/message.h"
 
 struct append_result {
-    int16_t error_code;          // Kafka's
-    const char *error_message;   // static text or NULL
-    int32_t bad_record;          // index for record_errors (KIP-467), -1: none
+    int16_t error_code;         // Kafka's
+    const char *error_message;  // static text or NULL
+    int32_t bad_record;         // index for record_errors (KIP-467), -1: none
     const char *bad_record_message;
-    int64_t base_offset;         // of the batch, or of the batch that it repeats
-    int64_t append_time_ms;      // -1 unless the topic's timestamps are append times
+    int64_t base_offset;     // of the batch, or of the batch that it repeats
+    int64_t append_time_ms;  // -1 unless the topic's timestamps are append times
     bool duplicate;
 };
 
@@ -21,16 +21,11 @@ struct append_result append_from_client(struct broker_log *l, const struct broke
                                         struct bytes records, int32_t leader_epoch, int64_t wall_ms);
 
 // A transaction marker (WriteTxnMarkers, KIP-98): a control batch of one record.
-struct append_marker {
-    int64_t producer_id;
-    int16_t producer_epoch;
-    int32_t coordinator_epoch;
-    bool commit;
-};
-struct append_result append_marker(struct broker_log *l, const struct append_marker *m, int32_t leader_epoch,
-                                   int64_t wall_ms);
+struct append_result append_marker(struct broker_log *l, const struct broker_topic_settings *settings,
+                                   const struct producer_marker *m, int32_t leader_epoch, int64_t wall_ms);
 
-// Records of the broker's own (group offsets, transaction states): key and value pairs as one batch, no checks.
+// Records of the broker's own (group offsets, transaction states): key and value pairs as one batch; of the checks only
+// that of a producer's epoch.
 struct append_pair {
     struct bytes key;
     struct wire_bytes value;  // size -1: a tombstone

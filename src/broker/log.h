@@ -17,35 +17,46 @@ struct log_epoch {
 struct broker_log {
     struct stored_batch **batches;  // [first, first + count) are there, ascending offsets
     size_t first, count, capacity;
-    int64_t start, end;       // log start offset, log end offset
-    int64_t high_watermark;   // start <= high_watermark <= end
-    int64_t bytes;            // of all batches
+    int64_t start, end;      // log start offset, log end offset
+    int64_t high_watermark;  // start <= high_watermark <= end
+    int64_t bytes;           // of all batches
     struct log_epoch *epochs;
     size_t epochs_count, epochs_capacity;
     struct producer_states producers;
+    struct producer_states snapshot;  // a snapshot file: the states when the log ended at snapshot_offset
+    int64_t snapshot_offset;          // -1: there is none
+    int64_t appended_ms;              // when the newest batch came: a segment file's time of modification
 };
 
 void broker_log_init(struct broker_log *l);
 void broker_log_free(struct broker_log *l);
 
 // The batch's base offset must be >= end (compaction leaves holes on the leader, so a follower may get them), its leader
-// epoch >= the newest. Holds the batch. The producer's state, the open transaction and the aborted list follow;
-// `wall_ms` dates it.
+// epoch >= the newest. Takes a reference of its own. The producer's state, the open transaction and the aborted list
+// follow. The high watermark does not.
 void broker_log_append(struct broker_log *l, struct stored_batch *b, int64_t wall_ms);
 
 // Offsets >= `offset` go (a batch that holds `offset` in its middle goes too: then end is its base offset). Producer
-// states are made again from what is left, as from a snapshot: what stood before the truncated part stays known.
+// states are made again from the last snapshot and the log, as ProducerStateManager.truncateAndReload does: a producer
+// whose batches are all below the log start is forgotten, unless a snapshot above the log start knows it. Nothing
+// happens when `offset` is not below the end.
 void broker_log_truncate(struct broker_log *l, int64_t offset);
 
 // Everything goes and the log starts again at `offset` (a follower whose end is below its leader's start).
 void broker_log_restart_at(struct broker_log *l, int64_t offset);
 
-// Raises the log start; batches wholly below go. Producer states stay (as on a real broker, until they expire).
+// Raises the log start; batches wholly below go. Producer states stay (as on a real broker, until they expire). `offset`
+// is at most the end; a high watermark below it follows.
 void broker_log_delete_below(struct broker_log *l, int64_t offset);
 
-// A restart of the broker: producer states come back from the last snapshot and the log, and those whose last record
-// timestamp is older than `expiration_ms` before wall_ms are not loaded.
+// A broker that was shut down starts again: states come back from the snapshot taken at the log end, each with its last
+// range alone; those whose last record timestamp is older than `expiration_ms` before wall_ms are not loaded, and with
+// log start == log end none are (truncateAndReload drops that snapshot).
 void broker_log_reload(struct broker_log *l, int64_t wall_ms, int64_t expiration_ms);
+
+// A broker that was killed starts again: as reload, but from the last snapshot there is and the log behind it, whose
+// states come back however old they are (LogLoader.recoverSegment).
+void broker_log_recover(struct broker_log *l, int64_t wall_ms, int64_t expiration_ms);
 
 // Where to read from: index into batches (relative to first) of the first batch whose last offset is >= `offset`; count
 // when there is none.
@@ -54,10 +65,12 @@ static inline struct stored_batch *broker_log_at(const struct broker_log *l, siz
     return l->batches[l->first + i];
 }
 
-// LeaderEpochFileCache.endOffsetFor: the largest epoch <= `epoch` that is known, and where it ends; (-1, -1) when none.
+// LeaderEpochFileCache.endOffsetFor: the largest epoch <= `epoch` that is known, and where it ends (`start`). (-1, -1) for
+// an epoch above all that are known; the asked epoch and the start of the oldest for one below all.
 struct log_epoch broker_log_end_of_epoch(const struct broker_log *l, int32_t epoch);
-int32_t broker_log_newest_epoch(const struct broker_log *l);  // -1: none
-void broker_log_start_epoch(struct broker_log *l, int32_t epoch);  // a new leader notes its epoch at the log end
+int32_t broker_log_newest_epoch(const struct broker_log *l);              // -1: none
+int32_t broker_log_epoch_at(const struct broker_log *l, int64_t offset);  // under which it was written; -1: not known
+void broker_log_start_epoch(struct broker_log *l, int32_t epoch);         // a new leader notes its epoch at the log end
 
 // First unstable offset or the high watermark, whichever is smaller (LogOffsetMetadata; KIP-98).
 int64_t broker_log_last_stable_offset(const struct broker_log *l);

@@ -2,8 +2,8 @@
 //
 // After org.apache.kafka.storage.internals.log.{ProducerStateEntry, ProducerAppendInfo, ProducerStateManager}. Kafka's
 // rough edges are kept: an exact repeat of one of the last five ranges is found before the sequence is looked at,
-// whatever the records are (maybeCheckDuplicate); an id that is not known may begin with any sequence; states expire by
-// the newest *record* timestamp.
+// whatever the records are (ProducerStateEntry.findDuplicateBatch); an id that is not known may begin with any sequence;
+// states expire by the timestamp of the last batch's newest *record*; a snapshot keeps only the last of the five ranges.
 #pragma once
 #include "base/map.h"
 #include "wire/batch.h"
@@ -20,21 +20,29 @@ struct producer_batch {
 struct producer_state {
     int64_t producer_id;
     int16_t epoch;
-    int32_t coordinator_epoch;     // -1: no marker yet
-    int64_t last_timestamp_ms;     // the newest record timestamp: by it the state expires
+    int32_t coordinator_epoch;         // -1: no marker yet
+    int64_t last_timestamp_ms;         // of the newest record in the last batch: by it the state expires
     int64_t transaction_first_offset;  // -1: none is open
     struct producer_batch batches[PRODUCER_BATCHES_KEPT];  // oldest first
-    int32_t batches_count;         // 0 with a state that only a marker made
+    int32_t batches_count;                                 // 0 with a state that only a marker made
 };
 
 struct aborted_transaction {
     int64_t producer_id, first_offset, last_offset, last_stable_offset;
 };
 
+// A transaction that holds the last stable offset back: open, or ended by a marker above the high watermark.
+struct unstable_transaction {
+    int64_t producer_id, first_offset;
+    int64_t last_offset;  // of the marker; -1: open
+};
+
 struct producer_states {
-    struct map by_id;  // struct producer_state
-    struct aborted_transaction *aborted;
+    struct map by_id;                     // struct producer_state
+    struct aborted_transaction *aborted;  // in the order of their markers
     size_t aborted_count, aborted_capacity;
+    struct unstable_transaction *unstable;  // in the order of their first offsets
+    size_t unstable_count, unstable_capacity;
 };
 
 void producer_states_init(struct producer_states *s);
@@ -50,9 +58,35 @@ int32_t producer_state_last_sequence(const struct producer_state *p);
 int16_t producer_states_check(const struct producer_states *s, const struct batch_header *h,
                               const struct producer_batch **duplicate_of);
 
+// A transaction's end as the log has it (EndTransactionMarker).
+struct producer_marker {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int8_t transaction_version;  // 2: the marker's epoch must be above the state's (KIP-1228)
+    int32_t coordinator_epoch;
+    bool commit;
+};
+
 // The same for a marker: INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED, or 0.
-int16_t producer_states_check_marker(const struct producer_states *s, int64_t producer_id, int16_t epoch,
-                                     int32_t coordinator_epoch);
+int16_t producer_states_check_marker(const struct producer_states *s, const struct producer_marker *m);
+
+// What was appended, on leaders and followers alike; nothing is checked.
+void producer_states_append_data(struct producer_states *s, const struct batch_header *h);
+void producer_states_append_marker(struct producer_states *s, const struct producer_marker *m, int64_t offset,
+                                   int64_t timestamp_ms);
+
+// What a snapshot file holds: each state with its last range alone, and the open transactions.
+void producer_states_copy_snapshot(struct producer_states *to, const struct producer_states *from);
+
+// Forgets all states and unstable transactions; the aborted ones below `offset` stay (they stand in segments' indexes).
+void producer_states_clear_above(struct producer_states *s, int64_t offset);
+
+// Where the last stable offset stands back, -1: nowhere.
+int64_t producer_states_first_unstable(const struct producer_states *s, int64_t high_watermark);
+
+// Transactions whose markers are replicated no longer hold anything back, and the aborted ones that end below the log
+// start are no longer asked for.
+void producer_states_forget_below(struct producer_states *s, int64_t log_start, int64_t high_watermark);
 
 // Forgets states whose newest record is `expiration_ms` old and that have no open transaction.
 void producer_states_expire(struct producer_states *s, int64_t wall_ms, int64_t expiration_ms);

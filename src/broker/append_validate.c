@@ -1,0 +1,146 @@
+// The checks that look at records: keys, timestamps, counts; and the batch written again where topic and client differ
+// in compression (org.apache.kafka.storage.internals.log.LogValidator).
+#include "base/crc32c.h"
+#include "base/limits.h"
+#include "base/memory.h"
+#include "broker/append_private.h"
+#include "wire/codec.h"
+#include "wire/error_codes.h"
+#include "wire/records.h"
+#include "wire/varint.h"
+
+#define NO_TIMESTAMP (-1)  // RecordBatch.NO_TIMESTAMP
+
+// What a walk over the records has found.
+struct findings {
+    int64_t first_timestamp, max_timestamp;
+    bool offsets_are_counted;  // from 0 on, one by one
+    int32_t bad_record;        // the first, -1: none
+    const char *bad_record_message;
+    int16_t error_code;
+};
+
+static int16_t validate_batch(const struct batch_header *h) {
+    if (!batch_is_dense(h) || h->count <= 0) return KAFKA_INVALID_RECORD;
+    if (h->attributes & BATCH_ATTRIBUTE_CONTROL) return KAFKA_INVALID_RECORD;
+    return h->producer_id >= 0 && h->base_sequence < 0 ? KAFKA_INVALID_RECORD : KAFKA_NONE;
+}
+
+static bool timestamp_is_right(const struct incoming *in, int64_t timestamp) {
+    int64_t age;
+    if (__builtin_sub_overflow(in->wall_ms, timestamp, &age)) return false;
+    return age <= in->settings->timestamp_before_ms_max && -age <= in->settings->timestamp_after_ms_max;
+}
+
+static int16_t validate_record(const struct incoming *in, const struct record *r, const char **message) {
+    const struct broker_topic_settings *s = in->settings;
+    if (s->compact && r->key.size < 0) {
+        *message = "Compacted topic cannot accept message without key in topic partition";
+        return KAFKA_INVALID_RECORD;
+    }
+    if (!s->append_time && r->timestamp != NO_TIMESTAMP) {
+        if (timestamp_is_right(in, r->timestamp)) return KAFKA_NONE;
+        *message = "Timestamp of message is out of range";
+        return KAFKA_INVALID_TIMESTAMP;
+    }
+    if (!(in->header.attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME)) return KAFKA_NONE;
+    *message = "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime.";
+    return KAFKA_INVALID_TIMESTAMP;
+}
+
+static void look_at(const struct incoming *in, const struct record *r, int32_t index, struct findings *f) {
+    const char *message;
+    int16_t code = validate_record(in, r, &message);
+    if (code && f->bad_record < 0) {
+        f->bad_record = index;
+        f->bad_record_message = message;
+        f->error_code = code;
+    }
+    if (index == 0) f->first_timestamp = r->timestamp;
+    if (r->timestamp > f->max_timestamp) f->max_timestamp = r->timestamp;
+    if (r->offset != in->header.base_offset + index) f->offsets_are_counted = false;
+}
+
+// Errors of decompression are not the record's but the server's (KafkaException in DefaultRecordBatch).
+static int16_t walk(const struct incoming *in, struct buffer *plain, struct findings *f) {
+    struct records records;
+    struct record record;
+    *f = (struct findings){.max_timestamp = NO_TIMESTAMP, .offsets_are_counted = true, .bad_record = -1};
+    struct error err = records_open(&records, in->batch, &in->header, plain);
+    if (error_is(&err)) return KAFKA_UNKNOWN_SERVER_ERROR;
+    for (int32_t i = 0; records_next(&records, &record); i++) look_at(in, &record, i, f);
+    err = records_result(&records);
+    return error_is(&err) ? KAFKA_INVALID_RECORD : KAFKA_NONE;
+}
+
+void append_write_record(struct buffer *out, int64_t timestamp_delta, int32_t offset_delta, struct bytes body) {
+    size_t size = 1 + varlong_size(timestamp_delta) + varlong_size(offset_delta) + body.size;
+    varlong_append(out, (int64_t)size);
+    buffer_append_u8(out, 0);  // attributes
+    varlong_append(out, timestamp_delta);
+    varlong_append(out, offset_delta);
+    buffer_append(out, body.at, body.size);
+}
+
+// As MemoryRecordsBuilder writes it: offsets counted, base timestamp the first record's.
+static int16_t rebuild(struct incoming *in, enum codec target, const struct findings *f) {
+    struct buffer plain, again;
+    struct records records;
+    struct record record;
+    buffer_init(&plain, RECORDS_SIZE_MAX);
+    buffer_init(&again, RECORDS_SIZE_MAX);
+    struct error err = records_open(&records, in->batch, &in->header, &plain);
+    for (int32_t i = 0; !error_is(&err) && records_next(&records, &record); i++) {
+        int64_t delta = (int64_t)((uint64_t)record.timestamp - (uint64_t)f->first_timestamp);
+        append_write_record(&again, delta, i, record.body);
+    }
+    buffer_init(&in->built, FRAME_SIZE_MAX);
+    buffer_extend(&in->built, BATCH_HEADER_SIZE);
+    if (!error_is(&err)) err = codec_compress(target, (struct bytes){again.at, again.size}, &in->built);
+    bool fits = !again.overflowed && !in->built.overflowed;
+    buffer_free(&plain);
+    buffer_free(&again);
+    in->rebuilt = true;
+    in->header.attributes = (int16_t)((in->header.attributes & BATCH_ATTRIBUTE_TRANSACTIONAL) | (int16_t)target);
+    in->header.base_timestamp = f->first_timestamp;
+    in->header.size = (int32_t)in->built.size;
+    return error_is(&err) || !fits ? KAFKA_UNKNOWN_SERVER_ERROR : KAFKA_NONE;
+}
+
+static void set_times(struct incoming *in, int64_t max_timestamp) {
+    in->header.attributes &= (int16_t)~BATCH_ATTRIBUTE_LOG_APPEND_TIME;
+    if (in->settings->append_time) in->header.attributes |= BATCH_ATTRIBUTE_LOG_APPEND_TIME;
+    in->header.max_timestamp = in->settings->append_time ? in->wall_ms : max_timestamp;
+}
+
+// LogValidator.processRecordErrors: one kind of error names them all.
+static struct append_result refuse_records(const struct findings *f) {
+    struct append_result result = append_failed(f->error_code);
+    result.bad_record = f->bad_record;
+    result.bad_record_message = f->bad_record_message;
+    result.error_message = f->error_code == KAFKA_INVALID_TIMESTAMP
+                               ? "One or more records have been rejected due to invalid timestamp"
+                               : "One or more records have been rejected";
+    return result;
+}
+
+struct append_result append_validate(struct incoming *in) {
+    struct findings f;
+    struct buffer plain;
+    enum codec source = (enum codec)(in->header.attributes & BATCH_ATTRIBUTE_CODEC);
+    enum codec target = in->settings->codec < 0 ? source : (enum codec)in->settings->codec;
+    int16_t code = validate_batch(&in->header);
+    if (code) return append_failed(code);
+    buffer_init(&plain, RECORDS_SIZE_MAX);
+    code = walk(in, &plain, &f);
+    buffer_free(&plain);
+    if (code) return append_failed(code);
+    if (f.error_code) return refuse_records(&f);
+    // Of an uncompressed batch nobody looks at the records' own offsets.
+    bool in_place = source == target && (source == CODEC_NONE || f.offsets_are_counted);
+    if (!in_place) code = rebuild(in, target, &f);
+    if (!code && !in_place && in->header.size > in->settings->message_bytes_max) code = KAFKA_MESSAGE_TOO_LARGE;
+    if (code) return append_failed(code);
+    set_times(in, f.max_timestamp);
+    return append_failed(KAFKA_NONE);
+}

@@ -1,0 +1,111 @@
+// The batches of one replica: append, truncate, delete from the start, find.
+#include "broker/log_private.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+
+void broker_log_init(struct broker_log *l) {
+    *l = (struct broker_log){.snapshot_offset = -1};
+    producer_states_init(&l->producers);
+    producer_states_init(&l->snapshot);
+}
+
+static void release_all(struct broker_log *l) {
+    for (size_t i = 0; i < l->count; i++) stored_batch_release(broker_log_at(l, i));
+    l->first = l->count = 0;
+    l->bytes = 0;
+}
+
+void broker_log_free(struct broker_log *l) {
+    release_all(l);
+    memory_free(l->batches);
+    memory_free(l->epochs);
+    producer_states_free(&l->producers);
+    producer_states_free(&l->snapshot);
+    broker_log_init(l);
+}
+
+static void make_room(struct broker_log *l) {
+    if (l->first + l->count < l->capacity) return;
+    if (l->first > l->capacity / 2) {
+        memmove(l->batches, l->batches + l->first, l->count * sizeof *l->batches);
+        l->first = 0;
+        return;
+    }
+    l->capacity = l->capacity ? 2 * l->capacity : 16;
+    l->batches = memory_resize(l->batches, l->capacity * sizeof *l->batches);
+}
+
+void broker_log_append(struct broker_log *l, struct stored_batch *b, int64_t wall_ms) {
+    assert(b->header.base_offset >= l->end);
+    make_room(l);
+    l->batches[l->first + l->count++] = stored_batch_hold(b);
+    l->end = batch_last_offset(&b->header) + 1;
+    l->bytes += b->header.size;
+    l->appended_ms = wall_ms;
+    log_epochs_assign(l, b->header.leader_epoch, b->header.base_offset);
+    log_producers_append(l, b);
+}
+
+void broker_log_truncate(struct broker_log *l, int64_t offset) {
+    if (offset >= l->end) return;
+    if (offset < l->start) {  // UnifiedLog.truncateTo
+        broker_log_restart_at(l, offset);
+        return;
+    }
+    l->end = offset;
+    while (l->count && batch_last_offset(&broker_log_at(l, l->count - 1)->header) >= offset) {
+        struct stored_batch *b = broker_log_at(l, --l->count);
+        if (b->header.base_offset < l->end) l->end = b->header.base_offset;
+        l->bytes -= b->header.size;
+        stored_batch_release(b);
+    }
+    if (l->start > l->end) l->start = l->end;
+    if (l->high_watermark > l->end) l->high_watermark = l->end;
+    log_epochs_truncate_from_end(l, l->end);
+    log_producers_rebuild(l);
+}
+
+void broker_log_restart_at(struct broker_log *l, int64_t offset) {
+    release_all(l);
+    l->start = l->end = l->high_watermark = offset;
+    l->epochs_count = 0;
+    producer_states_free(&l->producers);
+    producer_states_free(&l->snapshot);
+    l->snapshot_offset = -1;
+}
+
+void broker_log_delete_below(struct broker_log *l, int64_t offset) {
+    if (offset <= l->start) return;
+    assert(offset <= l->end);
+    l->start = offset;
+    if (l->high_watermark < offset) l->high_watermark = offset;
+    while (l->count && batch_last_offset(&broker_log_at(l, 0)->header) < offset) {
+        struct stored_batch *b = broker_log_at(l, 0);
+        l->first++;
+        l->count--;
+        l->bytes -= b->header.size;
+        stored_batch_release(b);
+    }
+    log_epochs_truncate_from_start(l, offset);
+    producer_states_forget_below(&l->producers, offset, l->high_watermark);
+}
+
+size_t broker_log_find(const struct broker_log *l, int64_t offset) {
+    // Most readers stand at the end.
+    if (!l->count || offset > batch_last_offset(&broker_log_at(l, l->count - 1)->header)) return l->count;
+    size_t low = 0, high = l->count - 1;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (batch_last_offset(&broker_log_at(l, middle)->header) < offset) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+int64_t broker_log_last_stable_offset(const struct broker_log *l) {
+    int64_t unstable = producer_states_first_unstable(&l->producers, l->high_watermark);
+    if (unstable < 0 || unstable > l->high_watermark) return l->high_watermark;
+    return unstable < l->start ? l->start : unstable;
+}
