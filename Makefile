@@ -30,9 +30,11 @@ check: deps
 tidy: deps
 	@python3 tools/check.py --build $(BUILD) tidy tidy-built tidy-self check-self
 
-demo: deps
+# Two clusters in memory; KAFKA=1: real ones.
+demo:
+	@tools/install-deps build $(if $(KAFKA),kafka)
 	@$(MAKE) --no-print-directory all
-	@python3 tools/demo.py
+	@KAFKA=$(KAFKA) python3 tools/demo.py
 
 soak: deps
 	@$(MAKE) --no-print-directory all

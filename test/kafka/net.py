@@ -9,23 +9,38 @@ PORTS = range(20000, 32000)
 _given = set()
 
 
+def _is_free(port):
+    """Nobody listens there, and this test has not been given it before."""
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return port not in _given
+
+
 def free_ports(count):
-    """Ports on the loopback that nobody listens on and that this test has not been given before."""
+    """Ports on the loopback."""
     found = []
     for port in random.sample(PORTS, len(PORTS)):
         if len(found) == count:
             break
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in _given:
+        if _is_free(port):
             _given.add(port)
             found.append(port)
     assert len(found) == count
     return found
+
+
+def free_port_row(count):
+    """The first of so many ports that follow each other."""
+    for port in random.sample(PORTS, len(PORTS)):
+        row = range(port, port + count)
+        if all(map(_is_free, row)):
+            _given.update(row)
+            return port
+    raise AssertionError(f"no {count} free ports in a row")
 
 
 class TimedOut(Exception):

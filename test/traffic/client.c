@@ -1,8 +1,10 @@
 // The blocking client: see client.h.
+#define _GNU_SOURCE  // memrchr()
 #include "traffic/client.h"
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "wire/error_codes.h"
 #include "wire/frame.h"
 
 #include <errno.h>
@@ -16,7 +18,7 @@
 #include <unistd.h>
 
 #define CLIENT_ID "traffic"
-#define LEADERS_TRIES_MAX 300
+#define TRIES_MAX 300
 #define TRY_AGAIN_NS 100000000
 #define SILENCE_SECONDS_MAX 30
 
@@ -31,7 +33,8 @@ void client_fail(const char *format, ...) {
 }
 
 static void split_address(const char *address, struct client_broker *b) {
-    const char *colon = strrchr(address, ':');
+    size_t size = strcspn(address, ",");  // the first of a list will do
+    const char *colon = memrchr(address, ':', size);
     if (!colon || (size_t)(colon - address) >= sizeof b->host) client_fail("%s: expected host:port", address);
     snprintf(b->host, sizeof b->host, "%.*s", (int)(colon - address), address);
     b->port = (uint16_t)atoi(colon + 1);
@@ -85,6 +88,7 @@ static void connect_broker(struct client_broker *b) {
 static void send_all(const struct client_broker *b, struct bytes what) {
     while (what.size > 0) {
         ssize_t n = send(b->fd, what.at, what.size, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR) continue;
         if (n <= 0) client_fail("%s:%u: cannot send: %s", b->host, b->port, strerror(errno));
         what.at += n;
         what.size -= (size_t)n;
@@ -94,6 +98,7 @@ static void send_all(const struct client_broker *b, struct bytes what) {
 static void receive_exactly(const struct client_broker *b, uint8_t *at, size_t size) {
     while (size > 0) {
         ssize_t n = recv(b->fd, at, size, 0);
+        if (n < 0 && errno == EINTR) continue;
         if (n == 0) client_fail("%s:%u closed the connection", b->host, b->port);
         if (n < 0) client_fail("%s:%u: cannot receive: %s", b->host, b->port, strerror(errno));
         at += n;
@@ -148,7 +153,7 @@ int32_t *client_leaders(struct client *c, const char *topic, int32_t *count) {
     struct metadata_request request;
     struct metadata_request_topic wanted;
     struct metadata_response response;
-    for (int tries = 0; tries < LEADERS_TRIES_MAX; tries++) {
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
         message_defaults(&metadata_request_message, &request);
         message_defaults(&metadata_request_topic_message, &wanted);
         wanted.name = (struct wire_text){topic, (int32_t)strlen(topic)};
@@ -163,6 +168,13 @@ int32_t *client_leaders(struct client *c, const char *topic, int32_t *count) {
         nanosleep(&(struct timespec){.tv_nsec = TRY_AGAIN_NS}, NULL);
     }
     client_fail("%s has no leaders", topic);
+}
+
+bool client_try_again(int16_t code, int *tries) {
+    bool passes = code == KAFKA_NOT_LEADER_OR_FOLLOWER || code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (!passes || ++*tries == TRIES_MAX) return false;
+    nanosleep(&(struct timespec){.tv_nsec = TRY_AGAIN_NS}, NULL);
+    return true;
 }
 
 int64_t client_offset(struct client *c, int32_t leader, const char *topic, int32_t partition, int64_t timestamp) {
@@ -180,8 +192,12 @@ int64_t client_offset(struct client *c, int32_t leader, const char *topic, int32
     request.topics = &t;
     request.replica_id = -1;
     t.partitions_count = request.topics_count = 1;
-    client_call(c, leader, API_LIST_OFFSETS, 5, &request, &response);
-    const struct list_offsets_response_partition *got = response.topics->partitions;
+    const struct list_offsets_response_partition *got;
+    int tries = 0;
+    do {
+        client_call(c, leader, API_LIST_OFFSETS, 5, &request, &response);
+        got = response.topics->partitions;
+    } while (client_try_again(got->error_code, &tries));
     if (got->error_code) client_fail("ListOffsets of %s-%d: error %d", topic, partition, got->error_code);
     return got->offset;
 }

@@ -4,6 +4,8 @@
 #include "base/arena.h"
 #include "wire/messages.h"
 
+#include <stdbool.h>
+
 #define CLIENT_BROKERS_MAX 16
 
 struct client_broker {
@@ -33,6 +35,10 @@ void client_call(struct client *c, int32_t node, int16_t api_key, int16_t versio
 // Learns the brokers, and answers the topic's partition leaders: an array of *count node ids, freed by the caller with
 // memory_free(). Waits until all partitions have one.
 int32_t *client_leaders(struct client *c, const char *topic, int32_t *count);
+
+// True after a short pause when `code` passes by itself (a new leader does not know yet that it is one) and this was not
+// the last try: call again. *tries starts at 0.
+bool client_try_again(int16_t code, int *tries);
 
 // ListOffsets of one partition: timestamp -2 earliest, -1 the high watermark.
 int64_t client_offset(struct client *c, int32_t leader, const char *topic, int32_t partition, int64_t timestamp);

@@ -43,8 +43,12 @@ static void refill(struct reader *r) {
     request.max_bytes = FETCH_BYTES;
     request.topics = &t;
     t.partitions_count = request.topics_count = 1;
-    client_call(r->client, r->leader, API_FETCH, 11, &request, &response);
-    const struct fetch_response_partition *got = response.responses->partitions;
+    const struct fetch_response_partition *got;
+    int tries = 0;
+    do {
+        client_call(r->client, r->leader, API_FETCH, 11, &request, &response);
+        got = response.responses->partitions;
+    } while (client_try_again(got->error_code, &tries));
     if (got->error_code) client_fail("Fetch of %s-%d: error %d", r->topic, r->partition, got->error_code);
     buffer_clear(&r->bytes);
     if (got->records.size > 0) buffer_append(&r->bytes, got->records.at, (size_t)got->records.size);

@@ -61,8 +61,12 @@ static void append(struct client *c, int32_t leader, const char *topic, int32_t 
     request.timeout_ms = REQUEST_TIMEOUT_MS;
     request.topic_data = &t;
     t.partition_data_count = request.topic_data_count = 1;
-    client_call(c, leader, API_PRODUCE, 9, &request, &response);
-    int16_t code = response.responses->partition_responses->error_code;
+    int16_t code;
+    int tries = 0;
+    do {
+        client_call(c, leader, API_PRODUCE, 9, &request, &response);
+        code = response.responses->partition_responses->error_code;
+    } while (client_try_again(code, &tries));
     if (code) client_fail("cannot produce to %s-%d: error %d", topic, partition, code);
 }
 
