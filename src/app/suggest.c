@@ -40,6 +40,8 @@ static size_t distance(const char *a, size_t a_size, const char *b, size_t b_siz
 void suggestion_offer(struct suggestion *s, const char *candidate) {
     size_t word_size = strlen(s->word), size = strlen(candidate);
     if (word_size > WORD_SIZE_MAX || size > WORD_SIZE_MAX) return;
+    size_t longer = word_size > size ? word_size - size : size - word_size;
+    if (longer >= s->distance) return;  // each letter too many counts one
     size_t d = distance(s->word, word_size, candidate, size);
     if (d >= s->distance) return;
     s->distance = d;

@@ -240,6 +240,47 @@ TEST(a_tagged_field_must_not_be_set_before_its_version) {
     EXPECT_INT(encode_kind(&fetch_request_message, 15, &request, ""), ERROR_NONE);
 }
 
+// Of types that no schema has in a field that came later.
+TEST(what_a_version_lacks_is_seen_in_every_type) {
+    struct late {
+        double ratio;
+        struct wire_bytes blob;
+    } value;
+    static const struct message_field fields[] = {
+        {.name = "ratio",
+         .offset = offsetof(struct late, ratio),
+         .type = FIELD_FLOAT64,
+         .version_min = 1,
+         .version_max = 1,
+         .nullable_min = 1,
+         .tag = -1},
+        {.name = "blob",
+         .offset = offsetof(struct late, blob),
+         .type = FIELD_BYTES,
+         .version_min = 1,
+         .version_max = 1,
+         .nullable_min = 1,
+         .nullable_max = 1,
+         .tag = -1,
+         .default_null = true},
+    };
+    static const struct message late = {.name = "late",
+                                        .fields = fields,
+                                        .untagged_count = 2,
+                                        .fields_count = 2,
+                                        .struct_size = sizeof value,
+                                        .version_max = 1,
+                                        .flexible_min = INT16_MAX};
+    message_defaults(&late, &value);
+    EXPECT_INT(encode_kind(&late, 0, &value, ""), ERROR_NONE);
+    value.ratio = 0.5;
+    EXPECT_INT(encode_kind(&late, 1, &value, ""), ERROR_NONE);
+    EXPECT_INT(encode_kind(&late, 0, &value, "late.ratio: set"), ERROR_PROTOCOL);
+    value.ratio = 0;
+    value.blob = (struct wire_bytes){(const uint8_t *)"", 0};  // empty is not null
+    EXPECT_INT(encode_kind(&late, 0, &value, "late.blob: set"), ERROR_PROTOCOL);
+}
+
 TEST(null_only_where_the_version_allows_it) {
     struct metadata_request request;
     message_defaults(&metadata_request_message, &request);
@@ -451,6 +492,7 @@ int main(void) {
     RUN(defaults_go_down_into_structs);
     RUN(what_a_version_lacks_must_not_be_set);
     RUN(a_tagged_field_must_not_be_set_before_its_version);
+    RUN(what_a_version_lacks_is_seen_in_every_type);
     RUN(null_only_where_the_version_allows_it);
     RUN(strings_have_15_bits_in_old_versions);
     RUN(a_full_buffer_keeps_nothing_of_the_message);

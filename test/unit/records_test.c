@@ -356,6 +356,14 @@ TEST(rewriting_refuses_damage_and_limits) {
     EXPECT(!more && out.size == 6);
     rewriter_close(&w);
     buffer_free(&out);
+    buffer_init(&out, BATCH_HEADER_SIZE - 1);  // not even a header fits
+    err = rewriter_open(&w, batch, &h);
+    EXPECT(!error_is(&err));
+    err = rewriter_next(&w, &out, &written, &more);
+    EXPECT_INT(err.kind, ERROR_LIMIT);
+    EXPECT(!more && out.size == 0);
+    rewriter_close(&w);
+    buffer_free(&out);
     ((uint8_t *)batch.at)[batch.size - 3] ^= 1;
     err = rewriter_open(&w, batch, &h);
     EXPECT_INT(err.kind, ERROR_PROTOCOL);
