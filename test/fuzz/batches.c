@@ -70,6 +70,7 @@ void fuzz_batches(struct bytes in) {
         if (look != BATCH_WHOLE) return;
         assert(header.size >= BATCH_HEADER_SIZE && (size_t)header.size <= in.size);
         assert(header.base_offset >= 0 && batch_last_offset(&header) >= header.base_offset && header.count >= 0);
+        assert((int64_t)header.count <= (int64_t)header.last_offset_delta + 1);
         struct bytes batch = {in.at, (size_t)header.size};
         (void)batch_is_filler(batch, &header);
         restamp(batch, &header);

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MUTATIONS 12  // of each seed
+#define CUTS 4        // of each seed: so many last bytes are missing, one by one
+#define MUTATIONS 24  // of each seed
 #define PATH_MAX_HERE 1024
 
 struct target {
@@ -92,6 +93,10 @@ static void run_file(const struct target *t, const char *path) {
     size_t size = fread(seed, 1, sizeof seed, file);
     fclose(file);
     run_copy(t, seed, size);
+    for (size_t cut = 1; cut <= CUTS && cut <= size; cut++) {
+        snprintf(place, sizeof place, "%s %s, %zu bytes less", t->name, path, cut);
+        run_copy(t, seed, size - cut);
+    }
     struct prng prng;
     prng_seed(&prng, size + seed[size / 2]);
     for (int i = 0; i < MUTATIONS; i++) {
