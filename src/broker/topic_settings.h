@@ -9,10 +9,10 @@
 
 // What the engine reads, parsed; filled from the table's defaults, then from what was set.
 struct broker_topic_settings {
-    bool compact, delete;              // cleanup.policy
-    int8_t codec;                      // compression.type: -1 producer, else enum codec (uncompressed = CODEC_NONE)
-    bool append_time;                  // message.timestamp.type
-    int32_t message_bytes_max;         // max.message.bytes
+    bool compact, delete;       // cleanup.policy
+    int8_t codec;               // compression.type: -1 producer, else enum codec (uncompressed = CODEC_NONE)
+    bool append_time;           // message.timestamp.type
+    int32_t message_bytes_max;  // max.message.bytes
     int64_t timestamp_before_ms_max, timestamp_after_ms_max;
     int32_t insync_replicas_min;
     int64_t retention_ms, retention_bytes, segment_bytes, segment_ms;
@@ -37,14 +37,33 @@ void setting_values_unset(struct setting_values *v, const char *name);
 
 enum setting_scope { SETTING_OF_TOPIC, SETTING_OF_BROKER };
 
+// As DescribeConfigs numbers them (org.apache.kafka.clients.admin.ConfigEntry.ConfigType, DescribeConfigsResponse).
+enum setting_type {
+    SETTING_BOOLEAN = 1,
+    SETTING_STRING,
+    SETTING_INT,
+    SETTING_SHORT,
+    SETTING_LONG,
+    SETTING_DOUBLE,
+    SETTING_LIST,
+    SETTING_CLASS,
+    SETTING_PASSWORD,
+};
+
+// `allowed` of the lists of throttled replicas (ThrottledReplicaListValidator).
+#define SETTING_REPLICAS "[partitionId]:[brokerId],[partitionId]:[brokerId],..."
+#define SETTING_GZIP_LEVEL "[1,...,9] or -1"
+
 struct setting_definition {
-    const char *name;           // of the topic's setting, e.g. retention.ms
-    const char *broker_name;    // its default's name at the broker, e.g. log.retention.ms; NULL: none
+    const char *name;         // of the topic's setting, e.g. retention.ms
+    const char *broker_name;  // its default's name at the broker, e.g. log.retention.ms; NULL: none
     enum setting_scope scope;
-    int8_t type;                // ConfigDef.Type as DescribeConfigs numbers it
-    const char *value_default;
-    const char *allowed;        // for the error message
+    enum setting_type type;
+    const char *value_default;  // NULL: none
+    int64_t min, max;           // of numbers
+    const char *allowed;        // names with ", " between them; NULL: any
     bool read_only, sensitive;
+    bool internal;  // for tests: described only when set
 };
 extern const struct setting_definition setting_table[];
 extern const size_t setting_table_count;
@@ -54,6 +73,12 @@ const struct setting_definition *setting_find(enum setting_scope scope, struct w
 // NULL when the value is right, else Kafka's kind of sentence for INVALID_CONFIG (static or in `text`).
 const char *setting_refusal(const struct setting_definition *d, struct wire_text value, char *text, size_t size);
 
-// What a topic's settings mean, given those of the topic, the broker, and the cluster's dynamic default.
+// What a topic's setting stands at when the topic does not set it: the broker's under its own name or one of its older
+// synonyms (log.retention.hours), else the default; NULL for those without any. `text` is for values that are converted.
+#define SETTING_NUMBER_SIZE 24
+const char *setting_default(const struct setting_definition *d, const struct setting_values *broker, char *text,
+                            size_t size);
+
+// What a topic's settings mean, given those of the topic and of the broker (the static and the dynamic ones in one).
 void broker_topic_settings_parse(struct broker_topic_settings *s, const struct setting_values *topic,
                                  const struct setting_values *broker);

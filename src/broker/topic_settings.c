@@ -1,0 +1,319 @@
+// Settings as they are set, judged and understood.
+#include "broker/topic_settings.h"
+
+#include "base/memory.h"
+#include "wire/batch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#define VALUE_SIZE_MAX 64  // of a number or a name; longer ones are wrong
+
+void setting_values_free(struct setting_values *v) {
+    for (size_t i = 0; i < v->count; i++) {
+        memory_free(v->at[i].name);
+        memory_free(v->at[i].value);
+    }
+    memory_free(v->at);
+    *v = (struct setting_values){0};
+}
+
+static struct setting_value *find_value(const struct setting_values *v, const char *name) {
+    for (size_t i = 0; i < v->count; i++)
+        if (strcmp(v->at[i].name, name) == 0) return &v->at[i];
+    return NULL;
+}
+
+const char *setting_values_get(const struct setting_values *v, const char *name) {
+    const struct setting_value *found = find_value(v, name);
+    return found ? found->value : NULL;
+}
+
+void setting_values_set(struct setting_values *v, const char *name, struct wire_text value) {
+    assert(value.size >= 0);
+    struct setting_value *found = find_value(v, name);
+    if (!found) {
+        if (v->count == v->capacity) {
+            v->capacity = v->capacity ? 2 * v->capacity : 4;
+            v->at = memory_resize(v->at, v->capacity * sizeof *v->at);
+        }
+        found = &v->at[v->count++];
+        *found = (struct setting_value){.name = memory_copy_string(name)};
+    }
+    memory_free(found->value);
+    found->value = memory_copy_text(value.at, (size_t)value.size);
+}
+
+void setting_values_unset(struct setting_values *v, const char *name) {
+    struct setting_value *found = find_value(v, name);
+    if (!found) return;
+    memory_free(found->name);
+    memory_free(found->value);
+    v->count--;
+    memmove(found, found + 1, (size_t)(v->at + v->count - found) * sizeof *found);
+}
+
+const struct setting_definition *setting_find(enum setting_scope scope, struct wire_text name) {
+    for (size_t i = 0; i < setting_table_count; i++) {
+        const struct setting_definition *d = &setting_table[i];
+        if (d->scope == scope && strlen(d->name) == (size_t)name.size &&
+            memcmp(d->name, name.at, (size_t)name.size) == 0)
+            return d;
+    }
+    return NULL;
+}
+
+// Judging ------------------------------------------------------------------------------------------------------------
+
+static struct wire_text trimmed(struct wire_text t) {
+    while (t.size > 0 && (uint8_t)t.at[0] <= ' ') t.at++, t.size--;
+    while (t.size > 0 && (uint8_t)t.at[t.size - 1] <= ' ') t.size--;
+    return t;
+}
+
+// A number as Java's parseLong has it: a sign and digits.
+static bool parse_whole(struct wire_text t, int64_t *v) {
+    char copy[VALUE_SIZE_MAX];
+    t = trimmed(t);
+    if (t.size < 1 || t.size >= VALUE_SIZE_MAX) return false;
+    memcpy(copy, t.at, (size_t)t.size);
+    copy[t.size] = 0;
+    size_t sign = copy[0] == '-' || copy[0] == '+';
+    if (!copy[sign] || strspn(copy + sign, "0123456789") != (size_t)t.size - sign) return false;
+    errno = 0;
+    *v = strtoll(copy, NULL, 10);
+    return errno == 0;
+}
+
+static bool parse_double(struct wire_text t, double *v) {
+    char copy[VALUE_SIZE_MAX], *end;
+    t = trimmed(t);
+    if (t.size < 1 || t.size >= VALUE_SIZE_MAX) return false;
+    memcpy(copy, t.at, (size_t)t.size);
+    copy[t.size] = 0;
+    *v = strtod(copy, &end);
+    return *end == 0 && isfinite(*v);
+}
+
+static bool text_is(struct wire_text t, const char *word) {
+    return strlen(word) == (size_t)t.size && strncasecmp(word, t.at, (size_t)t.size) == 0;
+}
+
+// Names stand in `list` with ", " between them.
+static bool list_has(const char *list, struct wire_text name) {
+    for (const char *at = list; at;) {
+        size_t size = strcspn(at, ",");
+        if (size == (size_t)name.size && memcmp(at, name.at, size) == 0) return true;
+        at = at[size] ? at + size + 2 : NULL;
+    }
+    return false;
+}
+
+static bool take_element(struct wire_text *list, struct wire_text *element) {
+    if (list->size < 0) return false;
+    const char *comma = list->size ? memchr(list->at, ',', (size_t)list->size) : NULL;
+    int32_t size = comma ? (int32_t)(comma - list->at) : list->size;
+    *element = trimmed((struct wire_text){list->at, size});
+    list->size = comma ? list->size - size - 1 : -1;
+    list->at += size + (comma ? 1 : 0);
+    return true;
+}
+
+struct refusal {
+    const struct setting_definition *d;
+    char *text;
+    size_t size;
+};
+
+// ConfigException.
+static const char *refuse(const struct refusal *r, struct wire_text value, const char *why, const char *what) {
+    snprintf(r->text, r->size, "Invalid value %.*s for configuration %s: %s%s", (int)value.size, value.at, r->d->name,
+             why, what);
+    return r->text;
+}
+
+// ConfigDef.Range.
+static const char *refuse_bound(const struct refusal *r, struct wire_text value, const char *why, int64_t bound) {
+    char number[SETTING_NUMBER_SIZE];
+    snprintf(number, sizeof number, "%" PRId64, bound);
+    return refuse(r, value, why, number);
+}
+
+static const char *refuse_whole(const struct refusal *r, struct wire_text value, int64_t type_max, const char *type) {
+    int64_t v;
+    const struct setting_definition *d = r->d;
+    if (!parse_whole(value, &v) || v > type_max || v < -type_max - 1)
+        return refuse(r, value, "Not a number of type ", type);
+    if (d->allowed && strcmp(d->allowed, SETTING_GZIP_LEVEL) == 0)
+        return v == -1 || (v >= 1 && v <= 9) ? NULL
+                                             : refuse(r, value, "Value must be between 1 and 9 or equal to -1", "");
+    if (v < d->min) return refuse_bound(r, trimmed(value), "Value must be at least ", d->min);
+    return v > d->max ? refuse_bound(r, trimmed(value), "Value must be no more than ", d->max) : NULL;
+}
+
+static const char *refuse_double(const struct refusal *r, struct wire_text value) {
+    double v;
+    char shown[VALUE_SIZE_MAX];
+    if (!parse_double(value, &v)) return refuse(r, value, "Not a number of type ", "DOUBLE");
+    bool whole = v == floor(v) && fabs(v) < 1e7;
+    struct wire_text number = {shown, snprintf(shown, sizeof shown, whole ? "%.1f" : "%g", v)};
+    if (v < (double)r->d->min) return refuse_bound(r, number, "Value must be at least ", r->d->min);
+    return v > (double)r->d->max ? refuse_bound(r, number, "Value must be no more than ", r->d->max) : NULL;
+}
+
+static bool is_replica(struct wire_text t) {
+    const char *colon = t.size ? memchr(t.at, ':', (size_t)t.size) : NULL;
+    int64_t v;
+    if (!colon) return false;
+    int32_t front = (int32_t)(colon - t.at);
+    return parse_whole((struct wire_text){t.at, front}, &v) &&
+           parse_whole((struct wire_text){colon + 1, t.size - front - 1}, &v);
+}
+
+static const char *refuse_replicas(const struct refusal *r, struct wire_text value) {
+    struct wire_text list = value, element;
+    if (text_is(trimmed(value), "*")) return NULL;
+    while (take_element(&list, &element)) {
+        if (element.size == 0 || is_replica(element)) continue;
+        snprintf(r->text, r->size,
+                 "Invalid value [%.*s] for configuration %s: %s must be the literal '*' or a list of replicas in the "
+                 "following format: %s",
+                 (int)value.size, value.at, r->d->name, r->d->name, r->d->allowed);
+        return r->text;
+    }
+    return NULL;
+}
+
+static const char *refuse_list(const struct refusal *r, struct wire_text value) {
+    struct wire_text list = trimmed(value), element;
+    if (!r->d->allowed || list.size == 0) return NULL;
+    if (strcmp(r->d->allowed, SETTING_REPLICAS) == 0) return refuse_replicas(r, value);
+    while (take_element(&list, &element)) {
+        if (element.size == 0) {
+            snprintf(r->text, r->size, "Configuration '%s' values must not be empty.", r->d->name);
+            return r->text;
+        }
+        if (!list_has(r->d->allowed, element)) return refuse(r, element, "String must be one of: ", r->d->allowed);
+    }
+    return NULL;
+}
+
+const char *setting_refusal(const struct setting_definition *d, struct wire_text value, char *text, size_t size) {
+    const struct refusal r = {d, text, size};
+    if (value.size < 0) return "Null value not supported";
+    switch (d->type) {
+    case SETTING_BOOLEAN:
+        if (text_is(trimmed(value), "true") || text_is(trimmed(value), "false")) return NULL;
+        return refuse(&r, value, "Expected value to be either true or false", "");
+    case SETTING_INT:
+        return refuse_whole(&r, value, INT32_MAX, "INT");
+    case SETTING_SHORT:
+        return refuse_whole(&r, value, INT16_MAX, "SHORT");
+    case SETTING_LONG:
+        return refuse_whole(&r, value, INT64_MAX, "LONG");
+    case SETTING_DOUBLE:
+        return refuse_double(&r, value);
+    case SETTING_LIST:
+        return refuse_list(&r, value);
+    case SETTING_STRING:
+        if (!d->allowed || list_has(d->allowed, trimmed(value))) return NULL;
+        return refuse(&r, value, "String must be one of: ", d->allowed);
+    case SETTING_CLASS:
+    case SETTING_PASSWORD:
+        return NULL;
+    }
+    return NULL;
+}
+
+// Understanding ------------------------------------------------------------------------------------------------------
+
+static struct wire_text text_of(const char *text) {
+    return (struct wire_text){text, (int32_t)strlen(text)};
+}
+
+// ServerTopicConfigSynonyms: the coarser names count when the finer one is not set.
+static const struct {
+    const char *fine, *coarse;
+    int64_t factor;
+} synonyms[] = {
+    {"log.retention.ms", "log.retention.minutes", 60 * 1000},
+    {"log.retention.ms", "log.retention.hours", 60 * 60 * 1000},
+    {"log.roll.ms", "log.roll.hours", 60 * 60 * 1000},
+    {"log.roll.jitter.ms", "log.roll.jitter.hours", 60 * 60 * 1000},
+    {"log.flush.interval.ms", "log.flush.scheduler.interval.ms", 1},
+};
+
+const char *setting_default(const struct setting_definition *d, const struct setting_values *broker, char *text,
+                            size_t size) {
+    const char *set = d->broker_name ? setting_values_get(broker, d->broker_name) : NULL;
+    if (set || !d->broker_name) return set ? set : d->value_default;
+    for (size_t i = 0; i < sizeof synonyms / sizeof synonyms[0]; i++) {
+        int64_t v;
+        const char *coarse =
+            strcmp(synonyms[i].fine, d->broker_name) == 0 ? setting_values_get(broker, synonyms[i].coarse) : NULL;
+        if (!coarse || !parse_whole(text_of(coarse), &v)) continue;
+        snprintf(text, size, "%" PRId64, v < 0 ? v : v * synonyms[i].factor);
+        return text;
+    }
+    return d->value_default;
+}
+
+struct lookup {
+    const struct setting_values *topic, *broker;
+    char text[SETTING_NUMBER_SIZE];
+};
+
+static const char *value_of(struct lookup *k, const char *name) {
+    const char *set = setting_values_get(k->topic, name);
+    const struct setting_definition *d = setting_find(SETTING_OF_TOPIC, text_of(name));
+    assert(d);
+    return set ? set : setting_default(d, k->broker, k->text, sizeof k->text);
+}
+
+static int64_t number_of(struct lookup *k, const char *name) {
+    int64_t v = 0;
+    const char *value = value_of(k, name);
+    return value && parse_whole(text_of(value), &v) ? v : 0;
+}
+
+static bool list_names(const char *value, const char *word) {
+    struct wire_text list = text_of(value), element;
+    while (take_element(&list, &element))
+        if (text_is(element, word)) return true;
+    return false;
+}
+
+static int8_t codec_of(const char *value) {
+    static const char *const names[] = {"uncompressed", "gzip", "snappy", "lz4", "zstd"};  // enum codec
+    for (int8_t i = 0; i < (int8_t)(sizeof names / sizeof names[0]); i++)
+        if (text_is(trimmed(text_of(value)), names[i])) return i;
+    return -1;
+}
+
+void broker_topic_settings_parse(struct broker_topic_settings *s, const struct setting_values *topic,
+                                 const struct setting_values *broker) {
+    struct lookup k = {.topic = topic, .broker = broker};
+    bool small_segments = setting_values_get(topic, "internal.segment.bytes") != NULL;  // KIP-1030: for tests
+    *s = (struct broker_topic_settings){
+        .compact = list_names(value_of(&k, "cleanup.policy"), "compact"),
+        .delete = list_names(value_of(&k, "cleanup.policy"), "delete"),
+        .codec = codec_of(value_of(&k, "compression.type")),
+        .append_time = text_is(trimmed(text_of(value_of(&k, "message.timestamp.type"))), "LogAppendTime"),
+        .message_bytes_max = (int32_t)number_of(&k, "max.message.bytes"),
+        .timestamp_before_ms_max = number_of(&k, "message.timestamp.before.max.ms"),
+        .timestamp_after_ms_max = number_of(&k, "message.timestamp.after.max.ms"),
+        .insync_replicas_min = (int32_t)number_of(&k, "min.insync.replicas"),
+        .retention_ms = number_of(&k, "retention.ms"),
+        .retention_bytes = number_of(&k, "retention.bytes"),
+        .segment_bytes = number_of(&k, small_segments ? "internal.segment.bytes" : "segment.bytes"),
+        .segment_ms = number_of(&k, "segment.ms"),
+        .delete_retention_ms = number_of(&k, "delete.retention.ms"),
+        .compaction_lag_ms_min = number_of(&k, "min.compaction.lag.ms"),
+        .unclean_election = text_is(trimmed(text_of(value_of(&k, "unclean.leader.election.enable"))), "true"),
+    };
+}
