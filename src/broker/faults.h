@@ -58,3 +58,6 @@ void broker_topic_delete(struct broker_cluster *c, const char *topic);
 void broker_topic_grow(struct broker_cluster *c, const char *topic, int32_t partitions);
 // Appends as a producer with acks=all at the leader, if there is one; 0 or Kafka's error code.
 int16_t broker_append(struct broker_cluster *c, const char *topic, int32_t partition, struct bytes batch);
+// DeleteRecords (KIP-107) at the leader: its log start moves to `offset`, if the high watermark has passed it; the
+// followers' follow. 0 or Kafka's error code.
+int16_t broker_delete_records(struct broker_cluster *c, const char *topic, int32_t partition, int64_t offset);
