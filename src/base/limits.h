@@ -101,7 +101,10 @@
 #define BROKER_CONNECTIONS_MAX 4096          // of one node; each has one request in the node's queue
 #define BROKER_CONNECTION_AHEAD_MAX (256 * KiB) // requests read and not begun; one may pass it
 #define BROKER_CONNECTION_OUTPUT_MAX (256 * MiB) // one answer
+#define BROKER_REPLICA_FETCH_BYTES_MAX MiB    // of a partition in one fetch; replica.fetch.max.bytes
 #define BROKER_REQUESTS_SPARE_MAX 64         // kept for reuse, with their memory
 #define BROKER_BUFFER_KEPT_MAX (64 * KiB)    // of a spare request or an idle connection
 #define BROKER_FETCH_SESSIONS_MAX 1000       // max.incremental.fetch.session.cache.slots
+#define BROKER_FETCH_BYTES_MAX (55 * MiB)    // fetch.max.bytes of a broker
+#define BROKER_FROZEN_LOOK_US 100000         // between looks whether a frozen node's requests may time out
 #define COORDINATOR_RECORDS_MAX (16 * MiB)   // records of one batch of an internal topic, decompressed

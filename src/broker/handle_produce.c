@@ -1,0 +1,319 @@
+// Produce: checks what ReplicaManager.handleProduceAppend and appendRecords check, appends each partition on its own,
+// and with acks=all waits for the high watermark (org.apache.kafka.server.purgatory.DelayedProduce).
+#include "broker/append.h"
+#include "broker/asked_partitions.h"
+#include "broker/handlers.h"
+#include "wire/error_codes.h"
+
+#include <assert.h>
+
+#define INTERNAL_TOPICS_CLIENT "__admin_client"  // AdminUtils.ADMIN_CLIENT_ID
+#define ZSTD_SINCE_VERSION 7                     // KIP-110
+#define LEADER_HINT_SINCE_VERSION 10             // KIP-951
+#define TOPIC_IDS_SINCE_VERSION 13               // KIP-516
+
+struct produce;
+
+// One partition of the request.
+struct produced {
+    struct waiter waiter;
+    struct produce *of;
+    struct broker_partition *partition;  // NULL: not known
+    struct wire_bytes records;
+    struct produce_response_partition *answer;
+    struct broker_replica *replica;  // that appended
+    int64_t required;                // what the high watermark must reach
+    bool pending;
+};
+
+struct produce {
+    struct broker_request *request;
+    struct produce_response response;
+    struct produced *all;
+    int32_t count, pending;
+};
+
+static void answer_partition(struct produce_response_partition *a, int32_t index, int16_t error_code) {
+    message_defaults(&produce_response_partition_message, a);
+    a->index = index;
+    a->error_code = error_code;
+    a->base_offset = -1;
+}
+
+// ByteBufferLogInputStream.nextBatch at the front of `left`: 0 and *size 0 when there is no whole batch (any more).
+static int16_t next_batch(struct bytes left, size_t *size) {
+    *size = 0;
+    if (left.size < BATCH_LENGTH_EXTRA) return KAFKA_NONE;
+    int32_t length = (int32_t)load_be32(left.at + BATCH_AT_LENGTH);
+    if (length < 14) return KAFKA_CORRUPT_MESSAGE;  // LegacyRecord.RECORD_OVERHEAD_V0
+    if (left.size <= BATCH_AT_MAGIC) return KAFKA_NONE;
+    if (left.at[BATCH_AT_MAGIC] > BATCH_MAGIC) return KAFKA_CORRUPT_MESSAGE;
+    if (left.size >= (size_t)length + BATCH_LENGTH_EXTRA) *size = (size_t)length + BATCH_LENGTH_EXTRA;
+    return KAFKA_NONE;
+}
+
+static uint16_t attributes_of(struct bytes batch) {
+    return batch.size >= BATCH_HEADER_SIZE ? load_be16(batch.at + BATCH_AT_ATTRIBUTES) : 0;
+}
+
+// ProduceRequest.validateRecords: exactly one batch, of the new format, with a codec that the version knows.
+static int16_t validate_records(int16_t version, struct bytes records, size_t *size) {
+    int16_t error_code = next_batch(records, size);
+    if (error_code) return error_code;
+    if (*size == 0 || records.at[BATCH_AT_MAGIC] != BATCH_MAGIC) return KAFKA_INVALID_RECORD;
+    bool zstd = (attributes_of(records) & BATCH_ATTRIBUTE_CODEC) == CODEC_ZSTD;
+    if (version < ZSTD_SINCE_VERSION && zstd) return KAFKA_UNSUPPORTED_COMPRESSION_TYPE;
+    size_t second;
+    error_code = next_batch((struct bytes){records.at + *size, records.size - *size}, &second);
+    if (error_code) return error_code;
+    return second > 0 ? KAFKA_INVALID_RECORD : KAFKA_NONE;
+}
+
+static struct bytes records_bytes(struct wire_bytes records) {
+    return (struct bytes){records.at, records.size > 0 ? (size_t)records.size : 0};
+}
+
+static bool is_transactional(struct bytes records) {
+    size_t size;
+    return next_batch(records, &size) == KAFKA_NONE && size >= BATCH_HEADER_SIZE &&
+           (attributes_of(records) & BATCH_ATTRIBUTE_TRANSACTIONAL);
+}
+
+// The first error of the partition that comes before anything is appended.
+static int16_t examine(const struct produce *q, const struct produce_request_topic *t, struct produced *p) {
+    const struct broker_node *n = q->request->node;
+    bool by_id = q->request->version >= TOPIC_IDS_SINCE_VERSION;
+    struct broker_topic *topic = by_id ? broker_known_topic_by_id(n, &t->topic_id) : broker_known_topic(n, t->name);
+    if (!topic && by_id) return KAFKA_UNKNOWN_TOPIC_ID;
+    p->partition = broker_known_partition(n, topic, p->answer->index);
+    if (!p->partition) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    size_t size = 0;
+    int16_t error_code = validate_records(q->request->version, records_bytes(p->records), &size);
+    p->records.size = (int32_t)size;  // what follows is no batch: UnifiedLog.trimInvalidBytes
+    return error_code;
+}
+
+// Fills in the answer's shape. A partition that is named twice counts once, with what was said last.
+static void shape(struct produce *q, const struct produce_request *body) {
+    struct broker_request *r = q->request;
+    for (int32_t i = 0; i < body->topic_data_count; i++) q->count += body->topic_data[i].partition_data_count;
+    q->all = REQUEST_ARRAY(r, q->count, struct produced);
+    struct asked_partitions *asked = asked_partitions_new(r, (size_t)q->count);
+    q->response.responses_count = body->topic_data_count;
+    q->response.responses = REQUEST_ARRAY(r, body->topic_data_count, struct produce_response_topic);
+    q->count = 0;
+    for (int32_t i = 0; i < body->topic_data_count; i++) {
+        const struct produce_request_topic *t = &body->topic_data[i];
+        struct produce_response_topic *answer = &q->response.responses[i];
+        *answer = (struct produce_response_topic){.name = t->name, .topic_id = t->topic_id};
+        answer->partition_responses = REQUEST_ARRAY(r, t->partition_data_count, struct produce_response_partition);
+        struct bytes key = r->version >= TOPIC_IDS_SINCE_VERSION ? uuid_bytes(&t->topic_id) : text_bytes(t->name);
+        for (int32_t j = 0; j < t->partition_data_count; j++) {
+            const struct produce_request_partition *p = &t->partition_data[j];
+            int32_t place = asked_partitions_place(asked, key, p->index, q->count);
+            struct produced *one = &q->all[place];
+            if (place == q->count) {
+                *one = (struct produced){.of = q,
+                                         .answer = &answer->partition_responses[answer->partition_responses_count]};
+                answer->partition_responses_count++;
+                q->count++;
+            }
+            one->records = p->records;
+            answer_partition(one->answer, p->index, KAFKA_NONE);
+            one->answer->error_code = examine(q, t, one);
+        }
+    }
+}
+
+static void finish(struct produce *q) {
+    struct broker_request *r = q->request;
+    const struct produce_request *body = r->body;
+    struct leader_endpoints endpoints = {0};
+    bool failed = false;
+    for (int32_t i = 0; i < q->count; i++) {
+        struct produced *p = &q->all[i];
+        failed |= p->answer->error_code != KAFKA_NONE;
+        if (p->answer->error_code != KAFKA_NOT_LEADER_OR_FOLLOWER || r->version < LEADER_HINT_SINCE_VERSION) continue;
+        broker_believed_leader(r->node, p->partition, &p->answer->current_leader.leader_id,
+                               &p->answer->current_leader.leader_epoch, &endpoints);
+    }
+    if (body->acks == 0) {
+        broker_answer_nothing(r, failed);  // a hang-up is all that can be said
+        return;
+    }
+    q->response.throttle_time_ms = r->node->throttle_ms;
+    q->response.node_endpoints_count = endpoints.count;
+    q->response.node_endpoints = REQUEST_ARRAY(r, endpoints.count, struct produce_response_node_endpoint);
+    for (int32_t i = 0; i < endpoints.count; i++) {
+        q->response.node_endpoints[i] = (struct produce_response_node_endpoint){
+            endpoints.nodes[i], broker_host(r->node), broker_port(r->node, endpoints.nodes[i]), {NULL, -1}};
+    }
+    broker_answer(r, &q->response);
+}
+
+// Errors that ReplicaManager.appendToLocalLog answers without the log start offset.
+static bool hides_log_start(int16_t error_code) {
+    return error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION || error_code == KAFKA_NOT_LEADER_OR_FOLLOWER ||
+           error_code == KAFKA_MESSAGE_TOO_LARGE || error_code == KAFKA_RECORD_LIST_TOO_LARGE ||
+           error_code == KAFKA_CORRUPT_MESSAGE || error_code == KAFKA_INVALID_TOPIC_EXCEPTION;
+}
+
+static struct wire_text text(const char *t) {
+    return (struct wire_text){t, t ? (int32_t)strlen(t) : -1};
+}
+
+static void tell_result(struct broker_request *r, struct produced *p, const struct append_result *result) {
+    struct produce_response_partition *a = p->answer;
+    a->error_code = result->error_code;
+    if (!hides_log_start(a->error_code)) a->log_start_offset = p->replica->log.start;
+    if (a->error_code == KAFKA_NONE) {
+        a->base_offset = result->base_offset;
+        a->log_append_time_ms = result->append_time_ms;
+        return;
+    }
+    a->error_message = text(result->error_message);
+    if (result->bad_record < 0) return;
+    a->record_errors = REQUEST_ARRAY(r, 1, struct produce_response_record_error);
+    a->record_errors[0] = (struct produce_response_record_error){result->bad_record, text(result->bad_record_message)};
+    a->record_errors_count = 1;
+}
+
+// What is behind the last record: of a repeated batch, where that stands.
+static int64_t end_of(const struct broker_log *l, const struct append_result *result) {
+    if (!result->duplicate) return l->end;
+    size_t i = broker_log_find(l, result->base_offset);
+    bool gone = i >= (size_t)l->count || broker_log_at(l, i)->header.base_offset != result->base_offset;
+    return gone ? l->high_watermark : batch_last_offset(&broker_log_at(l, i)->header) + 1;
+}
+
+static void append(struct produce *q, struct produced *p) {
+    struct broker_request *r = q->request;
+    const struct produce_request *body = r->body;
+    const struct broker_topic *t = p->partition->topic;
+    bool may_write_internal = r->client_id.size == (int32_t)strlen(INTERNAL_TOPICS_CLIENT) &&
+                              memcmp(r->client_id.at, INTERNAL_TOPICS_CLIENT, (size_t)r->client_id.size) == 0;
+    if (t->internal && !may_write_internal) {
+        p->answer->error_code = KAFKA_INVALID_TOPIC_EXCEPTION;
+        return;
+    }
+    p->replica = broker_asked_replica(r->node, p->partition, -1, true, &p->answer->error_code);
+    if (!p->replica) return;
+    struct append_result result = {.error_code = body->acks == -1 ? broker_replica_enough(p->replica) : KAFKA_NONE,
+                                   .bad_record = -1};
+    if (result.error_code == KAFKA_NONE) {
+        result = append_from_client(&p->replica->log, &t->settings, records_bytes(p->records), p->replica->leader_epoch,
+                                    r->node->cluster->wall_ms);
+    }
+    tell_result(r, p, &result);
+    if (result.error_code != KAFKA_NONE) return;
+    p->required = end_of(&p->replica->log, &result);
+    if (!result.duplicate) broker_replica_appended(p->replica);
+}
+
+// Waiting for the high watermark ------------------------------------------------------------------------------------
+
+static void stop_waiting(struct broker_request *r) {
+    struct produce *q = r->parked;
+    for (int32_t i = 0; i < q->count; i++) broker_wait_end(&q->all[i].waiter);
+}
+
+static void expired(struct timer *t, int64_t now_us) {
+    (void)now_us;
+    struct broker_request *r = CONTAINER_OF(t, struct broker_request, timer);
+    if (broker_parked_frozen(r)) return;
+    stop_waiting(r);
+    finish(r->parked);
+}
+
+// True when the partition's fate is known. Until then its error code is REQUEST_TIMED_OUT.
+static bool settle(struct produced *p) {
+    p->answer->error_code = broker_replica_committed(p->replica, p->required);
+    p->pending = p->answer->error_code == KAFKA_REQUEST_TIMED_OUT;
+    return !p->pending;
+}
+
+static void moved(struct waiter *w) {
+    struct produced *p = CONTAINER_OF(w, struct produced, waiter);
+    if (p->of->request->node->frozen || !settle(p)) return;
+    broker_wait_end(w);
+    if (--p->of->pending == 0) finish(p->of);
+}
+
+static void wait_or_finish(struct produce *q) {
+    for (int32_t i = 0; i < q->count; i++) {
+        struct produced *p = &q->all[i];
+        if (p->answer->error_code == KAFKA_NONE && !settle(p)) q->pending++;
+    }
+    if (q->pending == 0) {
+        finish(q);
+        return;
+    }
+    q->request->parked = q;
+    for (int32_t i = 0; i < q->count; i++) {
+        struct produced *p = &q->all[i];
+        if (!p->pending) continue;
+        p->waiter.ready = moved;
+        broker_wait(p->replica, &p->waiter);
+    }
+    const struct produce_request *body = q->request->body;
+    broker_park_for(q->request, body->timeout_ms, expired, stop_waiting);
+}
+
+// One error for all partitions (ProduceRequest.getErrorResponse).
+static void refuse(struct produce *q, int16_t error_code, const char *message) {
+    for (int32_t i = 0; i < q->count; i++) {
+        struct produce_response_partition *a = q->all[i].answer;
+        answer_partition(a, a->index, error_code);
+        a->error_message = text(message);
+    }
+    finish(q);
+}
+
+// The producer of transactional records; false when there are several. `*found` says whether there is one at all.
+static bool find_producer(const struct produce *q, bool *found, int64_t *id, int16_t *epoch) {
+    *found = false;
+    *id = *epoch = -1;
+    for (int32_t i = 0; i < q->count; i++) {
+        const struct produced *p = &q->all[i];
+        if (p->answer->error_code != KAFKA_NONE || !is_transactional(records_bytes(p->records))) continue;
+        int64_t its_id = (int64_t)load_be64(p->records.at + BATCH_AT_PRODUCER_ID);
+        int16_t its_epoch = (int16_t)load_be16(p->records.at + BATCH_AT_PRODUCER_EPOCH);
+        if (its_id < 0) continue;
+        if (*found && (its_id != *id || its_epoch != *epoch)) return false;
+        *found = true;
+        *id = its_id;
+        *epoch = its_epoch;
+    }
+    return true;
+}
+
+void handle_produce(struct broker_request *r) {
+    const struct produce_request *body = r->body;
+    struct produce *q = broker_request_alloc(r, sizeof *q);
+    message_defaults(&produce_response_message, &q->response);
+    q->request = r;
+    shape(q, body);
+    for (int32_t i = 0; i < body->topic_data_count && body->transactional_id.size < 0; i++) {
+        for (int32_t j = 0; j < body->topic_data[i].partition_data_count; j++) {
+            if (!is_transactional(records_bytes(body->topic_data[i].partition_data[j].records))) continue;
+            refuse(q, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NULL);
+            return;
+        }
+    }
+    bool transactional;
+    int64_t id;
+    int16_t epoch;
+    if (!find_producer(q, &transactional, &id, &epoch)) {
+        refuse(q, KAFKA_INVALID_PRODUCER_ID_MAPPING, "Transactional records contained more than one producer ID");
+        return;
+    }
+    bool valid_acks = body->acks >= -1 && body->acks <= 1;
+    for (int32_t i = 0; i < q->count; i++) {
+        struct produced *p = &q->all[i];
+        if (p->answer->error_code != KAFKA_NONE) continue;
+        if (valid_acks) append(q, p);
+        else p->answer->error_code = KAFKA_INVALID_REQUIRED_ACKS;
+    }
+    if (body->acks == -1) wait_or_finish(q);
+    else finish(q);
+}
