@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/rare.h"
 #include "client/cluster_private.h"
 
 #include <assert.h>
@@ -46,6 +47,7 @@ static void on_lost(struct broker_link *l, const struct error *why) {
                  b->host, b->port, log_quote(why->detail, detail, sizeof detail));
     b->reported = true;
     run_tasks(&b->tasks, NULL, why);
+    RARE("cluster: a control connection was lost");
     if (!list_empty(&c->waiting)) connect_any(c);
     cluster_refresh(c);
 }

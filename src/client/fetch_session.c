@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/rare.h"
 #include "client/cluster.h"
 #include "wire/error_codes.h"
 #include "wire/messages.h"
@@ -220,6 +221,7 @@ static bool admit(struct connection *c, size_t frame_size) {
     int64_t more = (int64_t)frame_size - s->reserved;
     if (more > s->budget->limit / 2) more = s->budget->limit / 2;  // refused below, when the batch is looked at
     if (!budget_take_oversized(s->budget, more, &s->waiter)) return false;
+    RARE("fetch: a response larger than what was asked for");
     s->oversized = more;
     return true;
 }
@@ -291,6 +293,7 @@ static void session_error(struct fetch_session *s, int16_t code) {
     give_back(s, 0);
     if (code == KAFKA_FETCH_SESSION_ID_NOT_FOUND || code == KAFKA_INVALID_FETCH_SESSION_EPOCH ||
         code == KAFKA_FETCH_SESSION_TOPIC_ID_ERROR) {
+        RARE("fetch: the broker forgot the session");
         start_over(s);  // the broker has forgotten it, or topic ids have become known: normal (KIP-227, KIP-516)
         fetch_soon(s);
         return;

@@ -1,6 +1,7 @@
 // One member of a group: where it stands, and what each event and error code means for it.
 #include "client/group.h"
 
+#include "base/rare.h"
 #include "client/group_private.h"
 #include "wire/error_codes.h"
 
@@ -214,6 +215,7 @@ void group_refused(struct group *g, const char *where, int16_t code) {
         break;
     case GO_DYNAMIC:
         report(g, &why, LOG_ERROR);
+        RARE("group: another instance took the place");
         g->instance_id = NULL;
         group_pause_longer(g, &why);
         forget_membership(g, &why);

@@ -3,6 +3,7 @@
 // A rebalance lasts until the slowest member has rejoined; when one is dead, until its session times out. JoinGroup
 // blocks its connection that long, and without a sign from the coordinator the owner's guard would stop everybody else
 // too. The coordinator answers REBALANCE_IN_PROGRESS and keeps the session alive (classicGroupHeartbeat).
+#include "base/rare.h"
 #include "client/group_private.h"
 #include "wire/error_codes.h"
 
@@ -21,6 +22,7 @@ static void on_pulse(void *context, const struct error *error, const void *respo
     // Whatever else it says, the answer to JoinGroup will say it too.
     if (code != KAFKA_NONE && code != KAFKA_REBALANCE_IN_PROGRESS) return;
     if (worth_us(g) <= g->last_heard_us) return;
+    RARE("group: heard beside a rebalance");
     g->last_heard_us = worth_us(g);
     g->callbacks.heard(g->context);
 }

@@ -1,5 +1,6 @@
 // COPY: batches come from the source, are checked and stamped where they lie, and go to the destination.
 #include "base/limits.h"
+#include "base/rare.h"
 #include "mirror/flow.h"
 #include "mirror/partition_private.h"
 #include "mirror/provenance.h"
@@ -40,6 +41,7 @@ static void withhold(struct partition *p) {
 static void __attribute__((format(printf, 3, 4)))
 stop_before(struct partition *p, int64_t offset, const char *format, ...) {
     if (p->append.unanswered > 0) {
+        RARE("copy: a halt waits for what precedes it");
         p->finish_first = true;
         withhold(p);
         return;
@@ -87,6 +89,7 @@ static bool too_early(struct partition *p, const struct batch_header *h) {
     struct flow *f = p->flow;
     if (p->log_end > 0 || f->env->now_us >= p->unsafe_since_us + GHOST_WAIT_US) return false;
     if (f->env->wall_ms - h->max_timestamp < topics_producer_expiration_ms(f->topics) / 2) return false;
+    RARE("copy: an old first batch waits for requests of dead connections");
     partition_event(p, EVENT_MUST_WAIT, NULL);
     return true;
 }
@@ -144,6 +147,7 @@ static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t 
 }
 
 static void damaged(struct partition *p, int64_t offset, const char *what) {
+    RARE("copy: a damaged batch");
     if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
         partition_halt(p, offset, "the source's batch at offset %lld is damaged (%s), %d times in a row",
                        (long long)offset, what, DAMAGED_TRIES_MAX);
@@ -185,6 +189,7 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
 
 static void fetch_error(struct partition *p, int16_t code) {
     if (code == KAFKA_OFFSET_OUT_OF_RANGE) {
+        RARE("copy: the offset is not in the source's log");
         fetch_session_remove(&p->fetch);
         p->query.kind = QUERY_OFFSET;
         p->query.partition = p->fetch.name;
@@ -205,6 +210,7 @@ int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a) {
         return 0;
     }
     if (a->diverging_end >= 0) {
+        RARE("copy: the source says that our epoch ended");
         struct error why = error_make(ERROR_PROTOCOL, 0, "Fetch", "the source's epoch ended at %lld: it was truncated",
                                       (long long)a->diverging_end);
         partition_surprise(p, &why);
@@ -229,6 +235,7 @@ static void on_source_start(struct leader_query *q, const struct leader_answer *
         return;
     }
     if (a->offset <= p->log_end) {
+        RARE("copy: the source ends before the destination");
         // RESYNC compares the ends; where there is nothing to compare, the destination is simply ahead.
         if (++p->source_moved_tries > DAMAGED_TRIES_MAX) {
             partition_halt(p, p->log_end, "diverged: the source ends before offset %lld, where the destination ends",
@@ -259,6 +266,7 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
     struct batch_header first;
     int64_t begins = p->source_start;
     if (batch_look(a->records, &first) == BATCH_WHOLE && first.base_offset < begins) {
+        RARE("copy: the source's log start lies inside a batch");
         begins = first.base_offset;
         if (p->log_start_wanted < p->source_start) p->log_start_wanted = p->source_start;
     }
@@ -270,6 +278,7 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
                     "were mirrored: %lld records",
                     (long long)p->log_end, (long long)begins - 1, (long long)(begins - p->log_end));
     } else {
+        RARE("copy: the source starts later");
         p->fill_to = begins;
         partition_event(p, EVENT_SOURCE_STARTS_LATER, NULL);
     }
@@ -329,6 +338,7 @@ static void landed(struct partition *p, const struct append *a) {
         p->alone = false;
         partition_event(p, EVENT_FIRST_APPENDED, NULL);
     } else if (p->withheld && p->bytes_in_flight <= (p->finish_first ? 0 : PARTITION_IN_FLIGHT_MAX / 2)) {
+        RARE("copy: a withheld partition goes on");
         p->withheld = p->finish_first = false;
         fetch_session_add(flow_fetch_session(f, p), &p->fetch);
     }
@@ -341,6 +351,7 @@ void copy_on_append(struct append_partition *ap, const struct append *a, int16_t
     } else if (base_offset == a->base_offset) {
         landed(p, a);
     } else if (base_offset < a->base_offset || p->alone) {
+        RARE("copy: taken for a repeat");
         // The broker took it for a repeat, or we did not know the log: the splice check decides (rule 4).
         struct error why = error_make(ERROR_PROTOCOL, 0, "Produce", "landed at %lld, expected %lld",
                                       (long long)base_offset, (long long)a->base_offset);

@@ -1,6 +1,7 @@
 // GAP: offsets below the source's log start are filled with records no consumer will see, then the destination's log
 // start is raised above them (DeleteRecords).
 #include "base/limits.h"
+#include "base/rare.h"
 #include "mirror/flow.h"
 #include "mirror/partition_private.h"
 #include "wire/error_codes.h"
@@ -68,6 +69,7 @@ void fill_on_append(struct partition *p, const struct append *a) {
 }
 
 void fill_too_large(struct partition *p) {
+    RARE("fill: a filler was too large");
     p->fill_count /= 4;
     if (p->fill_count > 0) fill_next(p);
     else partition_halt(p, p->log_end, "the destination refuses even the smallest filler batch as too large");

@@ -2,6 +2,7 @@
 #include "mirror/ownership.h"
 
 #include "base/memory.h"
+#include "base/rare.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -73,6 +74,7 @@ void ownership_released(struct ownership *o, int32_t slice) {
 // The guard ---------------------------------------------------------------------------------------------------------
 
 static void fence(struct ownership *o) {
+    RARE("ownership: fenced by the guard");
     o->fence_us = INT64_MIN;
     timer_cancel(&o->env->timers, &o->fence);
     int32_t held = slices_count(&o->owned) + slices_count(&o->draining);
@@ -101,6 +103,7 @@ static void on_heard(void *context) {
 
 static void on_lost(void *context, const struct error *why) {
     struct ownership *o = context;
+    RARE("ownership: membership lost");
     char text[ERROR_DETAIL_MAX * 2];
     o->fence_us = INT64_MIN;
     timer_cancel(&o->env->timers, &o->fence);
@@ -211,6 +214,7 @@ static void on_assigned(void *context, int32_t generation, struct bytes assignme
                  "group=%s slices=%" PRId32 " leader=%" PRId32, o->group_id, o->config.slices, a.count);
     // The answer may have lain in the socket while this process was stopped.
     if (o->env->now_us >= o->fence_us) {
+        RARE("ownership: an assignment came after the guard");
         fence(o);
         return;
     }

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/rare.h"
 #include "mirror/flow.h"
 #include "mirror/partition_private.h"
 #include "wire/error_codes.h"
@@ -171,9 +172,11 @@ void partition_on_metadata(struct partition *p) {
     const struct cluster_partition *dp = &d->partitions[p->index], *sp = &s->partitions[p->index];
     // A new leader may not have what the old one acknowledged: look, even if there is nothing to send (rule 13).
     if (dp->leader_epoch > p->destination_epoch || (dp->leader >= 0 && dp->leader != p->destination_leader)) {
+        RARE("partition: the destination's leader changed");
         struct error why = error_make(ERROR_PROTOCOL, 0, "metadata", "the destination's leader changed");
         partition_surprise(p, &why);
     } else if (sp->leader_epoch > p->fetch.leader_epoch || (sp->leader >= 0 && sp->leader != p->source_leader)) {
+        RARE("partition: the source's leader changed");
         struct error why = error_make(ERROR_PROTOCOL, 0, "metadata", "the source's leader changed");
         partition_surprise(p, &why);
     }

@@ -1,6 +1,7 @@
 // RESYNC: position, last batch of the destination, the same batch at the source; then the partition knows where it
 // stands, or halts because the two logs do not fit together.
 #include "base/limits.h"
+#include "base/rare.h"
 #include "mirror/flow.h"
 #include "mirror/partition_private.h"
 #include "mirror/provenance.h"
@@ -82,6 +83,7 @@ static bool tail_is_ours(struct partition *p) {
     struct flow *f = p->flow;
     const struct batch_header *t = &p->tail;
     if (!provenance_same_flow(t->producer_id, f->producer_id) || (t->attributes & BATCH_ATTRIBUTE_CONTROL)) {
+        RARE("resync: a foreign last batch");
         partition_halt(
             p, t->base_offset,
             "foreign records: offsets %lld..%lld of the destination were not written by this flow; the mirror "
@@ -91,10 +93,12 @@ static bool tail_is_ours(struct partition *p) {
     }
     int32_t last_sequence = sequence_add(t->base_sequence, t->count - 1);
     if (!p->position.known) {  // the broker forgot (producer.id.expiration.ms); the batch remembers
+        RARE("resync: the broker forgot the state, the batch remembers");
         p->position.producer_id = t->producer_id;
         p->position.producer_epoch = t->producer_epoch;
         p->position.last_sequence = last_sequence;
     } else if (p->position.last_sequence != last_sequence || p->position.producer_epoch != t->producer_epoch) {
+        RARE("resync: state and last batch differ");
         struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "the last batch and the producer state differ");
         partition_surprise(p, &why);
         return false;
@@ -105,6 +109,7 @@ static bool tail_is_ours(struct partition *p) {
 static void on_tail(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, query);
     if (a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_OFFSET_OUT_OF_RANGE) {
+        RARE("resync: the destination's log is empty above its start");
         splice_holds(p);  // the log start is the log end: nothing is left to compare
         return;
     }
@@ -113,11 +118,13 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
         return;
     }
     if (a->high_watermark < p->position.log_end) {  // rule 13
+        RARE("resync: the high watermark is below the log end");
         again(p, "the destination's followers do not catch up with its leader");
         return;
     }
     if (a->records.size == 0 || batch_look(a->records, &p->tail) != BATCH_WHOLE ||
         batch_last_offset(&p->tail) != p->position.log_end - 1) {
+        RARE("resync: the last batch was not answered");
         struct error why =
             error_make(ERROR_PROTOCOL, 0, "resync", "the batch that ends at the log end was not answered");
         partition_surprise(p, &why);
@@ -128,6 +135,7 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
     p->max_timestamp = p->tail.max_timestamp;
     p->only_filler = batch_is_filler((struct bytes){a->records.at, (size_t)p->tail.size}, &p->tail);
     if (p->only_filler) {
+        RARE("resync: only filler at the destination");
         // And no consumer should see it; nor what the source hides behind it.
         if (p->log_start_wanted < p->position.log_end) p->log_start_wanted = p->position.log_end;
         splice_holds(p);
@@ -153,6 +161,7 @@ static void on_source_batch(struct leader_query *q, const struct leader_answer *
         return;
     }
     if (a->records.size == 0) {
+        RARE("resync: the source ends before what was mirrored");
         // A new leader learns the high watermark late; a source that lost its tail never will.
         if (++p->source_moved_tries * (PARTITION_LOCATE_US / 4) > REPLICATION_WAIT_US_MAX)
             diverged(p, "the source ends before them");
@@ -200,6 +209,7 @@ static bool must_wait(struct partition *p) {
     int64_t newest = p->position.known && p->position.last_timestamp > p->max_timestamp ? p->position.last_timestamp
                                                                                         : p->max_timestamp;
     if (f->env->wall_ms - newest < topics_producer_expiration_ms(f->topics) / 2) return false;
+    RARE("resync: waits for requests of dead connections");
     timer_set(&f->env->timers, &p->timer, until);
     return true;
 }
@@ -208,6 +218,7 @@ static void splice_holds(struct partition *p) {
     struct position *at = &p->position;
     if (must_wait(p)) return;
     if (at->known && p->alone) {  // somebody wrote the first batch meanwhile: on with the pipeline
+        RARE("resync: somebody else wrote the first batch");
         p->alone = false;
         resync_begin(p);
         return;

@@ -1,6 +1,7 @@
 // The destination's high watermark: what is acknowledged counts as mirrored once it has passed it, and a log that is
 // longer than what we appended has another writer.
 #include "base/limits.h"
+#include "base/rare.h"
 #include "mirror/flow.h"
 #include "mirror/partition_private.h"
 
@@ -13,6 +14,7 @@ static void on_answer(struct leader_query *q, const struct leader_answer *a) {
     }
     // What is queued or under way may have landed already.
     if (a->offset > p->log_end) {
+        RARE("watch: the destination grew without us");
         struct error why = error_make(ERROR_PROTOCOL, 0, "watch", "the destination has grown to %lld without us",
                                       (long long)a->offset);
         partition_surprise(p, &why);
@@ -24,6 +26,7 @@ static void on_answer(struct leader_query *q, const struct leader_answer *a) {
         if (link_linked(&p->watched)) list_remove(&p->watched);
         p->caught_up = p->source_end <= p->replicated_end;
     } else if (now_us - p->acked_at_us > REPLICATION_WAIT_US_MAX) {
+        RARE("watch: the high watermark does not come");
         struct error why =
             error_make(ERROR_TIMEOUT, 0, "watch", "the high watermark does not reach what was acknowledged");
         partition_surprise(p, &why);
