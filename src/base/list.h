@@ -39,6 +39,14 @@ static inline struct link *list_next(const struct list *l, const struct link *k)
     return k->next == &l->head ? NULL : k->next;
 }
 
+static inline void link_insert_behind(struct link *before, struct link *k) {  // `before` may be a list's head
+    assert(!link_linked(k));
+    k->prev = before;
+    k->next = before->next;
+    before->next->prev = k;
+    before->next = k;
+}
+
 static inline void list_append(struct list *l, struct link *k) {
     assert(!link_linked(k));
     k->prev = l->head.prev;

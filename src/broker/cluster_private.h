@@ -17,6 +17,16 @@ struct broker_quotas;        // quotas.h
 
 #define BROKER_ID_NONE (-1)  // of a leader: none
 
+// What a node has been told of a partition.
+struct broker_belief {
+    struct link link;  // in the node's notices
+    int64_t due_us;
+    struct broker_partition *partition;
+    int32_t leader, leader_epoch;  // leader_epoch -1: has not heard of the partition
+    int32_t partition_epoch;
+    int32_t isr[BROKER_REPLICAS_MAX], isr_count;
+};
+
 struct broker_node {
     struct broker_cluster *cluster;
     int32_t id;
@@ -33,20 +43,11 @@ struct broker_node {
     // What the controller has decided and the node has not heard yet.
     struct list notices;              // struct broker_belief, the oldest first
     struct timer notice;
+    struct broker_belief alive;       // stands in notices for a change of who runs; partition NULL
     uint32_t alive_known;             // bit id - 1: believed to run
     bool fenced;                      // the controller's truth
     struct timer session;             // of an unreachable node: when the controller fences it
     struct timer expiration, cleaning;  // of producer states; of logs
-};
-
-// What a node has been told of a partition.
-struct broker_belief {
-    struct link link;  // in the node's notices
-    int64_t due_us;
-    struct broker_partition *partition;
-    int32_t leader, leader_epoch;  // leader_epoch -1: has not heard of the partition
-    int32_t partition_epoch;
-    int32_t isr[BROKER_REPLICAS_MAX], isr_count;
 };
 
 // A node's copy of a partition.
@@ -60,7 +61,7 @@ struct broker_replica {
     // As leader: where each other replica (by its place in partition->replicas) fetched last, and when it was last at
     // the log end (org.apache.kafka.server.replica.ReplicaState); end -1: not yet since we lead.
     struct {
-        int64_t end, caught_up_us, last_fetch_us, last_fetch_end;
+        int64_t start, end, caught_up_us, last_fetch_us, last_fetch_end;
     } followers[BROKER_REPLICAS_MAX];
     int64_t epoch_start;           // as leader: the log end when this leader epoch began
     struct timer lag;              // as leader: when the slowest of the ISR has been behind for too long
@@ -98,18 +99,17 @@ struct broker_cluster {
     struct prng prng;
     struct broker_node nodes[BROKER_NODES_MAX];  // id - 1
     struct setting_values settings;              // of all brokers: static, then dynamic defaults
-    struct setting_values settings_static;       // server.properties, for DescribeConfigs
+    struct setting_values settings_static, settings_dynamic;  // what they are made of
     struct map topics_by_name, topics_by_id;
     struct broker_topic **topics;                // sorted by name; metadata answers in this order
     size_t topics_count, topics_capacity;
     struct broker_topic **deleted;
     size_t deleted_count, deleted_capacity;
-    int32_t controller;
     int64_t producer_id_next;
     int64_t broker_epoch_next;
     uint64_t request_serial;
     struct list changed;  // replicas whose waiters are to be called
-    bool calling;
+    int32_t calls_held;
     struct list requests_spare;  // kept for reuse
     int32_t requests_spare_count;
     struct timer rebalance;      // auto.leader.rebalance.enable
@@ -121,11 +121,11 @@ struct broker_cluster {
     int64_t producer_expiration_ms;  // producer.id.expiration.ms
 };
 
-// Settings of brokers (cluster.c): the dynamic value, else server.properties', else the table's default.
-const char *broker_setting(const struct broker_cluster *c, const char *name);
-int64_t broker_setting_number(const struct broker_cluster *c, const char *name);
-bool broker_setting_is_true(const struct broker_cluster *c, const char *name);
-void broker_settings_changed(struct broker_cluster *c);  // of the cluster: what is read often, topics' defaults
+// Settings of brokers (cluster.c): the cluster's dynamic value, else server.properties', else `value_default`.
+const char *broker_setting(const struct broker_cluster *c, const char *name, const char *value_default);
+int64_t broker_setting_number(const struct broker_cluster *c, const char *name, int64_t value_default);
+bool broker_setting_is_true(const struct broker_cluster *c, const char *name, bool value_default);
+void broker_settings_changed(struct broker_cluster *c);  // what follows from them is made again
 
 // Topics (topics.c) --------------------------------------------------------------------------------------------------
 struct broker_topic *broker_find_topic(const struct broker_cluster *c, struct wire_text name);
@@ -135,9 +135,13 @@ struct broker_partition *broker_find_partition(const struct broker_topic *t, int
 // and so on, but not more replicas than nodes run: settings are pairs. NULL when no node runs.
 struct broker_topic *broker_internal_topic(struct broker_cluster *c, const char *name, int32_t partitions,
                                            const char *const *settings);
-// Each partition's replicas: `replicas` holds replicas_count node ids for each partition. NULL id: a new one.
-struct broker_topic *broker_topic_new(struct broker_cluster *c, struct wire_text name, int32_t partitions,
-                                      const int32_t *replicas, int32_t replicas_count);
+struct broker_topic_plan {
+    struct wire_text name;
+    int32_t partitions, replicas_count;
+    const int32_t *replicas;       // node ids: replicas_count for each partition
+    struct setting_values values;  // the topic takes them
+};
+struct broker_topic *broker_topic_new(struct broker_cluster *c, const struct broker_topic_plan *plan);
 void broker_topic_add_partition(struct broker_topic *t, struct broker_cluster *c, const int32_t *replicas,
                                 int32_t replicas_count);
 void broker_topic_remove(struct broker_cluster *c, struct broker_topic *t);  // waiters hear of it
@@ -163,9 +167,13 @@ static inline bool broker_node_hears(const struct broker_node *n) {  // the cont
 void broker_tell(struct broker_partition *p);
 void broker_tell_alive(struct broker_cluster *c);
 void broker_tell_now(struct broker_node *n);  // everything: at its start
+void broker_notices_init(struct broker_node *n);
+void broker_notices_drop(struct broker_node *n);
+void broker_notices_go_on(struct broker_node *n);  // it hears again
 void broker_hear(struct broker_node *n, struct broker_partition *p);  // this, now: the answer to its own AlterPartition
 void broker_untell(struct broker_partition *p);  // it is deleted
 void broker_node_requeue(struct broker_node *n);  // sets the turn to the queue's first
+void broker_cleaning_init(struct broker_node *n);
 
 // The controller (election.c) ----------------------------------------------------------------------------------------
 bool broker_elect(struct broker_partition *p, bool unclean);  // a new leader if there can be one; true: changed
@@ -196,8 +204,12 @@ static inline struct broker_belief *broker_belief_of(const struct broker_node *n
 }
 void broker_replica_lead(struct broker_replica *r, const struct broker_belief *b);    // a new leader epoch
 void broker_replica_follow(struct broker_replica *r, const struct broker_belief *b);
-bool broker_replica_raise_high_watermark(struct broker_replica *r);                   // as leader; true: it moved
-void broker_replica_heard(struct broker_replica *r, int32_t follower, int64_t end, int64_t leader_end);
+void broker_replica_raise_high_watermark(struct broker_replica *r);  // as leader, if it may move
+// As leader: the follower at place `i` has asked for what is behind its end (Partition.updateFollowerFetchState).
+void broker_replica_heard(struct broker_replica *r, int32_t i, const struct broker_log *follower, int64_t follower_end);
+void broker_replica_watch_lag(struct broker_replica *r);
+// The lowest log start of the replicas that are alive, as the leader knows it (DeleteRecords waits for it).
+int64_t broker_replica_low_watermark(const struct broker_replica *r);
 
 // After every append, marker or delete on a leader: waiters are looked at, followers fetch.
 void broker_replica_appended(struct broker_replica *r);
@@ -212,6 +224,10 @@ struct waiter {
 void broker_wait(struct broker_replica *r, struct waiter *w);
 void broker_wait_end(struct waiter *w);  // fine when not waiting
 void broker_replica_changed(struct broker_replica *r);  // calls the waiters
+void broker_calls_hold(struct broker_cluster *c);       // not before as many calls of release
+void broker_calls_release(struct broker_cluster *c);
+// To the coordinators, if the topic is theirs.
+void broker_coordinators_told(struct broker_replica *r, bool leads);
 
 // acks=all: has the high watermark reached `offset` (the end of what was appended), and is the ISR large enough?
 // KAFKA_NONE: yes. REQUEST_TIMED_OUT stands for "not yet"; NOT_ENOUGH_REPLICAS_AFTER_APPEND, NOT_LEADER_OR_FOLLOWER and
@@ -221,15 +237,15 @@ int16_t broker_replica_committed(const struct broker_replica *r, int64_t offset)
 int16_t broker_replica_enough(const struct broker_replica *r);
 
 // Replication (replication.c) ----------------------------------------------------------------------------------------
+void broker_replica_init_fetch(struct broker_replica *r);
 void broker_follow(struct broker_partition *p);  // what kept followers from fetching may have gone
 
 // Called when a node begins or stops to lead a partition of an internal topic (coordinators load and unload), and when
 // such a replica stops with its node. Not for replicas of deleted topics.
 void broker_groups_on_leader(struct broker_cluster *c, struct broker_replica *r, bool leads);
 void broker_transactions_on_leader(struct broker_cluster *c, struct broker_replica *r, bool leads);
-
-// The end of what others hang into the cluster (COORD's and DATA's files; NULL pointers are theirs to allow).
-void broker_groups_free(struct broker_cluster *c);
-void broker_transactions_free(struct broker_cluster *c);
+struct broker_groups *broker_groups_new(struct broker_cluster *c);
+void broker_groups_free(struct broker_groups *g);
+struct broker_transactions *broker_transactions_new(struct broker_cluster *c);
+void broker_transactions_free(struct broker_transactions *t);
 void fetch_sessions_free(struct fetch_sessions *s);
-void broker_quotas_free(struct broker_quotas *q);

@@ -60,7 +60,8 @@ static void decode(struct broker_request *r) {
     struct frame_request_header header;
     size_t consumed;
     struct bytes in = {r->frame.at, r->frame.size};
-    if (error_is(&(struct error[]){frame_decode_request_header(in, &header, &consumed)}[0])) return;
+    struct error e = frame_decode_request_header(in, &header, &consumed);
+    if (error_is(&e)) return;
     const struct api *api = api_find(header.api_key);
     r->version = header.version;
     r->correlation_id = header.correlation_id;
@@ -72,7 +73,7 @@ static void decode(struct broker_request *r) {
     message_defaults(api->request, body);
     in = (struct bytes){in.at + consumed, in.size - consumed};
     if (known) {
-        struct error e = message_decode(api->request, header.version, in, &r->arena, body, &consumed);
+        e = message_decode(api->request, header.version, in, &r->arena, body, &consumed);
         if (error_is(&e) || consumed != in.size) return;
     }
     r->body = body;
@@ -91,9 +92,7 @@ void broker_request_arrived(struct broker_request *r) {
     while (before != &n->queue.head && CONTAINER_OF(before, struct broker_request, link)->due_us > r->due_us) {
         before = before->prev;
     }
-    struct list behind = {.head = {.next = before->next, .prev = before}};
-    r->link = (struct link){.next = behind.head.next, .prev = behind.head.prev};
-    r->link.next->prev = r->link.prev->next = &r->link;
+    link_insert_behind(before, &r->link);
     broker_node_requeue(n);
 }
 

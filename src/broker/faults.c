@@ -1,0 +1,78 @@
+// The faults and views that are about partitions: see faults.h. Nodes' are in node.c, topics' in topics.c.
+#include "broker/faults.h"
+
+#include "broker/append.h"
+#include "broker/cluster_private.h"
+#include "wire/error_codes.h"
+
+static struct broker_partition *find(const struct broker_cluster *c, const char *topic, int32_t partition) {
+    return broker_find_partition(broker_find_topic(c, (struct wire_text){topic, (int32_t)strlen(topic)}), partition);
+}
+
+static struct broker_replica *find_replica(const struct broker_cluster *c, const char *topic, int32_t partition,
+                                           int32_t node) {
+    struct broker_partition *p = find(c, topic, partition);
+    const struct broker_node *n = broker_find_node(c, node);
+    return p && n ? broker_node_replica(n, p) : NULL;
+}
+
+void broker_replica_hold(struct broker_cluster *c, const char *topic, int32_t partition, int32_t node, bool held) {
+    struct broker_replica *r = find_replica(c, topic, partition, node);
+    if (!r || r->held == held) return;
+    r->held = held;
+    if (held) timer_cancel(&c->timers, &r->fetch);
+    else broker_follow(r->partition);
+}
+
+bool broker_leader_move(struct broker_cluster *c, const char *topic, int32_t partition, int32_t node, bool unclean) {
+    struct broker_replica *r = find_replica(c, topic, partition, node);
+    if (!r || !r->node->running || r->node->fenced) return false;
+    struct broker_partition *p = r->partition;
+    if (!unclean && !broker_isr_has(p, node)) return false;
+    if (p->leader != node) broker_elect_node(p, node);
+    return true;
+}
+
+void broker_throttle(struct broker_cluster *c, int32_t node, int32_t throttle_ms) {
+    broker_find_node(c, node)->throttle_ms = throttle_ms;
+}
+
+bool broker_partition_truth(const struct broker_cluster *c, const char *topic, int32_t partition,
+                            struct broker_truth *truth) {
+    const struct broker_partition *p = find(c, topic, partition);
+    if (!p) return false;
+    *truth = (struct broker_truth){.leader = p->leader, .leader_epoch = p->leader_epoch};
+    for (int32_t i = 0; i < p->replicas_count; i++) {
+        const struct broker_replica *r = p->replicas[i];
+        if (r->node->id == p->leader) {
+            truth->log = &r->log;
+            break;
+        }
+        bool longest = !truth->log || r->log.end > truth->log->end;
+        if (broker_isr_has(p, r->node->id) && longest) truth->log = &r->log;
+    }
+    return true;
+}
+
+const struct broker_log *broker_replica_log(const struct broker_cluster *c, const char *topic, int32_t partition,
+                                            int32_t node) {
+    const struct broker_replica *r = find_replica(c, topic, partition, node);
+    return r ? &r->log : NULL;
+}
+
+int32_t broker_topic_partitions(const struct broker_cluster *c, const char *topic) {
+    const struct broker_topic *t = broker_find_topic(c, (struct wire_text){topic, (int32_t)strlen(topic)});
+    return t ? t->partitions_count : 0;
+}
+
+int16_t broker_append(struct broker_cluster *c, const char *topic, int32_t partition, struct bytes batch) {
+    struct broker_partition *p = find(c, topic, partition);
+    if (!p) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    struct broker_replica *r = find_replica(c, topic, partition, p->leader);
+    if (!r || !broker_node_works(r->node) || r->leader != r->node->id) return KAFKA_NOT_LEADER_OR_FOLLOWER;
+    int16_t refused = broker_replica_enough(r);
+    if (refused) return refused;
+    struct append_result a = append_from_client(&r->log, &p->topic->settings, batch, r->leader_epoch, c->wall_ms);
+    if (a.error_code == KAFKA_NONE && !a.duplicate) broker_replica_appended(r);
+    return a.error_code;
+}

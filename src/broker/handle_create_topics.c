@@ -1,0 +1,237 @@
+// CreateTopics: after org.apache.kafka.controller.ReplicationControlManager.createTopics.
+#include "broker/config_view.h"
+#include "broker/handlers.h"
+#include "broker/request.h"
+#include "broker/topic_names.h"
+#include "wire/error_codes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define MESSAGE_MAX 1024
+
+static struct wire_text say(struct broker_request *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static struct wire_text say(struct broker_request *r, const char *format, ...) {
+    char *text = broker_request_alloc(r, MESSAGE_MAX);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, MESSAGE_MAX, format, arguments);
+    va_end(arguments);
+    return (struct wire_text){text, (int32_t)strlen(text)};
+}
+
+struct creation {
+    struct broker_request *request;
+    const struct create_topics_request_topic *topic;
+    struct create_topics_response_topic *answer;
+    struct broker_topic_plan plan;
+};
+
+// Answers false, so that a check can end with it.
+#define REFUSE(creation, code, ...)                                                                                    \
+    ((creation)->answer->error_code = (code), (creation)->answer->error_message = say((creation)->request, __VA_ARGS__), \
+     false)
+
+static bool name_is_right(struct creation *n) {
+    const struct broker_cluster *c = n->request->node->cluster;
+    struct wire_text name = n->topic->name;
+    char text[TOPIC_REASON_MAX];
+    const char *reason = topic_name_refusal(name, text, sizeof text);
+    if (broker_find_topic(c, name)) {
+        return REFUSE(n, KAFKA_TOPIC_ALREADY_EXISTS, "Topic '%.*s' already exists.", name.size, name.at);
+    }
+    if (reason) return REFUSE(n, KAFKA_INVALID_TOPIC_EXCEPTION, "Topic name is invalid: %s", reason);
+    const struct broker_topic *other = topic_name_collision(c, name);
+    if (!other) return true;
+    return REFUSE(n, KAFKA_INVALID_TOPIC_EXCEPTION, "Topic '%.*s' collides with existing topic: %s", name.size, name.at,
+                  other->name);
+}
+
+static bool read_configs(struct creation *n) {
+    for (int32_t i = 0; i < n->topic->configs_count; i++) {
+        const struct create_topics_request_config *config = &n->topic->configs[i];
+        if (config->value.size < 0) {
+            return REFUSE(n, KAFKA_INVALID_CONFIG, "Null value not supported for topic configs: %.*s", config->name.size,
+                          config->name.at);
+        }
+        char text[MESSAGE_MAX];
+        const char *refusal = config_refusal(SETTING_OF_TOPIC, config->name, config->value, text, sizeof text);
+        if (refusal) return REFUSE(n, KAFKA_INVALID_CONFIG, "%s", refusal);
+        const struct setting_definition *d = setting_find(SETTING_OF_TOPIC, config->name);
+        setting_values_set(&n->plan.values, d->name, config->value);
+    }
+    return true;
+}
+
+// ReplicationControlManager.validateManualPartitionAssignment
+static bool assignment_is_right(struct creation *n, const struct create_topics_request_assignment *a) {
+    const struct broker_cluster *c = n->request->node->cluster;
+    bool alive = false;
+    if (a->broker_ids_count <= 0) {
+        return REFUSE(n, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                      "The manual partition assignment includes an empty replica list.");
+    }
+    for (int32_t i = 0; i < a->broker_ids_count; i++) {
+        int32_t id = a->broker_ids[i];
+        const struct broker_node *node = broker_find_node(c, id);
+        if (!node) {
+            return REFUSE(n, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                          "The manual partition assignment includes broker %d, but no such broker is registered.", id);
+        }
+        for (int32_t at = 0; at < i; at++) {
+            if (a->broker_ids[at] != id) continue;
+            return REFUSE(n, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                          "The manual partition assignment includes the broker %d more than once.", id);
+        }
+        alive |= !node->fenced;
+    }
+    if (a->broker_ids_count != n->topic->assignments[0].broker_ids_count) {
+        return REFUSE(n, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                      "The manual partition assignment includes a partition with %d replica(s), but this is not "
+                      "consistent with previous partitions, which have %d replica(s).",
+                      a->broker_ids_count, n->topic->assignments[0].broker_ids_count);
+    }
+    if (alive) return true;
+    return REFUSE(n, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                  "All brokers specified in the manual partition assignment for partition %d are fenced or in "
+                  "controlled shutdown.",
+                  a->partition_index);
+}
+
+static bool place_by_hand(struct creation *n) {
+    const struct create_topics_request_topic *t = n->topic;
+    if (t->replication_factor != -1) {
+        return REFUSE(n, KAFKA_INVALID_REQUEST,
+                      "A manual partition assignment was specified, but replication factor was not set to -1.");
+    }
+    if (t->num_partitions != -1) {
+        return REFUSE(n, KAFKA_INVALID_REQUEST,
+                      "A manual partition assignment was specified, but numPartitions was not set to -1.");
+    }
+    int32_t count = t->assignments_count, factor = t->assignments[0].broker_ids_count;
+    int32_t *replicas = REQUEST_ARRAY(n->request, count * (factor > 0 ? factor : 1), int32_t);
+    for (int32_t i = 0; i < count; i++) {
+        const struct create_topics_request_assignment *a = &t->assignments[i];
+        for (int32_t at = 0; at < i; at++) {
+            if (t->assignments[at].partition_index != a->partition_index) continue;
+            return REFUSE(n, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                          "Found multiple manual partition assignments for partition %d", a->partition_index);
+        }
+        if (!assignment_is_right(n, a)) return false;
+    }
+    for (int32_t i = 0; i < count; i++) {
+        const struct create_topics_request_assignment *a = &t->assignments[i];
+        if (a->partition_index < 0 || a->partition_index >= count) {
+            return REFUSE(n, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                          "partitions should be a consecutive 0-based integer sequence");
+        }
+        memcpy(replicas + a->partition_index * factor, a->broker_ids, (size_t)factor * sizeof *replicas);
+    }
+    n->plan.partitions = count;
+    n->plan.replicas_count = factor;
+    n->plan.replicas = replicas;
+    return true;
+}
+
+static bool place(struct creation *n) {
+    struct broker_cluster *c = n->request->node->cluster;
+    const struct create_topics_request_topic *t = n->topic;
+    if (t->assignments_count > 0) return place_by_hand(n);
+    if (t->replication_factor < -1 || t->replication_factor == 0) {
+        return REFUSE(n, KAFKA_INVALID_REPLICATION_FACTOR,
+                      "Replication factor must be larger than 0, or -1 to use the default value.");
+    }
+    if (t->num_partitions < -1 || t->num_partitions == 0) {
+        return REFUSE(n, KAFKA_INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.");
+    }
+    n->plan.partitions = t->num_partitions > 0 ? t->num_partitions
+                                               : (int32_t)broker_setting_number(c, "num.partitions", 1);
+    n->plan.replicas_count = t->replication_factor > 0
+                                 ? t->replication_factor
+                                 : (int32_t)broker_setting_number(c, "default.replication.factor", 1);
+    int32_t factor = n->plan.replicas_count;
+    if (factor > c->config.nodes) {
+        return REFUSE(n, KAFKA_INVALID_REPLICATION_FACTOR,
+                      "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be "
+                      "reached because only %d broker(s) are registered.",
+                      factor, factor, c->config.nodes);
+    }
+    if (n->plan.partitions > PARTITIONS_PER_REQUEST_MAX * 5) {
+        return REFUSE(n, KAFKA_POLICY_VIOLATION, "Excessively large number of partitions per request.");
+    }
+    int32_t *replicas = REQUEST_ARRAY(n->request, n->plan.partitions * factor, int32_t);
+    n->plan.replicas = replicas;
+    if (broker_place(c, n->plan.partitions, factor, replicas)) return true;
+    return REFUSE(n, KAFKA_INVALID_REPLICATION_FACTOR,
+                  "Unable to replicate the partition %d time(s): All brokers are currently fenced.", factor);
+}
+
+static void show_configs(struct creation *n) {
+    struct broker_request *r = n->request;
+    n->answer->configs = REQUEST_ARRAY(r, setting_table_count, struct create_topics_response_config);
+    n->answer->configs_count = 0;
+    for (size_t i = 0; i < setting_table_count; i++) {
+        const struct setting_definition *d = &setting_table[i];
+        if (d->internal || d->scope != SETTING_OF_TOPIC) continue;
+        struct config_value v = config_of_topic(r->node->cluster, &n->plan.values, d);
+        n->answer->configs[n->answer->configs_count++] =
+            (struct create_topics_response_config){.name = config_text(d->name),
+                                                   .value = config_text(v.value),
+                                                   .read_only = false,
+                                                   .config_source = v.source,
+                                                   .is_sensitive = d->sensitive};
+    }
+}
+
+static void create(struct broker_request *r, const struct create_topics_request_topic *topic,
+                   struct create_topics_response_topic *answer) {
+    const struct create_topics_request *request = r->body;
+    struct creation n = {.request = r, .topic = topic, .answer = answer, .plan = {.name = topic->name}};
+    answer->name = topic->name;
+    answer->configs_count = 0;
+    if (name_is_right(&n) && read_configs(&n) && place(&n)) {
+        answer->error_message.size = -1;
+        answer->num_partitions = n.plan.partitions;
+        answer->replication_factor = (int16_t)n.plan.replicas_count;
+        show_configs(&n);
+        if (!request->validate_only) {
+            answer->topic_id = broker_topic_new(r->node->cluster, &n.plan)->id;
+            return;
+        }
+    }
+    setting_values_free(&n.plan.values);
+}
+
+static bool same(struct wire_text a, struct wire_text b) {
+    return a.size == b.size && memcmp(a.at, b.at, (size_t)a.size) == 0;
+}
+
+void handle_create_topics(struct broker_request *r) {
+    const struct create_topics_request *request = r->body;
+    struct create_topics_response response;
+    message_defaults(r->api->response, &response);
+    response.topics = REQUEST_ARRAY(r, request->topics_count, struct create_topics_response_topic);
+    // Names asked for twice are refused, once and at the end (ControllerApis.createTopics).
+    for (int pass = 0; pass < 2; pass++) {
+        for (int32_t i = 0; i < request->topics_count; i++) {
+            const struct create_topics_request_topic *topic = &request->topics[i];
+            int32_t times = 0, before = 0;
+            for (int32_t at = 0; at < request->topics_count; at++) {
+                if (!same(request->topics[at].name, topic->name)) continue;
+                times++;
+                before += at < i;
+            }
+            if ((times > 1) != (pass == 1) || (times > 1 && before > 0)) continue;
+            struct create_topics_response_topic *answer = &response.topics[response.topics_count++];
+            message_defaults(&create_topics_response_topic_message, answer);
+            if (pass == 0) {
+                create(r, topic, answer);
+            } else {
+                answer->name = topic->name;
+                answer->error_code = KAFKA_INVALID_REQUEST;
+                answer->error_message = config_text("Duplicate topic name.");
+            }
+        }
+    }
+    broker_answer(r, &response);
+}

@@ -1,0 +1,186 @@
+// Metadata and DescribeCluster: brokers, topics and leaders as the asked node believes them to be.
+//
+// After kafka.server.KafkaApis.handleTopicMetadataRequest and KRaftMetadataCache.getPartitionMetadata.
+#include "broker/handlers.h"
+#include "broker/request.h"
+#include "broker/topic_names.h"
+#include "wire/error_codes.h"
+
+#define OPERATIONS_OF_TOPIC 3576    // all that AclEntry.supportedOperations lists, as bits: no authorizer is set
+#define OPERATIONS_OF_CLUSTER 8184
+
+static bool alive(const struct broker_node *n, int32_t id) {
+    return id != BROKER_ID_NONE && (n->alive_known >> (id - 1) & 1) != 0;
+}
+
+// KRaft hides its controllers: clients are told of any broker, as each forwards to the controller.
+static int32_t some_controller(const struct broker_node *n) {
+    for (int32_t id = 1; id <= n->cluster->config.nodes; id++) {
+        if (alive(n, id)) return id;
+    }
+    return -1;
+}
+
+static struct wire_text host(const struct broker_cluster *c) {
+    return (struct wire_text){c->config.host, (int32_t)strlen(c->config.host)};
+}
+
+static int32_t *copy_ids(struct broker_request *r, const int32_t *ids, int32_t count) {
+    return memcpy(REQUEST_ARRAY(r, count, int32_t), ids, (size_t)count * sizeof *ids);
+}
+
+static void fill_partition(struct broker_request *r, const struct broker_partition *p,
+                           struct metadata_response_partition *out) {
+    const struct broker_belief *b = broker_belief_of(r->node, p);
+    *out = (struct metadata_response_partition){
+        .error_code = alive(r->node, b->leader) ? KAFKA_NONE : KAFKA_LEADER_NOT_AVAILABLE,
+        .partition_index = p->index,
+        .leader_id = alive(r->node, b->leader) ? b->leader : BROKER_ID_NONE,
+        .leader_epoch = b->leader_epoch,
+        .replica_nodes = REQUEST_ARRAY(r, p->replicas_count, int32_t),
+        .replica_nodes_count = p->replicas_count,
+        .isr_nodes = copy_ids(r, b->isr, b->isr_count),
+        .isr_nodes_count = b->isr_count,
+        .offline_replicas = REQUEST_ARRAY(r, p->replicas_count, int32_t),
+    };
+    for (int32_t i = 0; i < p->replicas_count; i++) {
+        int32_t id = p->replicas[i]->node->id;
+        out->replica_nodes[i] = id;
+        if (!alive(r->node, id)) out->offline_replicas[out->offline_replicas_count++] = id;
+    }
+}
+
+static bool known(const struct broker_node *n, const struct broker_topic *t) {
+    return t && broker_belief_of(n, t->partitions[0])->leader_epoch >= 0;
+}
+
+static void fill_topic(struct broker_request *r, const struct broker_topic *t, struct metadata_response_topic *out) {
+    const struct metadata_request *request = r->body;
+    out->name = (struct wire_text){t->name, (int32_t)strlen(t->name)};
+    out->topic_id = t->id;
+    out->is_internal = t->internal;
+    out->partitions = REQUEST_ARRAY(r, t->partitions_count, struct metadata_response_partition);
+    for (int32_t i = 0; i < t->partitions_count; i++) {
+        if (broker_belief_of(r->node, t->partitions[i])->leader_epoch < 0) continue;
+        fill_partition(r, t->partitions[i], &out->partitions[out->partitions_count++]);
+    }
+    if (request->include_topic_authorized_operations) out->topic_authorized_operations = OPERATIONS_OF_TOPIC;
+}
+
+// A topic that is not there, perhaps made by being asked for (auto.create.topics.enable).
+static int16_t missing_topic(struct broker_request *r, struct wire_text name) {
+    const struct metadata_request *request = r->body;
+    struct broker_cluster *c = r->node->cluster;
+    char reason[TOPIC_REASON_MAX];
+    if (topic_name_refusal(name, reason, sizeof reason)) return KAFKA_INVALID_TOPIC_EXCEPTION;
+    bool automatic = (r->version < 4 || request->allow_auto_topic_creation) &&
+                     broker_setting_is_true(c, "auto.create.topics.enable", true);
+    if (!automatic || broker_find_topic(c, name)) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    return broker_topic_create_automatically(c, name) ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
+                                                      : KAFKA_INVALID_REPLICATION_FACTOR;
+}
+
+static void fill_asked(struct broker_request *r, const struct metadata_request_topic *asked,
+                       struct metadata_response_topic *out) {
+    static const struct wire_uuid zero;
+    struct broker_cluster *c = r->node->cluster;
+    bool by_id = asked->name.size < 0;
+    const struct broker_topic *t =
+        by_id ? broker_find_topic_by_id(c, &asked->topic_id) : broker_find_topic(c, asked->name);
+    if (known(r->node, t)) {
+        fill_topic(r, t, out);
+    } else if (by_id) {
+        out->error_code = KAFKA_UNKNOWN_TOPIC_ID;
+        out->topic_id = asked->topic_id;
+        out->name.size = -1;
+    } else {
+        out->error_code = missing_topic(r, asked->name);
+        out->name = asked->name;
+        out->topic_id = zero;
+        out->is_internal = topic_name_is_internal(asked->name);
+    }
+}
+
+// The first of equal names or ids answers; Kafka keeps a set.
+static bool asked_before(const struct metadata_request *request, int32_t i) {
+    const struct metadata_request_topic *t = &request->topics[i];
+    for (int32_t at = 0; at < i; at++) {
+        const struct metadata_request_topic *other = &request->topics[at];
+        if (other->name.size != t->name.size) continue;
+        if (t->name.size < 0 ? memcmp(other->topic_id.at, t->topic_id.at, sizeof t->topic_id.at) == 0
+                             : memcmp(other->name.at, t->name.at, (size_t)t->name.size) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void fill_topics(struct broker_request *r, struct metadata_response *response) {
+    const struct metadata_request *request = r->body;
+    const struct broker_cluster *c = r->node->cluster;
+    // Version 0 has no null: an empty list is everything there.
+    bool all = request->topics_count < 0 || (r->version == 0 && request->topics_count == 0);
+    int32_t count = all ? (int32_t)c->topics_count : request->topics_count;
+    response->topics = REQUEST_ARRAY(r, count, struct metadata_response_topic);
+    for (int32_t i = 0; i < count; i++) {
+        if (all ? !known(r->node, c->topics[i]) : asked_before(request, i)) continue;
+        struct metadata_response_topic *out = &response->topics[response->topics_count++];
+        message_defaults(&metadata_response_topic_message, out);
+        if (all) fill_topic(r, c->topics[i], out);
+        else fill_asked(r, &request->topics[i], out);
+    }
+}
+
+void handle_metadata(struct broker_request *r) {
+    const struct metadata_request *request = r->body;
+    const struct broker_cluster *c = r->node->cluster;
+    struct metadata_response response;
+    message_defaults(r->api->response, &response);
+    response.brokers = REQUEST_ARRAY(r, c->config.nodes, struct metadata_response_broker);
+    for (int32_t id = 1; id <= c->config.nodes; id++) {
+        if (!alive(r->node, id)) continue;
+        response.brokers[response.brokers_count++] = (struct metadata_response_broker){
+            .node_id = id, .host = host(c), .port = c->config.port_first + id - 1, .rack = {NULL, -1}};
+    }
+    response.cluster_id = (struct wire_text){c->config.cluster_id, (int32_t)strlen(c->config.cluster_id)};
+    response.controller_id = some_controller(r->node);
+    if (request->include_cluster_authorized_operations) response.cluster_authorized_operations = OPERATIONS_OF_CLUSTER;
+    fill_topics(r, &response);
+    broker_answer(r, &response);
+}
+
+#define ENDPOINT_BROKERS 1
+
+void handle_describe_cluster(struct broker_request *r) {
+    const struct describe_cluster_request *request = r->body;
+    const struct broker_cluster *c = r->node->cluster;
+    struct describe_cluster_response response;
+    message_defaults(r->api->response, &response);
+    response.cluster_id = (struct wire_text){c->config.cluster_id, (int32_t)strlen(c->config.cluster_id)};
+    response.endpoint_type = request->endpoint_type;
+    if (request->endpoint_type != ENDPOINT_BROKERS) {
+        bool controllers = request->endpoint_type == 2;
+        response.error_code = controllers ? KAFKA_MISMATCHED_ENDPOINT_TYPE : KAFKA_UNSUPPORTED_ENDPOINT_TYPE;
+        static const char mismatched[] = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint "
+                                         "of type CONTROLLER";
+        static const char unsupported[] = "Unsupported endpoint type";
+        response.error_message = controllers ? (struct wire_text){mismatched, sizeof mismatched - 1}
+                                             : (struct wire_text){unsupported, sizeof unsupported - 1};
+        response.cluster_id.size = 0;
+        broker_answer(r, &response);
+        return;
+    }
+    response.controller_id = some_controller(r->node);
+    if (request->include_cluster_authorized_operations) response.cluster_authorized_operations = OPERATIONS_OF_CLUSTER;
+    response.brokers = REQUEST_ARRAY(r, c->config.nodes, struct describe_cluster_response_broker);
+    for (int32_t id = 1; id <= c->config.nodes; id++) {
+        bool fenced = !alive(r->node, id);
+        if (fenced && !request->include_fenced_brokers) continue;
+        response.brokers[response.brokers_count++] =
+            (struct describe_cluster_response_broker){.broker_id = id,
+                                                      .host = host(c),
+                                                      .port = c->config.port_first + id - 1,
+                                                      .rack = {NULL, -1},
+                                                      .is_fenced = fenced};
+    }
+    broker_answer(r, &response);
+}

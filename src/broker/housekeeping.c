@@ -1,0 +1,21 @@
+// What a node does from time to time with its logs: retention and compaction; and deleted topics are let go.
+#include "broker/cluster_private.h"
+
+#define CLEANING_MS_DEFAULT 300000  // log.retention.check.interval.ms
+
+static int64_t interval_us(const struct broker_cluster *c) {
+    return broker_setting_number(c, "log.retention.check.interval.ms", CLEANING_MS_DEFAULT) * 1000;
+}
+
+static void clean(struct timer *t, int64_t now_us) {
+    struct broker_node *n = CONTAINER_OF(t, struct broker_node, cleaning);
+    broker_topics_sweep(n->cluster);
+    timer_set(&n->cluster->timers, t, now_us + interval_us(n->cluster));
+}
+
+void broker_cleaning_init(struct broker_node *n) {
+    struct broker_cluster *c = n->cluster;
+    timer_init(&n->cleaning, clean);
+    // Each node at another time, so that replicas differ in what they still hold.
+    timer_set(&c->timers, &n->cleaning, c->now_us + (int64_t)prng_below(&c->prng, (uint64_t)interval_us(c) + 1));
+}

@@ -1,0 +1,147 @@
+// Followers fetch from the leaders they believe in: batches, high watermark, log start, and truncation where they differ.
+//
+// After kafka.server.{ReplicaFetcherThread, AbstractFetcherThread} with truncation on fetch (KIP-595): a follower says
+// the epoch of its last batch, and the leader answers where its own log leaves that history.
+#include "broker/cluster_private.h"
+
+#include "base/limits.h"
+
+// The leader's replica, when this follower can fetch from it now: both run and believe in the same epoch (a leader
+// refuses FENCED_LEADER_EPOCH and UNKNOWN_LEADER_EPOCH).
+static struct broker_replica *leader_of(const struct broker_replica *f) {
+    if (f->held || !broker_node_works(f->node) || f->leader == f->node->id) return NULL;
+    struct broker_node *n = broker_find_node(f->node->cluster, f->leader);
+    if (!n || !broker_node_works(n)) return NULL;
+    struct broker_replica *leader = broker_node_replica(n, f->partition);
+    return leader->leader == n->id && leader->leader_epoch == f->leader_epoch ? leader : NULL;
+}
+
+static int32_t place_of(const struct broker_replica *f) {
+    int32_t i = 0;
+    while (f->partition->replicas[i] != f) i++;
+    return i;
+}
+
+static bool settled(const struct broker_replica *leader, const struct broker_replica *f, int32_t i) {
+    const struct broker_belief *b = broker_belief_of(leader->node, leader->partition);
+    bool in_sync = false;
+    for (int32_t at = 0; at < b->isr_count; at++) in_sync |= b->isr[at] == f->node->id;
+    return in_sync && leader->followers[i].end == f->log.end && f->log.end == leader->log.end &&
+           f->log.high_watermark == leader->log.high_watermark && leader->followers[i].start == f->log.start &&
+           f->log.start >= leader->log.start;
+}
+
+// True when the follower's log does not continue the leader's: it has been cut (AbstractFetcherThread
+// .getOffsetTruncationState, fetchOffsetAndTruncate), and the next fetch goes on from there.
+static bool truncated(struct broker_replica *f, const struct broker_log *leader) {
+    struct broker_log *l = &f->log;
+    int32_t epoch = broker_log_newest_epoch(l);
+    struct log_epoch known = epoch >= 0 ? broker_log_end_of_epoch(leader, epoch) : (struct log_epoch){-1, -1};
+    if (known.epoch >= 0 && (known.epoch < epoch || known.start < l->end)) {
+        struct log_epoch own = broker_log_end_of_epoch(l, known.epoch);
+        int64_t to = known.start < l->end ? known.start : l->end;
+        if (own.epoch >= 0 && own.epoch != known.epoch) to = own.start < l->end ? own.start : l->end;
+        else if (own.epoch >= 0 && own.start < to) to = own.start;
+        broker_log_truncate(l, to);
+        return true;
+    }
+    if (l->end > leader->end) {
+        broker_log_truncate(l, leader->end);
+        return true;
+    }
+    if (l->end < leader->start) {
+        broker_log_restart_at(l, leader->start);
+        return true;
+    }
+    return false;
+}
+
+static void copy_batches(struct broker_replica *f, const struct broker_log *leader) {
+    int64_t bytes = 0;
+    for (size_t i = broker_log_find(leader, f->log.end); i < leader->count; i++) {
+        struct stored_batch *b = broker_log_at(leader, i);
+        bytes += b->header.size;
+        if (bytes > BROKER_REPLICA_FETCH_BYTES_MAX && bytes > b->header.size) break;
+        broker_log_append(&f->log, b, f->node->cluster->wall_ms);
+    }
+}
+
+static void fetch(struct broker_replica *f, struct broker_replica *leader, int32_t i) {
+    if (truncated(f, &leader->log)) return;
+    int64_t high_watermark = leader->log.high_watermark, end = f->log.end;
+    copy_batches(f, &leader->log);
+    broker_replica_heard(leader, i, &f->log, end);
+    if (high_watermark > f->log.end) high_watermark = f->log.end;
+    if (high_watermark > f->log.high_watermark) f->log.high_watermark = high_watermark;
+    int64_t start = leader->log.start;
+    if (start > f->log.start && start <= f->log.high_watermark) broker_log_delete_below(&f->log, start);
+}
+
+static int64_t fetch_us(const struct broker_replica *f) {
+    const struct broker_cluster_config *config = &f->node->cluster->config;
+    return config->replica_fetch_us(config->timing_context, f->node->id);
+}
+
+static void fetch_again(struct timer *t, int64_t now_us) {
+    struct broker_replica *f = CONTAINER_OF(t, struct broker_replica, fetch);
+    struct broker_replica *leader = leader_of(f);
+    if (!leader) return;
+    int32_t i = place_of(f);
+    fetch(f, leader, i);
+    if (!timer_is_set(t) && leader_of(f) == leader && !settled(leader, f, i)) {
+        timer_set(&f->node->cluster->timers, t, now_us + fetch_us(f));
+    }
+}
+
+void broker_replica_init_fetch(struct broker_replica *r) {
+    timer_init(&r->fetch, fetch_again);
+}
+
+struct progress {
+    int64_t start, end, high_watermark, known_start, known_end;
+};
+
+static struct progress progress_of(const struct broker_replica *leader, const struct broker_replica *f, int32_t i) {
+    return (struct progress){f->log.start, f->log.end, f->log.high_watermark, leader->followers[i].start,
+                             leader->followers[i].end};
+}
+
+// Without delays: as many rounds as change something.
+static void fetch_at_once(struct broker_replica *f, struct broker_replica *leader, int32_t i) {
+    struct progress before, after = progress_of(leader, f, i);
+    do {
+        before = after;
+        fetch(f, leader, i);
+        after = progress_of(leader, f, i);
+    } while (leader_of(f) == leader && memcmp(&before, &after, sizeof before) != 0);
+}
+
+void broker_follow(struct broker_partition *p) {
+    struct broker_cluster *c = p->replicas[0]->node->cluster;
+    if (p->topic->deleted) return;
+    broker_calls_hold(c);
+    for (int32_t i = 0; i < p->replicas_count; i++) {
+        struct broker_replica *f = p->replicas[i], *leader = leader_of(f);
+        if (!leader || timer_is_set(&f->fetch) || settled(leader, f, i)) continue;
+        if (c->config.replica_fetch_us) timer_set(&c->timers, &f->fetch, c->now_us + fetch_us(f));
+        else fetch_at_once(f, leader, i);
+    }
+    broker_calls_release(c);
+}
+
+void broker_replica_appended(struct broker_replica *r) {
+    struct broker_partition *p = r->partition;
+    struct broker_cluster *c = r->node->cluster;
+    broker_calls_hold(c);
+    for (int32_t i = 0; i < p->replicas_count; i++) {
+        // A follower at rest was at the log end until now: its fetch was waiting there.
+        const struct broker_replica *f = p->replicas[i];
+        bool at_rest = !timer_is_set(&f->fetch) && leader_of(f) == r && r->followers[i].end == f->log.end;
+        if (at_rest) r->followers[i].caught_up_us = c->now_us;
+    }
+    broker_replica_raise_high_watermark(r);
+    broker_replica_changed(r);
+    broker_follow(p);
+    broker_replica_watch_lag(r);
+    broker_calls_release(c);
+}

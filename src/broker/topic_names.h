@@ -1,0 +1,13 @@
+// Which topic names are allowed (org.apache.kafka.common.internals.Topic), and topics made because somebody asked.
+#pragma once
+#include "broker/cluster_private.h"
+
+#define TOPIC_REASON_MAX 512
+
+// NULL: allowed; else why not, without "Topic name is invalid: " (static or in `text`).
+const char *topic_name_refusal(struct wire_text name, char *text, size_t size);
+bool topic_name_is_internal(struct wire_text name);
+// A topic somebody asked the metadata of (auto.create.topics.enable); false: there are too few nodes.
+bool broker_topic_create_automatically(struct broker_cluster *c, struct wire_text name);
+// Another topic whose name differs only in dots and underscores (metrics would collide); NULL: none.
+const struct broker_topic *topic_name_collision(const struct broker_cluster *c, struct wire_text name);
