@@ -9,6 +9,8 @@
 
 #include <assert.h>
 
+#define VERSION_BY_NAME 12  // the last one; topics have ids from the next one on (KIP-516)
+
 // A request without an answer, and the batches in it, in the order of the request.
 struct append_request {
     struct link link;
@@ -130,11 +132,12 @@ static struct error send_produce(struct appender *a, struct append_request *r, s
         holds[n] = x->hold;
     }
     struct connection_call call = {.api_key = API_PRODUCE,
-                                   .version_max = names_only ? 12 : INT16_MAX,
+                                   .version_max = names_only ? VERSION_BY_NAME : INT16_MAX,
                                    .request = &request,
                                    .reply = on_response,
                                    .context = r,
                                    .timeout_us = a->link.cluster->config.request_timeout_us,
+                                   .answer_size_min = a->answer_size_min + count * a->answer_partition_size_min,
                                    .holds = holds,
                                    .holds_count = count};
     struct error e = connection_call(&a->link.connection, &call);
@@ -214,11 +217,37 @@ static void on_response(void *context, const struct error *error, const void *re
     while ((k = list_take_first(&r->appends)))  // left out of the answer
         answer(a, CONTAINER_OF(k, struct append, link), KAFKA_UNKNOWN_SERVER_ERROR, -1);
     request_free(r);
-    if (!list_empty(&a->ready)) flush_soon(a);
+    flush(a);
+}
+
+// Learns from the codec how many bytes an answer has at least: with names, which may be short, instead of ids.
+static void measure_answers(struct appender *a) {
+    int16_t version = connection_version(&a->link.connection, api_find(API_PRODUCE), VERSION_BY_NAME);
+    a->answer_size_min = a->answer_partition_size_min = 0;
+    if (version < 0) return;
+    struct produce_response response;
+    struct produce_response_topic topic;
+    struct produce_response_partition partitions[2];
+    message_defaults(&produce_response_message, &response);
+    message_defaults(&produce_response_topic_message, &topic);
+    for (int i = 0; i < 2; i++) message_defaults(&produce_response_partition_message, &partitions[i]);
+    response.responses = &topic;
+    response.responses_count = 1;
+    topic.partition_responses = partitions;
+    size_t sizes[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        topic.partition_responses_count = i + 1;
+        struct error e = message_size(&produce_response_message, version, &response, &sizes[i]);
+        assert(!error_is(&e));
+        (void)e;
+    }
+    a->answer_partition_size_min = sizes[1] - sizes[0];
+    a->answer_size_min = sizeof(int32_t) + sizes[0] - a->answer_partition_size_min;  // behind the correlation id
 }
 
 static void on_link_ready(struct broker_link *l) {
     struct appender *a = CONTAINER_OF(l, struct appender, link);
+    measure_answers(a);
     a->on_ready(a);
 }
 

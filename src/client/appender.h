@@ -44,6 +44,7 @@ struct appender {
     struct list ready, members, requests, free_appends;
     int32_t depth;
     struct timer flush;
+    size_t answer_size_min, answer_partition_size_min;
     bool names_only;            // a topic id was unknown to the broker: go by name from now on
 
     // Called after all of its partitions were detached, each with on_detached.

@@ -123,6 +123,7 @@ static struct error send_request(struct connection *c, const struct connection_c
                                    .version = version,
                                    .correlation_id = c->correlation_id_next,
                                    .deadline_us = c->env->now_us + call->timeout_us,
+                                   .answer_size_min = call->answer_size_min,
                                    .reply = call->reply,
                                    .context = call->context};
     struct error e = output_add_request(c, &r, call);
@@ -313,6 +314,24 @@ void connection_received(struct connection *c, size_t size) {
     c->in->size += size;
     c->bytes_in += size;
     parse_input(c);
+}
+
+// While half of the answers of a pipeline are still to come, the broker has enough to do.
+static size_t answers_wanted(const struct connection *c) {
+    size_t wanted = 0;
+    for (uint32_t i = 0; i < (c->requests_count + 1) / 2; i++) {
+        size_t size = c->requests[(c->requests_first + i) % REQUESTS_IN_FLIGHT_MAX].answer_size_min;
+        if (size == 0) return 0;
+        wanted += 4 + size;
+    }
+    return wanted;
+}
+
+size_t connection_input_wanted(const struct connection *c) {
+    size_t have = c->in ? c->in->size : 0;
+    size_t wanted = c->frame_size > 0 ? 4 + c->frame_size : answers_wanted(c);
+    if (wanted <= have) return 1;
+    return wanted - have < CONNECTION_WANTED_MAX ? wanted - have : CONNECTION_WANTED_MAX;
 }
 
 void connection_resume(struct connection *c) {

@@ -30,6 +30,7 @@ struct connection_request {
     int16_t version;
     int32_t correlation_id;
     int64_t deadline_us;
+    size_t answer_size_min;
     reply_fn reply;
     void *context;
 };
@@ -100,6 +101,7 @@ struct connection_call {
     reply_fn reply;
     void *context;
     int64_t timeout_us;
+    size_t answer_size_min;  // no answer has fewer bytes, and it may wait for others; 0: it may not
     struct frame *const *holds;  // one for each records field, in order of the encoding; NULL when there are none
     size_t holds_count;
 };
@@ -120,6 +122,10 @@ struct connection_space {
 };
 struct connection_space connection_input(struct connection *c);
 void connection_received(struct connection *c, size_t size);
+
+// How many bytes are worth a wake-up, at least 1: the rest of a response, or the answers of half of the pipeline. Only
+// advice: bytes may always be brought earlier.
+size_t connection_input_wanted(const struct connection *c);
 
 // Fills `out` with up to `max` ranges to write, in order; answers how many. env->now_us must have been read from the
 // clock immediately before. Then connection_sent() with what was written.

@@ -118,7 +118,7 @@ struct reply {
     int16_t code;
 };
 
-static void reply(struct reply how) {
+static void answer(struct reply how) {
     struct scripted_request *r = scripted_next(&s, API_PRODUCE);
     assert(r);
     const struct produce_request *q = r->body;
@@ -143,6 +143,10 @@ static void reply(struct reply how) {
     response.responses = &topic;
     response.responses_count = 1;
     scripted_answer(&s, r, &response);
+}
+
+static void reply(struct reply how) {
+    answer(how);
     scripted_run(&s, MS);
 }
 
@@ -327,6 +331,35 @@ TEST(topics_go_by_id_only_where_all_have_one) {
     end();
 }
 
+TEST(half_of_the_answers_are_waited_for_and_no_byte_more_than_they_have) {
+    for (int16_t version = 3; version <= 13; version++) {
+        begin_with(0);
+        s.version_max[API_PRODUCE] = version;
+        scripted_cut(&s, &a.link.connection);
+        scripted_run(&s, SECOND);
+        for (int i = 0; i < 3; i++) {
+            appender_attach(&a, &partitions[i]);
+            queue(i, 1, 100);
+            queue(i, 2, 100);
+        }
+        queue(0, 3, 100);
+        scripted_run(&s, MS);
+        EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), DEPTH);
+        struct scripted_channel *ch = scripted_channel_of(&s, &a.link.connection);
+        answer(fine);
+        EXPECT(ch->out.size - ch->delivered < connection_input_wanted(&a.link.connection));
+        answer(fine);
+        EXPECT(ch->out.size - ch->delivered >= connection_input_wanted(&a.link.connection));
+        scripted_run(&s, MS);
+        answer(fine);  // alone
+        EXPECT(ch->out.size - ch->delivered >= connection_input_wanted(&a.link.connection));
+        scripted_run(&s, MS);
+        EXPECT_TEXT(seen.story, "0:1 1:1 2:1 0:2 1:2 2:2 0:3 ");
+        EXPECT_INT(connection_input_wanted(&a.link.connection), 1);
+        end();
+    }
+}
+
 int main(void) {
     RUN(one_batch_of_each_partition_in_a_request);
     RUN(no_more_requests_under_way_than_the_depth);
@@ -338,5 +371,6 @@ int main(void) {
     RUN(a_lost_connection_detaches_everybody_and_nothing_is_sent_twice);
     RUN(a_broker_that_does_not_offer_produce_costs_the_connection_only);
     RUN(topics_go_by_id_only_where_all_have_one);
+    RUN(half_of_the_answers_are_waited_for_and_no_byte_more_than_they_have);
     return test_result();
 }

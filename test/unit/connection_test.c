@@ -321,6 +321,27 @@ TEST(requests_without_an_answer_have_a_limit) {
     end();
 }
 
+TEST(the_rest_of_a_response_is_worth_a_wake_up_and_an_answer_that_may_not_wait_is_at_once) {
+    begin_ready();
+    EXPECT(ask().kind == ERROR_NONE);
+    scripted_run(&s, MS);
+    EXPECT_INT(connection_input_wanted(&c), 1);
+    say("\0\0\3\350", 4);  // 1000 bytes
+    scripted_run(&s, MS);
+    EXPECT_INT(connection_input_wanted(&c), 1000);
+    say("\0\0\0\0\0", 5);
+    scripted_run(&s, MS);
+    EXPECT_INT(connection_input_wanted(&c), 995);
+    end();
+    begin_ready();
+    EXPECT(ask().kind == ERROR_NONE);
+    scripted_run(&s, MS);
+    say("\0\100\0\0", 4);
+    scripted_run(&s, MS);
+    EXPECT_INT(connection_input_wanted(&c), CONNECTION_WANTED_MAX);
+    end();
+}
+
 // Responses larger than the hint -------------------------------------------------------------------------------------
 
 static struct {
@@ -549,6 +570,7 @@ int main(void) {
     RUN(the_oldest_request_decides_when_it_is_too_late);
     RUN(a_shorter_time_is_not_forgotten_behind_a_longer_one);
     RUN(requests_without_an_answer_have_a_limit);
+    RUN(the_rest_of_a_response_is_worth_a_wake_up_and_an_answer_that_may_not_wait_is_at_once);
     RUN(a_large_response_waits_until_it_is_admitted);
     RUN(a_paused_connection_may_be_lost_and_opened_again);
     RUN(a_small_response_does_not_pin_a_large_frame);

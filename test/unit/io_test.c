@@ -335,6 +335,38 @@ TEST(paused_input_waits_for_wake) {
     server_stop(&s);
 }
 
+// Asked with one byte, answers with size bytes in ten parts; keeps the connection until it is closed.
+static void serve_in_parts(struct server *s, int fd) {
+    uint8_t part[100] = {0};
+    if (recv(fd, part, 1, 0) != 1) return;
+    for (int i = 0; i < 10 && write_all(fd, part, s->size / 10); i++) usleep(2000);
+    while (recv(fd, part, sizeof part, 0) > 0) {}
+}
+
+TEST(fewer_bytes_than_are_wanted_do_not_wake) {
+    struct server s = {.size = 1000};
+    struct world w;
+    static struct system_calls bent;
+    bent = system_real;
+    bent.recv = counted_recv;
+    server_start(&s, serve_in_parts);
+    world_start(&w, &bent, 2 * s.size);
+    w.peer.wanted = 600;
+    w.peer.out = (const uint8_t *)"?";
+    w.peer.out_size = 1;
+    calls = 0;
+    peer_open(&w.peer, "127.0.0.1", s.port);
+    turn_for(&w, 200);
+    EXPECT(w.peer.in_size >= 600 && w.peer.in_size < s.size);
+    EXPECT(calls <= 3);
+    w.peer.wanted = 1;
+    peer_wake(&w.peer);
+    TURN_UNTIL(&w, w.peer.in_size == s.size);
+    EXPECT_INT(w.peer.in_size, s.size);
+    world_stop(&w);
+    server_stop(&s);
+}
+
 TEST(fenced_output_is_not_asked_for_in_circles) {
     struct server s = {0};
     struct world w;
@@ -543,6 +575,7 @@ int main(void) {
     RUN(an_answer_that_comes_too_late_is_dropped);
     RUN(a_loop_ends_while_a_lookup_hangs);
     RUN(paused_input_waits_for_wake);
+    RUN(fewer_bytes_than_are_wanted_do_not_wake);
     RUN(fenced_output_is_not_asked_for_in_circles);
     RUN(closing_from_inside_an_entry);
     RUN(close_ends_the_stream_and_abort_resets_it);

@@ -23,6 +23,7 @@ struct peer {
     const uint8_t *out;
     size_t out_size, sent;
     size_t paused_at;  // no space beyond it
+    size_t wanted;
     bool fenced, close_on_data;
     int opened, failed, inputs, outputs;
     struct error why;
@@ -54,6 +55,11 @@ static void peer_close(struct peer *p, bool abort) {
     if (p->c.state == CONNECTION_CLOSED) return;
     p->c.env->transport->close(p->c.env->driver, &p->c, abort);
     p->c.state = CONNECTION_CLOSED;
+}
+
+size_t connection_input_wanted(const struct connection *c) {
+    const struct peer *p = CONTAINER_OF(c, const struct peer, c);
+    return p->wanted ? p->wanted : 1;
 }
 
 void connection_received(struct connection *c, size_t size) {
