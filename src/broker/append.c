@@ -14,8 +14,7 @@ struct append_result append_failed(int16_t error_code) {
     return (struct append_result){.error_code = error_code, .bad_record = -1, .base_offset = -1, .append_time_ms = -1};
 }
 
-// ByteBufferLogInputStream.nextBatch: *size is 0 where no whole batch begins.
-static int16_t next_batch(struct bytes in, size_t *size) {
+int16_t append_next_batch(struct bytes in, size_t *size) {
     *size = 0;
     if (in.size < LOG_OVERHEAD) return KAFKA_NONE;
     int32_t length = (int32_t)load_be32(in.at + BATCH_AT_LENGTH);
@@ -29,11 +28,11 @@ static int16_t next_batch(struct bytes in, size_t *size) {
 // Exactly one batch, of format 2 (ProduceRequest.validateRecords).
 static int16_t cut_batch(struct incoming *in, struct bytes records) {
     size_t size, more = 0;
-    int16_t code = next_batch(records, &size);
+    int16_t code = append_next_batch(records, &size);
     if (code) return code;
     if (!size || records.at[BATCH_AT_MAGIC] != BATCH_MAGIC) return KAFKA_INVALID_RECORD;
     in->batch = (struct bytes){records.at, size};
-    code = next_batch((struct bytes){records.at + size, records.size - size}, &more);
+    code = append_next_batch((struct bytes){records.at + size, records.size - size}, &more);
     return code ? code : more ? KAFKA_INVALID_RECORD : KAFKA_NONE;
 }
 

@@ -15,6 +15,10 @@ struct append_result {
     bool duplicate;
 };
 
+// The batch at the front of `in` (ByteBufferLogInputStream.nextBatch): error code CORRUPT_MESSAGE, or 0 and its *size; 0
+// where none begins or it is cut off.
+int16_t append_next_batch(struct bytes in, size_t *size);
+
 // `records` as the request carries them. `wall_ms`: now, for append times and bounds of timestamps. Recompresses when
 // compression.type says so. Exactly what a broker stores: base offset, leader epoch and max timestamp set, CRC right.
 struct append_result append_from_client(struct broker_log *l, const struct broker_topic_settings *settings,

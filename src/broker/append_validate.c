@@ -27,9 +27,8 @@ static int16_t validate_batch(const struct batch_header *h) {
 }
 
 static bool timestamp_is_right(const struct incoming *in, int64_t timestamp) {
-    int64_t age;
-    if (__builtin_sub_overflow(in->wall_ms, timestamp, &age)) return false;
-    return age <= in->settings->timestamp_before_ms_max && -age <= in->settings->timestamp_after_ms_max;
+    int64_t age = (int64_t)((uint64_t)in->wall_ms - (uint64_t)timestamp);  // wraps as Java's
+    return age <= in->settings->timestamp_before_ms_max && age >= -in->settings->timestamp_after_ms_max;
 }
 
 static int16_t validate_record(const struct incoming *in, const struct record *r, const char **message) {

@@ -304,6 +304,8 @@ const struct setting_definition setting_table[] = {
     B("transaction.two.phase.commit.enable", BOOLEAN, "false", ANY, STATIC)
     B("transactional.id.expiration.ms", INT, "604800000", FROM(1), STATIC)
     B("unclean.leader.election.enable", BOOLEAN, "false", ANY, DYNAMIC)
+    {"producer.id.expiration.check.interval.ms", NULL, SETTING_OF_BROKER, SETTING_INT, "600000", FROM(1), INTERNAL},
+    {"unclean.leader.election.interval.ms", NULL, SETTING_OF_BROKER, SETTING_LONG, "300000", FROM(1), INTERNAL},
 };
 // clang-format on
 
