@@ -352,7 +352,8 @@ static void produce_send(struct copy *c, int leader) {
     for (;;) {
         if (l->pieces_first == l->pieces_count) {
             l->pieces_first = l->pieces_count = l->headers_size = 0;
-            while (l->in_flight < DEPTH_MAX && produce_add(c, leader)) {}
+            while (l->in_flight < DEPTH_MAX && produce_add(c, leader)) {
+            }
             if (l->pieces_count == 0) return;
         }
         struct msghdr message = {.msg_iov = l->pieces + l->pieces_first,

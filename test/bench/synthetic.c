@@ -1,7 +1,7 @@
 // The synthetic broker's program: listens, reads requests, and says on demand how much went through.
 //
 // synthetic source HOST:PORT TOPIC PARTITIONS BATCH_BYTES BATCHES    (of each partition)
-// synthetic sink HOST:PORT TOPIC PARTITIONS BATCH_BYTES              (the source's)
+// synthetic sink HOST:PORT TOPIC PARTITIONS BATCH_BYTES    (a synthetic source's, or 0 when it is a real one)
 // Prints "listening"; then answers each line on stdin with "BYTES BATCHES REQUESTS" so far, and ends with stdin.
 #include "synthetic.h"
 
@@ -68,10 +68,7 @@ bool peer_skip(struct peer *p, size_t size) {
     return true;
 }
 
-static bool read_body(struct peer *p, size_t size) {
-    buffer_clear(&p->body);
-    uint8_t *to = buffer_extend(&p->body, size);
-    if (!to) return false;
+bool peer_read(struct peer *p, uint8_t *to, size_t size) {
     while (size > 0) {
         size_t part = size < sizeof p->in ? size : sizeof p->in;
         const uint8_t *at = peer_take(p, part);
@@ -118,7 +115,9 @@ static bool serve_other(struct peer *p, struct peer_call *call) {
     struct frame_request_header header;
     struct bytes frame;
     size_t consumed;
-    if (!peer_take(p, 4) || !read_body(p, call->size)) return false;
+    buffer_clear(&p->body);
+    uint8_t *body = buffer_extend(&p->body, call->size);
+    if (!body || !peer_take(p, 4) || !peer_read(p, body, call->size)) return false;
     frame = (struct bytes){p->body.at, p->body.size};
     struct error e = frame_decode_request_header(frame, &header, &consumed);
     if (error_is(&e)) die("a request that cannot be read: %s", e.detail);
@@ -209,8 +208,8 @@ int main(int argc, char **argv) {
     memset(s.topic_id.at, s.sink ? 0x52 : 0x51, sizeof s.topic_id.at);
     s.partitions_count = (int32_t)number(argv[4], 1, SYNTHETIC_PARTITIONS_MAX);
     s.logs = memory_alloc_zeroed((size_t)s.partitions_count, sizeof *s.logs);
-    s.batch_size = (int32_t)number(argv[5], 128, SYNTHETIC_BATCH_MAX);
-    s.batch = batch_make(&s.batch_size);
+    s.batch_size = (int32_t)number(argv[5], s.sink ? 0 : SYNTHETIC_BATCH_MIN, SYNTHETIC_BATCH_MAX);
+    if (s.batch_size > 0) s.batch = batch_make(&s.batch_size);
     for (int32_t i = 0; i < s.partitions_count && !s.sink; i++) s.logs[i].end = number(argv[6], 0, INT32_MAX);
     int listener = listen_at(&s, argv[2]);
     void *context[] = {&listener, &s};

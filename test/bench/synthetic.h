@@ -12,17 +12,20 @@
 #include <stdatomic.h>
 
 #define SYNTHETIC_PARTITIONS_MAX 100000
+#define SYNTHETIC_BATCH_MIN 128
 #define SYNTHETIC_BATCH_MAX (8 << 20)
 #define SYNTHETIC_SLICES_MAX 4096         // records fields of one Fetch response, partitions of one Produce request
 #define SYNTHETIC_IMAGE_BYTES (16 << 20)  // of one Fetch response
 #define SYNTHETIC_READ_BYTES (16 << 10)   // taken at once; what is left of a large batch is thrown away unread
 #define SYNTHETIC_OUTPUT_MAX (64 << 20)   // a response without its records
 
-// Every batch holds one record, so an offset is also a batch's number. A source's end is fixed; of a sink's batches
-// only the newest header is kept.
+// A source's batch holds one record, so an offset is also a batch's number; its end is fixed. Of a sink's batches only
+// the newest header is kept, or all of the newest where a batch's shape is not known.
 struct synthetic_log {
     int64_t end;
     uint8_t newest[BATCH_HEADER_SIZE];
+    uint8_t *kept;
+    int32_t kept_size;
 };
 
 struct synthetic {
@@ -32,7 +35,7 @@ struct synthetic {
     struct synthetic_log *logs;
     int32_t partitions_count;
     bool sink;
-    uint8_t *batch;  // what every batch looks like at the source, with base offset 0
+    uint8_t *batch;  // what every batch looks like at the source, with base offset 0; NULL when that is not known
     int32_t batch_size;
     pthread_mutex_t lock;  // of logs and the group
     int32_t generation;
@@ -64,6 +67,7 @@ struct peer {
 const uint8_t *peer_need(struct peer *p, size_t size);
 const uint8_t *peer_take(struct peer *p, size_t size);
 bool peer_skip(struct peer *p, size_t size);
+bool peer_read(struct peer *p, uint8_t *to, size_t size);
 bool peer_send(struct peer *p, const struct wire_cut *cuts, size_t cuts_count);  // p->out with the cuts in between
 
 struct peer_call {

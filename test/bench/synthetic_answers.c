@@ -78,6 +78,11 @@ static void epoch_ends(struct peer *p, const void *request, void *response) {
     }
 }
 
+static int32_t last_sequence(const struct synthetic_log *log) {
+    return sequence_add((int32_t)load_be32(log->newest + BATCH_AT_BASE_SEQUENCE),
+                        load_be32(log->newest + BATCH_AT_LAST_OFFSET_DELTA));
+}
+
 static void describe_producers(struct peer *p, const void *request, void *response) {
     const struct describe_producers_request *q = request;
     struct describe_producers_response *r = response;
@@ -97,7 +102,7 @@ static void describe_producers(struct peer *p, const void *request, void *respon
             *to[i].active_producers =
                 (struct describe_producers_response_producer){(int64_t)load_be64(log->newest + BATCH_AT_PRODUCER_ID),
                                                               load_be16(log->newest + BATCH_AT_PRODUCER_EPOCH),
-                                                              (int32_t)load_be32(log->newest + BATCH_AT_BASE_SEQUENCE),
+                                                              last_sequence(log),
                                                               -1,
                                                               0,
                                                               -1};

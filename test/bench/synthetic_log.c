@@ -68,9 +68,18 @@ static void session_update(struct peer *p, const struct fetch_request *r) {
         }
 }
 
+// The splice check's look at what a real source gave.
+static struct wire_bytes kept(struct peer *p, const struct synthetic_log *log) {
+    if (log->kept_size == 0) return (struct wire_bytes){0};
+    store_be64(log->kept, (uint64_t)(log->end - 1 - load_be32(log->kept + BATCH_AT_LAST_OFFSET_DELTA)));
+    p->image_size += (size_t)log->kept_size;
+    return (struct wire_bytes){log->kept, log->kept_size};
+}
+
 // Fetched bytes end where the limit is, like a broker's: in the midst of a batch, but for the first one (KIP-74).
 static struct wire_bytes slice(struct peer *p, const struct seat *seat, int64_t bytes_max, bool first) {
     struct synthetic *s = p->world;
+    if (!s->batch) return kept(p, &s->logs[seat - p->seats]);
     int64_t size = s->batch_size, there = (s->logs[seat - p->seats].end - seat->next) * size;
     int64_t wanted = seat->bytes_max < bytes_max ? seat->bytes_max : bytes_max;
     if (wanted < size && first) wanted = size;
@@ -90,6 +99,7 @@ static struct wire_bytes slice(struct peer *p, const struct seat *seat, int64_t 
 static void image_make(struct peer *p) {
     size_t size = (size_t)p->world->batch_size;
     p->image = memory_alloc(SYNTHETIC_IMAGE_BYTES);
+    if (!p->world->batch) return;
     for (size_t at = 0; at + size <= SYNTHETIC_IMAGE_BYTES; at += size) memcpy(p->image + at, p->world->batch, size);
 }
 
@@ -178,7 +188,10 @@ static bool append(struct peer *p, struct produce_response_partition *answered, 
     pthread_mutex_unlock(&s->lock);
     s->bytes += size;
     s->batches++;
-    return peer_skip(p, (size_t)size);
+    if (s->batch) return peer_skip(p, (size_t)size);
+    log->kept = memory_resize(log->kept, (size_t)size);
+    log->kept_size = (int32_t)size;
+    return peer_read(p, log->kept, (size_t)size);
 }
 
 // Topics and their partitions; how many partitions, or -1.

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""A simulated WAN between the source's broker and odraz: the share of the line that is used, by round trip and loss."""
+
+import argparse
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "kafka"))
+import document  # noqa: E402  (found by the line above, as all that follow)
+import jvm  # noqa: E402
+import load  # noqa: E402
+import mirror  # noqa: E402
+import namespace  # noqa: E402
+import net  # noqa: E402
+import process  # noqa: E402
+import settings  # noqa: E402
+import synthetic  # noqa: E402
+from cluster import Cluster  # noqa: E402
+
+PARTITIONS = 16
+RECORD_BYTES = 1000
+TUNED = "socket.send.buffer.bytes=-1\nsocket.receive.buffer.bytes=-1\n"  # the kernel chooses, up to its own limit
+BULK_CONNECTIONS = (1, 16)
+START_S_MAX = 60
+BULK_SINK = """import socket, sys, threading
+def drain(s):
+    room = bytearray(1 << 20)
+    while s.recv_into(room): pass
+for _ in range(int(sys.argv[3])):
+    s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+    threading.Thread(target=drain, args=(s,)).start()
+"""
+
+
+def parse():
+    """The command line."""
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--rates", default="400", help="of the line in Mbit/s (400)")
+    p.add_argument("--round-trips", default="10,100,250", help="in ms (10,100,250)")
+    p.add_argument("--losses", default="0,0.1,1", help="in percent (0,0.1,1)")
+    p.add_argument("--brokers", default="default,tuned", help="default,tuned: tuned leaves socket buffers to the kernel")
+    p.add_argument("--sessions", default="0", help="fetch.sessions; 0: odraz chooses (0)")
+    p.add_argument("--warm", type=int, default=5, help="seconds from the first byte until it counts (5)")
+    p.add_argument("--seconds", type=int, default=8, help="of each measurement (8)")
+    p.add_argument("--quick", action="store_true", help="only 100 ms, 4 seconds each: two minutes")
+    p.add_argument("--document", action="store_true", help="put the report into docs/performance.md")
+    arguments = p.parse_args()
+    if arguments.quick:
+        arguments.round_trips, arguments.warm, arguments.seconds = "100", 4, 4
+    for name in ("rates", "round_trips", "losses", "sessions"):
+        setattr(arguments, name, [float(x) if "." in x else int(x) for x in getattr(arguments, name).split(",")])
+    arguments.brokers = arguments.brokers.split(",")
+    if set(arguments.brokers) - {"default", "tuned"}:
+        p.error("--brokers: expected default, tuned or both")
+    return arguments
+
+
+class Source(Cluster):
+    """A broker whose second listener stands at the near end of the line."""
+
+    def _format(self, node, config):
+        self.wan_bootstrap = f"{namespace.Line.NEAR}:{node.proxied_port}"
+        super()._format(node, {**config, "listeners": f"PLAINTEXT://{node.address},PROXIED://{self.wan_bootstrap},"
+                                                      f"CONTROLLER://127.0.0.1:{node.controller_port}",
+                               "advertised.listeners": f"PLAINTEXT://{node.address},PROXIED://{self.wan_bootstrap}"})
+
+    def tune(self):
+        """Starts it over with TUNED."""
+        with open(os.path.join(self.nodes[1].home, "server.properties"), "a", encoding="utf-8") as f:
+            f.write(TUNED)
+        self.restart(1)
+
+
+class Copy:
+    """odraz at the far end, into a sink beside it: no other broker's settings or speed are in the way."""
+
+    def __init__(self, line, source, sessions):
+        address = f"127.0.0.1:{net.free_ports(1)[0]}"
+        self.sink = synthetic.Broker("sink", address, PARTITIONS, 0, prefix=line.inside)
+        self.line = line
+        home = process.temporary("copy")
+        path = os.path.join(home, "mirror.properties")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(mirror.properties(("a", "b"), (source.wan_bootstrap, address),
+                                      {"topics": synthetic.TOPIC, "fetch.sessions": sessions}))
+        with open(os.path.join(home, "out.log"), "wb") as log:
+            self.child = process.launch([*line.inside, mirror.PROGRAM, "run", path], stdout=log,
+                                        stderr=subprocess.STDOUT)
+
+    def bytes(self):
+        """What has arrived at the sink."""
+        return self.sink.counters().bytes
+
+    def connections(self):
+        """Over the line, those for anything but fetching included."""
+        listed = subprocess.run([*self.line.inside, "ss", "-Htn", "state", "established", "dst", self.line.NEAR],
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+        return len(listed.stdout.splitlines())
+
+    def stop(self):
+        process.end(self.child)
+        self.sink.stop()
+
+
+class Bulk:
+    """Plain TCP connections from memory, as many bytes as they carry: what the line itself can do."""
+
+    def __init__(self, line, connections):
+        self.line, self.count = line, connections
+        self._listener = socket.create_server((line.NEAR, 0))
+        port = self._listener.getsockname()[1]
+        self.child = process.launch([*line.inside, sys.executable, "-c", BULK_SINK, line.NEAR, str(port),
+                                     str(connections)])
+        self._sockets = [self._listener.accept()[0] for _ in range(connections)]
+        for s in self._sockets:
+            threading.Thread(target=self._feed, args=(s,), daemon=True).start()
+
+    @staticmethod
+    def _feed(connection):
+        chunk = bytes(1 << 20)
+        try:
+            while True:
+                connection.sendall(chunk)
+        except OSError:  # closed
+            pass
+
+    def bytes(self):
+        """What has left the line; headers included, so a share near 1 is full."""
+        return self.line.counters()["bytes"]
+
+    def connections(self):
+        return self.count
+
+    def stop(self):
+        process.end(self.child)
+        for s in self._sockets:
+            s.close()
+        self._listener.close()
+
+
+def measure(line, mover, arguments, cell):
+    """The figures of one cell; `mover` has been started."""
+    try:
+        before = mover.bytes()
+        net.wait_until(lambda: mover.bytes() > before + 100000, START_S_MAX, f"the first bytes of {cell}")
+        time.sleep(arguments.warm)
+        first, counted, begin = mover.bytes(), line.counters(), time.monotonic()
+        time.sleep(arguments.seconds)
+        last, end = mover.bytes(), time.monotonic()
+        now = line.counters()
+        speed = (last - first) / (end - begin)
+        cell.update(mb_per_s=speed / 1e6, share=speed * 8 / (cell["mbit"] * 1e6), connections=mover.connections(),
+                    lost=now["lost"] - counted["lost"], dropped=now["dropped"] - counted["dropped"],
+                    line_share=(now["bytes"] - counted["bytes"]) / (end - begin) * 8 / (cell["mbit"] * 1e6))
+    finally:
+        mover.stop()
+    print(f"{cell['what']}: {cell['mbit']} Mbit/s, {cell['round_trip_ms']} ms, {cell['loss_percent']} % lost: "
+          f"{cell['mb_per_s']:.1f} MB/s, {cell['share']:.0%} of the line, {cell['connections']} connections", flush=True)
+    return cell
+
+
+def lines(arguments):
+    """Every (Mbit/s, round trip, loss) to be measured."""
+    return itertools.product(arguments.rates, arguments.round_trips, arguments.losses)
+
+
+def cell_of(line, what, rate, round_trip, loss):
+    """Sets the line; the beginning of a cell."""
+    line.set(rate, round_trip, loss)
+    return {"what": what, "mbit": rate, "round_trip_ms": round_trip, "loss_percent": loss}
+
+
+def run(line, source, arguments):
+    """Plain TCP first, then odraz with each kind of broker."""
+    cells = []
+    for (rate, round_trip, loss), count in itertools.product(lines(arguments), BULK_CONNECTIONS):
+        if loss == 0:
+            cell = cell_of(line, f"plain TCP, {count}", rate, round_trip, loss)
+            cells.append(measure(line, Bulk(line, count), arguments, cell))
+    for kind in arguments.brokers:
+        if kind == "tuned":
+            source.tune()
+        for (rate, round_trip, loss), sessions in itertools.product(lines(arguments), arguments.sessions):
+            what = f"{kind} brokers" + (f", fetch.sessions={sessions}" if sessions else "")
+            cell = cell_of(line, what, rate, round_trip, loss)
+            cells.append(measure(line, Copy(line, source, sessions), arguments, cell))
+    return cells
+
+
+def fill(source, arguments):
+    """Enough for the longest run; over the loopback."""
+    seconds = arguments.warm + arguments.seconds + 5
+    records = int(max(arguments.rates) * 1e6 / 8 * seconds / RECORD_BYTES)
+    client = load.Load(settings.VERSION)
+    client.create(source, synthetic.TOPIC, partitions=PARTITIONS)
+    client.begin_produce(source, synthetic.TOPIC, total=records, size_min=RECORD_BYTES, size_max=RECORD_BYTES,
+                         keys=1000, codecs=["none"], batch_size=16384, linger_ms=100).result(900)
+    client.close()
+    print(f"{records:,} records at the source", flush=True)
+
+
+COLUMNS = (
+    ("", lambda c: c["what"]),
+    ("Mbit/s", lambda c: f"{c['mbit']:,}"),
+    ("round trip ms", lambda c: str(c["round_trip_ms"])),
+    ("loss %", lambda c: str(c["loss_percent"])),
+    ("MB/s", lambda c: f"{c['mb_per_s']:.1f}"),
+    ("share of the line", lambda c: f"{c['share']:.1%}"),
+    ("with headers", lambda c: f"{c['line_share']:.1%}"),
+    ("connections", lambda c: str(c["connections"])),
+    ("packets lost", lambda c: f"{c['lost']:,}"),
+    ("dropped by the queue", lambda c: f"{c['dropped']:,}"),
+)
+
+
+def report(made):
+    """The report as Markdown."""
+    return document.surroundings(made["environment"]) + "\n\n" + document.table(COLUMNS, made["cells"]) + "\n"
+
+
+def kernel_limit():
+    """What one connection may have under way, at most."""
+    with open("/proc/sys/net/ipv4/tcp_wmem", encoding="ascii") as f:
+        return f.read().split()[2]
+
+
+def main():
+    """Measures, prints, and writes the report where asked to."""
+    arguments = parse()
+    if os.geteuid() != 0:
+        sys.exit("TUN devices and namespaces want root")
+    jvm.prepare(settings.VERSION)  # outside of the namespace: it may have to download
+    namespace.enter(always=True)
+    jvm.FAST[:] = settings.JAVA
+    line = namespace.Line()
+    source = Source("source", 1, settings.BROKER, settings.VERSION, settings.BROKER_HEAP)
+    try:
+        fill(source, arguments)
+        cells = run(line, source, arguments)
+    finally:
+        source.stop()
+        line.stop()
+    around = document.environment(
+        document.command_line("wan", "bench-wan"), java=document.java_version(),
+        kafka=f"{settings.VERSION}, one source broker, {PARTITIONS} partitions, batches of 16 KiB",
+        network=f"TUN devices, MTU 1500, {namespace.CONGESTION}, queue of a round trip, tcp_wmem at most {kernel_limit()}")
+    made = {"environment": around, "cells": cells}
+    print(report(made))
+    if arguments.document:
+        document.write("wan", made, report(made))
+
+
+if __name__ == "__main__":
+    main()
