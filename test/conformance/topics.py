@@ -1,0 +1,164 @@
+"""Scripts: versions, topics, metadata, settings."""
+
+import asking
+import messages
+
+
+def api_versions(t):
+    """What is offered, for the APIs both our schema and the model know."""
+    for version in (0, 1, 2, 3, 4):
+        answer = t.ask("ApiVersions", version, {"client_software_name": "odraz", "client_software_version": "1"} if
+                       version > 2 else {}, note=False)
+        ours = set(messages.KEYS.values())
+        known = [a for a in answer["api_keys"] if a["api_key"] in ours]
+        for api in known:  # newer versions than our schema's say nothing
+            newest = next(m for m, _ in messages.APIS.values() if m.key == api["api_key"]).high
+            api["max_version"] = min(api["max_version"], newest)
+        t.note(f"ApiVersions v{version}", {"error_code": answer["error_code"],
+                                           "api_keys": sorted(known, key=lambda a: a["api_key"])})
+
+
+def unknown_version(t):
+    """KIP-511: ApiVersions answers in version 0; everything else hangs up."""
+    connection = t.connection()
+    frame = messages.request_header("ApiVersions", 4, 7, "x") + b"\2o\2o\0"
+    frame = frame[:2] + b"\0\x63" + frame[4:]
+    connection.send_bytes(len(frame).to_bytes(4, "big") + frame)
+    connection.sent.append(("ApiVersions", 0, 7))
+    answer = connection.receive()
+    t.note("ApiVersions v99", {"error_code": answer["error_code"], "offered": len(answer["api_keys"]) > 0})
+    t.ask("Metadata", 12, {"topics": []}, note=False)
+
+
+def garbage(t):
+    """Whoever does not speak Kafka is hung up on."""
+    for data in (b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\4abcd", b"\x7f\xff\xff\xff", b"\0\0\0\0",
+                 b"\0\0\0\x0a" + b"\0\3\x7f\xff" + b"\0\0\0\1" + b"\0\0"):
+        connection = t.connection(1, "garbage")
+        connection.send_bytes(data)
+        connection.sent.append(("Metadata", 0, 0))
+        try:
+            connection.receive()
+            t.note(repr(data), "answered")
+        except Exception as problem:  # pylint: disable=broad-except  (its kind is what is noted)
+            t.note(repr(data), type(problem).__name__)
+        t.hang_up(1, "garbage")
+
+
+def create_topics(t):
+    """Every way to be refused."""
+    def topic(name, partitions=1, factor=3, assignments=(), configs=()):
+        return {"name": name, "num_partitions": partitions, "replication_factor": factor,
+                "assignments": list(assignments), "configs": [{"name": k, "value": v} for k, v in configs]}
+
+    good, twice = t.topic("good"), t.topic("twice")
+    for topics in ([topic(good)], [topic(good)], [topic(twice), topic(twice)], [topic("a/b")], [topic("")],
+                   [topic("x" * 250)], [topic(".")], [topic(t.topic("p0"), 0)], [topic(t.topic("p-2"), -2)],
+                   [topic(t.topic("rf0"), 1, 0)], [topic(t.topic("rf9"), 1, 9)],
+                   [topic(t.topic("both"), 1, 1, [{"partition_index": 0, "broker_ids": [1]}])],
+                   [topic(t.topic("gap"), -1, -1, [{"partition_index": 1, "broker_ids": [1]}])],
+                   [topic(t.topic("dup"), -1, -1, [{"partition_index": 0, "broker_ids": [1, 1]}])],
+                   [topic(t.topic("nobody"), -1, -1, [{"partition_index": 0, "broker_ids": [77]}])],
+                   [topic(t.topic("empty"), -1, -1, [{"partition_index": 0, "broker_ids": []}])],
+                   [topic(t.topic("c1"), 1, 3, (), [("no.such.thing", "1")])],
+                   [topic(t.topic("c2"), 1, 3, (), [("retention.ms", "soon")])],
+                   [topic(t.topic("c3"), 1, 3, (), [("cleanup.policy", "burn")])],
+                   [topic(t.topic("c4"), 1, 3, (), [("max.message.bytes", "-1")])],
+                   [topic(t.topic("c5"), 1, 3, (), [("min.insync.replicas", "0")])],
+                   [topic(t.topic("default"), -1, -1)], [topic(t.topic("ok"), 2, 1), topic("a b")]):
+        answer = t.ask("CreateTopics", 7, {"topics": topics, "timeout_ms": 15000}, note=False)
+        for told in answer["topics"]:
+            told["configs"] = None  # every broker setting: compared by describe_configs()
+        answer["topics"].sort(key=lambda a: a["name"])
+        t.note(f"CreateTopics {[x['name'] for x in topics]}", answer)
+    t.ask("CreateTopics", 5, {"topics": [topic(t.topic("dry"))], "timeout_ms": 15000, "validate_only": True},
+          note=False)
+    asking.metadata(t, "dry")
+
+
+def metadata(t):
+    """Known, unknown, all versions, by id, all of them."""
+    topic_id = asking.create(t, "m", 3)
+    for version in range(1, 14):
+        t.ask("Metadata", version, {"topics": [{"name": t.topic("m")}, {"name": t.topic("unknown")}],
+                                    **({"allow_auto_topic_creation": False} if version > 3 else {})})
+    t.ask("Metadata", 12, {"topics": [{"name": None, "topic_id": topic_id}]})
+    t.ask("Metadata", 12, {"topics": [{"name": None, "topic_id": "ab" * 16}]})
+    t.ask("Metadata", 12, {"topics": []})
+    t.ask("Metadata", 12, {"topics": [{"name": "in valid"}], "allow_auto_topic_creation": False})
+    everything = t.ask("Metadata", 12, {"topics": None}, note=False)
+    t.note("mine", [x for x in everything["topics"] if x["name"] == t.topic("m")])
+    t.ask("DescribeCluster", 0, {})
+    t.ask("DescribeCluster", 1, {})
+
+
+def create_partitions(t):
+    """Growing, and every refusal."""
+    asking.create(t, "g", 2)
+    for count, assignments in ((2, None), (1, None), (0, None), (4, None), (5, [{"broker_ids": [3, 1, 2]}]),
+                               (6, [{"broker_ids": [3]}]), (7, [{"broker_ids": [1, 2, 3]}] * 3)):
+        t.ask("CreatePartitions", 3, {"topics": [{"name": t.topic("g"), "count": count, "assignments": assignments}],
+                                      "timeout_ms": 15000})
+    t.ask("CreatePartitions", 3, {"topics": [{"name": t.topic("none"), "count": 3, "assignments": None}],
+                                  "timeout_ms": 15000})
+    t.until(lambda: asking.known(t, "g", 1) == 5)
+
+
+def delete_topics(t):
+    """A topic made again is another topic."""
+    first = asking.create(t, "d")
+    t.ask("DeleteTopics", 5, {"topic_names": [t.topic("d"), t.topic("none")], "timeout_ms": 15000})
+    t.until(lambda: asking.metadata(t, "d", note=False)["topics"][0]["error_code"] == 3)
+    second = asking.create(t, "d")
+    t.note("another topic", first != second)
+    asking.end(t, "d")
+    t.ask("DeleteTopics", 6, {"topics": [{"name": None, "topic_id": first}], "timeout_ms": 15000})
+    t.ask("DeleteTopics", 6, {"topics": [{"name": None, "topic_id": second}], "timeout_ms": 15000})
+
+
+NAMES = ["cleanup.policy", "compression.type", "delete.retention.ms", "max.message.bytes", "message.timestamp.type",
+         "message.timestamp.after.max.ms", "message.timestamp.before.max.ms", "min.insync.replicas", "retention.bytes",
+         "retention.ms", "segment.bytes", "unclean.leader.election.enable"]
+
+
+def _configs(t, synonyms):
+    resource = {"resource_type": 2, "resource_name": t.topic("c"), "configuration_keys": NAMES}
+    answer = t.ask("DescribeConfigs", 4, {"resources": [resource], "include_synonyms": synonyms}, note=False)
+    for result in answer["results"]:
+        for config in result["configs"]:
+            config["synonyms"].sort(key=lambda s: (s["source"], s["name"]))
+        result["configs"].sort(key=lambda c: c["name"])
+    t.note("DescribeConfigs", answer)
+
+
+def configs(t):
+    """Reading and changing the settings of a topic."""
+    asking.create(t, "c", configs={"retention.ms": 1000000})
+    _configs(t, True)
+    for name, operation, value in (("retention.ms", 0, "2000000"), ("retention.ms", 1, None),
+                                   ("cleanup.policy", 2, "compact"), ("cleanup.policy", 3, "delete"),
+                                   ("retention.ms", 0, "x"), ("no.such", 0, "1"), ("max.message.bytes", 2, "5"),
+                                   ("retention.ms", 9, "5"), ("min.insync.replicas", 0, "2")):
+        change = {"name": name, "config_operation": operation, "value": value}
+        t.ask("IncrementalAlterConfigs", 1, {"resources": [{
+            "resource_type": 2, "resource_name": t.topic("c"), "configs": [change]}]})
+    t.until(lambda: _minimum(t) == "2")
+    _configs(t, False)
+    t.ask("IncrementalAlterConfigs", 1, {"resources": [{
+        "resource_type": 2, "resource_name": t.topic("none"), "configs": []}]})
+    t.ask("DescribeConfigs", 4, {"resources": [
+        {"resource_type": 2, "resource_name": t.topic("none"), "configuration_keys": None}]})
+    broker = {"resource_type": 4, "resource_name": "1", "configuration_keys": ["producer.id.expiration.ms",
+                                                                              "message.max.bytes"]}
+    answer = t.ask("DescribeConfigs", 4, {"resources": [broker]}, note=False)
+    answer["results"][0]["configs"].sort(key=lambda c: c["name"])
+    t.note("DescribeConfigs of a broker", answer)
+
+
+def _minimum(t):
+    resource = {"resource_type": 2, "resource_name": t.topic("c"), "configuration_keys": ["min.insync.replicas"]}
+    answer = t.ask("DescribeConfigs", 4, {"resources": [resource]}, note=False)
+    return answer["results"][0]["configs"][0]["value"]
+
+
+SCRIPTS = [api_versions, unknown_version, garbage, create_topics, metadata, create_partitions, delete_topics, configs]
