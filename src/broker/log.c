@@ -63,13 +63,14 @@ void broker_log_truncate(struct broker_log *l, int64_t offset) {
     }
     if (l->start > l->end) l->start = l->end;
     if (l->high_watermark > l->end) l->high_watermark = l->end;
+    if (l->active_start > l->end) l->active_start = l->end;
     log_epochs_truncate_from_end(l, l->end);
     log_producers_rebuild(l);
 }
 
 void broker_log_restart_at(struct broker_log *l, int64_t offset) {
     release_all(l);
-    l->start = l->end = l->high_watermark = offset;
+    l->start = l->end = l->high_watermark = l->active_start = offset;
     l->epochs_count = 0;
     producer_states_free(&l->producers);
     producer_states_free(&l->snapshot);

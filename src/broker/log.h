@@ -26,6 +26,7 @@ struct broker_log {
     struct producer_states snapshot;  // a snapshot file: the states when the log ended at snapshot_offset
     int64_t snapshot_offset;          // -1: there is none
     int64_t appended_ms;              // when the newest batch came: a segment file's time of modification
+    int64_t active_start;             // where the active segment begins, as log_cleaner.c has found it
 };
 
 void broker_log_init(struct broker_log *l);

@@ -10,5 +10,11 @@ void log_epochs_truncate_from_start(struct broker_log *l, int64_t start);
 // What a batch does to the states of producers (log_producers.c).
 void log_producers_append(struct broker_log *l, const struct stored_batch *b);
 
+// False when the control batch is no marker: of another type, or emptied by compaction.
+bool log_read_marker(const struct stored_batch *b, struct producer_marker *m, int64_t *timestamp_ms);
+
 // Makes the states again after a truncation.
 void log_producers_rebuild(struct broker_log *l);
+
+// Compacts what stands below `end` (log_compact.c); tombstones and markers get `delete_retention_ms` from now.
+void log_compact(struct broker_log *l, int64_t end, int64_t delete_retention_ms, int64_t wall_ms);

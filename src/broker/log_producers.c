@@ -8,8 +8,7 @@
 #define CONTROL_COMMIT 1
 #define MARKER_VALUE_SIZE 6  // version, coordinator epoch (EndTransactionMarker)
 
-// False when it is none: a control batch of another type, or one that compaction has emptied.
-static bool read_marker(const struct stored_batch *b, struct producer_marker *m, int64_t *timestamp_ms) {
+bool log_read_marker(const struct stored_batch *b, struct producer_marker *m, int64_t *timestamp_ms) {
     struct buffer plain;
     struct records records;
     struct record record;
@@ -33,7 +32,7 @@ void log_producers_append(struct broker_log *l, const struct stored_batch *b) {
     if (b->header.producer_id < 0) return;
     if (!(b->header.attributes & BATCH_ATTRIBUTE_CONTROL)) {
         producer_states_append_data(&l->producers, &b->header);
-    } else if (read_marker(b, &m, &timestamp_ms)) {
+    } else if (log_read_marker(b, &m, &timestamp_ms)) {
         producer_states_append_marker(&l->producers, &m, b->header.base_offset, timestamp_ms);
         producer_states_forget_below(&l->producers, l->start, l->high_watermark);
     }

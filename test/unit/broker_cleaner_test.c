@@ -1,0 +1,311 @@
+// Retention and compaction of the broker model's logs.
+#include "broker/append.h"
+#include "broker/log_cleaner.h"
+
+#include "unit/batches.h"
+#include "unit/test.h"
+#include "wire/error_codes.h"
+#include "wire/records.h"
+
+#define NOW 1000000
+#define RETENTION 5000  // delete.retention.ms
+
+static struct buffer scratch = {.size_max = 64 * MiB};
+
+// Each append that is 10 ms younger closes the segment before it.
+static struct broker_topic_settings compacted(void) {
+    return (struct broker_topic_settings){.compact = true,
+                                          .codec = -1,
+                                          .message_bytes_max = MiB,
+                                          .timestamp_before_ms_max = INT64_MAX,
+                                          .timestamp_after_ms_max = INT64_MAX,
+                                          .retention_ms = -1,
+                                          .retention_bytes = -1,
+                                          .segment_bytes = INT32_MAX,
+                                          .segment_ms = 9,
+                                          .delete_retention_ms = RETENTION};
+}
+
+static void put(struct broker_log *l, struct test_batch b, const struct test_record *records, int32_t count) {
+    struct broker_topic_settings s = compacted();
+    s.compact = false;
+    struct append_result r = append_from_client(l, &s, test_batch_write(&scratch, &b, records, count), 0, NOW);
+    assert(r.error_code == KAFKA_NONE && !r.duplicate);
+    (void)r;
+    l->high_watermark = l->end;
+}
+
+static void put_one(struct broker_log *l, const char *key, const char *value, int64_t timestamp) {
+    put(l, PLAIN_BATCH, &(struct test_record){key, value, timestamp}, 1);
+}
+
+static void end_transaction(struct broker_log *l, int64_t producer_id, bool commit, int64_t timestamp) {
+    struct broker_topic_settings s = compacted();
+    struct producer_marker m = {.producer_id = producer_id, .coordinator_epoch = 1, .commit = commit};
+    struct append_result r = append_marker(l, &s, &m, 0, timestamp);
+    assert(r.error_code == KAFKA_NONE);
+    (void)r;
+    l->high_watermark = l->end;
+}
+
+// What a reader sees: "offset:key=value ..." and "[offset..last]" for batches without records.
+static const char *contents(const struct broker_log *l) {
+    static char text[2000];
+    struct buffer plain;
+    buffer_init(&plain, MiB);
+    size_t size = 0;
+    text[0] = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct stored_batch *b = broker_log_at(l, i);
+        struct records records;
+        struct record r;
+        struct bytes bytes = {b->at, (size_t)b->header.size};
+        struct batch_header h;
+        struct error err = records_open(&records, bytes, &b->header, &plain);
+        if (error_is(&err) || !batch_crc_is_right(bytes) || batch_look(bytes, &h) != BATCH_WHOLE) return "damaged";
+        if (memcmp(&h.crc, &b->header.crc, sizeof h.crc) != 0 || h.max_timestamp != b->header.max_timestamp) return "header";
+        if (h.count == 0)
+            size += (size_t)snprintf(text + size, sizeof text - size, "[%lld..%lld] ", (long long)h.base_offset,
+                                     (long long)batch_last_offset(&h));
+        while (records_next(&records, &r)) {
+            bool control = h.attributes & BATCH_ATTRIBUTE_CONTROL;
+            size += (size_t)snprintf(text + size, sizeof text - size, "%lld:%.*s=%.*s ", (long long)r.offset,
+                                     control ? 1 : r.key.size, control ? "M" : (const char *)r.key.at,
+                                     r.value.size < 0 || control ? 1 : r.value.size,
+                                     r.value.size < 0 || control ? "-" : (const char *)r.value.at);
+        }
+    }
+    buffer_free(&plain);
+    return text;
+}
+
+TEST(newest_of_each_key_stays) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    struct test_record first[] = {{"a", "1", 10}, {"b", "2", 11}, {"a", "3", 12}, {"c", "4", 13}};
+    struct test_batch lz4 = PLAIN_BATCH;
+    lz4.codec = CODEC_LZ4;
+    put(&l, lz4, first, 4);
+    put_one(&l, "b", "5", 30);
+    put_one(&l, "a", "6", 50);  // the active segment
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "2:a=3 3:c=4 4:b=5 5:a=6 ");
+    const struct batch_header *h = &broker_log_at(&l, 0)->header;
+    EXPECT_INT(h->base_offset, 0);
+    EXPECT_INT(h->last_offset_delta, 3);
+    EXPECT_INT(h->count, 2);
+    EXPECT_INT(h->base_timestamp, 12);
+    EXPECT_INT(h->attributes, CODEC_LZ4);
+    EXPECT_INT(l.end, 6);
+    int64_t bytes = 0;
+    for (size_t i = 0; i < l.count; i++) bytes += broker_log_at(&l, i)->header.size;
+    EXPECT_INT(l.bytes, bytes);
+    put_one(&l, "d", "7", 70);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "3:c=4 4:b=5 5:a=6 6:d=7 ");
+    broker_log_free(&l);
+}
+
+TEST(whole_batches_go_and_leave_holes) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    for (int i = 0; i < 4; i++) put_one(&l, "a", "1", 20 * i);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "2:a=1 3:a=1 ");
+    EXPECT_INT(broker_log_find(&l, 0), 0);
+    EXPECT_INT(broker_log_at(&l, 0)->header.base_offset, 2);
+    EXPECT_INT(l.start, 0);
+    broker_log_free(&l);
+}
+
+TEST(tombstones_stay_for_delete_retention) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    put_one(&l, "a", "1", 10);
+    put_one(&l, "a", NULL, 30);
+    put_one(&l, "b", "2", 50);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "1:a=- 2:b=2 ");
+    const struct batch_header *h = &broker_log_at(&l, 0)->header;
+    EXPECT_INT(h->attributes, BATCH_ATTRIBUTE_DELETE_HORIZON);
+    EXPECT_INT(h->base_timestamp, NOW + RETENTION);
+    EXPECT_INT(h->max_timestamp, 30);
+    broker_log_clean(&l, &s, NOW + RETENTION - 1);
+    EXPECT_TEXT(contents(&l), "1:a=- 2:b=2 ");
+    EXPECT_INT(broker_log_at(&l, 0)->header.base_timestamp, NOW + RETENTION);
+    broker_log_clean(&l, &s, NOW + RETENTION);
+    EXPECT_TEXT(contents(&l), "2:b=2 ");
+    broker_log_free(&l);
+}
+
+TEST(last_batch_of_an_active_producer_stays_as_an_empty_one) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    struct test_batch b = PLAIN_BATCH;
+    broker_log_init(&l);
+    b.producer_id = 7;
+    b.producer_epoch = 2;
+    b.base_sequence = 0;
+    put(&l, b, &(struct test_record){"a", "1", 10}, 1);
+    b.base_sequence = 1;
+    put(&l, b, (struct test_record[]){{"a", "2", 30}, {"a", "3", 31}}, 2);
+    put_one(&l, "a", "4", 50);
+    put_one(&l, "b", "5", 70);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "[1..2] 3:a=4 4:b=5 ");
+    const struct batch_header *h = &broker_log_at(&l, 0)->header;
+    EXPECT_INT(h->size, BATCH_HEADER_SIZE);
+    EXPECT_INT(h->base_sequence, 1);
+    EXPECT_INT(h->producer_epoch, 2);
+    EXPECT_INT(h->max_timestamp, 31);
+    broker_log_recover(&l, NOW, INT64_MAX);
+    EXPECT_INT(producer_state_last_sequence(producer_states_find(&l.producers, 7)), 2);
+    producer_states_expire(&l.producers, NOW, 1);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "3:a=4 4:b=5 ");
+    broker_log_free(&l);
+}
+
+static struct test_batch in_transaction(int64_t producer_id, int32_t sequence) {
+    struct test_batch b = PLAIN_BATCH;
+    b.producer_id = producer_id;
+    b.producer_epoch = 0;
+    b.base_sequence = sequence;
+    b.attributes = BATCH_ATTRIBUTE_TRANSACTIONAL;
+    return b;
+}
+
+TEST(aborted_records_go_and_their_marker_later) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    put_one(&l, "a", "1", 10);
+    put(&l, in_transaction(7, 0), &(struct test_record){"a", "2", 30}, 1);
+    end_transaction(&l, 7, false, 50);
+    put_one(&l, "b", "3", 70);
+    producer_states_expire(&l.producers, NOW, 1);  // else its last batch would stay
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "0:a=1 2:M=- 3:b=3 ");
+    EXPECT_INT(l.producers.aborted_count, 1);
+    broker_log_clean(&l, &s, NOW);  // nothing of it is left: the marker gets its horizon
+    EXPECT_TEXT(contents(&l), "0:a=1 2:M=- 3:b=3 ");
+    EXPECT_INT(l.producers.aborted_count, 0);
+    EXPECT(broker_log_at(&l, 1)->header.attributes & BATCH_ATTRIBUTE_DELETE_HORIZON);
+    broker_log_clean(&l, &s, NOW + RETENTION);
+    EXPECT_TEXT(contents(&l), "0:a=1 3:b=3 ");
+    broker_log_free(&l);
+}
+
+TEST(marker_stays_while_committed_records_do) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    put(&l, in_transaction(7, 0), &(struct test_record){"a", "1", 10}, 1);
+    end_transaction(&l, 7, true, 30);
+    put_one(&l, "b", "2", 50);
+    producer_states_expire(&l.producers, NOW, 1);
+    broker_log_clean(&l, &s, NOW);
+    broker_log_clean(&l, &s, NOW + 2 * RETENTION);
+    EXPECT_TEXT(contents(&l), "0:a=1 1:M=- 2:b=2 ");
+    EXPECT_INT(broker_log_at(&l, 1)->header.attributes & BATCH_ATTRIBUTE_DELETE_HORIZON, 0);
+    put_one(&l, "a", "3", 70);
+    put_one(&l, "c", "4", 90);
+    broker_log_clean(&l, &s, NOW);
+    broker_log_clean(&l, &s, NOW);
+    broker_log_clean(&l, &s, NOW + RETENTION);
+    EXPECT_TEXT(contents(&l), "2:b=2 3:a=3 4:c=4 ");
+    broker_log_free(&l);
+}
+
+TEST(compaction_stops_at_open_transactions_and_young_segments) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    put_one(&l, "a", "1", 10);
+    put_one(&l, "a", "2", 30);
+    put(&l, in_transaction(7, 0), &(struct test_record){"t", "1", 50}, 1);
+    put_one(&l, "a", "3", 70);
+    put_one(&l, "b", "4", 90);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "1:a=2 2:t=1 3:a=3 4:b=4 ");
+    end_transaction(&l, 7, true, 110);
+    s.compaction_lag_ms_min = 40;
+    broker_log_clean(&l, &s, 100);
+    EXPECT_TEXT(contents(&l), "1:a=2 2:t=1 3:a=3 4:b=4 5:M=- ");
+    s.compaction_lag_ms_min = 0;
+    broker_log_clean(&l, &s, 100);
+    EXPECT_TEXT(contents(&l), "2:t=1 3:a=3 4:b=4 5:M=- ");
+    broker_log_free(&l);
+}
+
+TEST(retention_by_time_takes_whole_segments_below_the_high_watermark) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    s.compact = false;
+    s.delete = true;
+    s.retention_ms = 100;
+    broker_log_init(&l);
+    for (int i = 0; i < 10; i++) put_one(&l, "a", "1", 1000 + 5 * i);  // segments of two: 1000..1005, 1010..1015
+    broker_log_clean(&l, &s, 1105);
+    EXPECT_INT(l.start, 0);
+    broker_log_clean(&l, &s, 1106);
+    EXPECT_INT(l.start, 2);
+    l.high_watermark = 5;
+    broker_log_clean(&l, &s, 5000);
+    EXPECT_INT(l.start, 4);
+    l.high_watermark = 10;
+    broker_log_clean(&l, &s, 5000);
+    EXPECT_INT(l.start, 10);
+    EXPECT_INT(l.end, 10);
+    EXPECT_INT(l.count, 0);
+    broker_log_free(&l);
+}
+
+TEST(retention_by_size) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    s.compact = false;
+    s.delete = true;
+    broker_log_init(&l);
+    for (int i = 0; i < 10; i++) put_one(&l, "a", "1", 1000 + 5 * i);
+    int64_t one = l.bytes / 10;
+    s.retention_bytes = 7 * one;  // three too many: one segment of two goes, not two
+    broker_log_clean(&l, &s, 1000000);
+    EXPECT_INT(l.start, 2);
+    s.retention_bytes = 6 * one;
+    broker_log_clean(&l, &s, 1000000);
+    EXPECT_INT(l.start, 4);
+    broker_log_free(&l);
+}
+
+TEST(segments_by_size) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    for (int i = 0; i < 6; i++) put_one(&l, "a", "1", 1000);
+    s.segment_bytes = 2 * broker_log_at(&l, 0)->header.size;
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "3:a=1 4:a=1 5:a=1 ");
+    broker_log_clean(&l, &s, NOW);  // the small rest does not become active again
+    EXPECT_TEXT(contents(&l), "3:a=1 4:a=1 5:a=1 ");
+    EXPECT_INT(l.active_start, 4);
+    broker_log_free(&l);
+}
+
+int main(void) {
+    RUN(newest_of_each_key_stays);
+    RUN(whole_batches_go_and_leave_holes);
+    RUN(tombstones_stay_for_delete_retention);
+    RUN(last_batch_of_an_active_producer_stays_as_an_empty_one);
+    RUN(aborted_records_go_and_their_marker_later);
+    RUN(marker_stays_while_committed_records_do);
+    RUN(compaction_stops_at_open_transactions_and_young_segments);
+    RUN(retention_by_time_takes_whole_segments_below_the_high_watermark);
+    RUN(retention_by_size);
+    RUN(segments_by_size);
+    buffer_free(&scratch);
+    return test_result();
+}
