@@ -76,3 +76,15 @@ int16_t broker_append(struct broker_cluster *c, const char *topic, int32_t parti
     if (a.error_code == KAFKA_NONE && !a.duplicate) broker_replica_appended(r);
     return a.error_code;
 }
+
+int16_t broker_delete_records(struct broker_cluster *c, const char *topic, int32_t partition, int64_t offset) {
+    struct broker_partition *p = find(c, topic, partition);
+    if (!p) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    struct broker_replica *r = find_replica(c, topic, partition, p->leader);
+    if (!r || !broker_node_works(r->node) || r->leader != r->node->id) return KAFKA_NOT_LEADER_OR_FOLLOWER;
+    if (offset > r->log.high_watermark) return KAFKA_OFFSET_OUT_OF_RANGE;
+    if (offset <= r->log.start) return KAFKA_NONE;
+    broker_log_delete_below(&r->log, offset);
+    broker_replica_appended(r);
+    return KAFKA_NONE;
+}

@@ -1,0 +1,49 @@
+// What must hold, whatever happens. Each checker has a file of its own in checkers/; the first word of a broken one
+// ends the run. Checkers for read_committed readers and for group offsets come with the features.
+#pragma once
+#include "sim/plan.h"
+
+struct world;
+struct instance;
+struct outcome;
+struct ledger_topic;
+struct ledger_partition;
+struct stored_batch;
+struct broker_log;
+
+// All the time ---------------------------------------------------------------------------------------------------------
+
+// logs.c: walks what the destination has committed since the last look, and asks the next three about each batch.
+void check_logs(struct world *w);
+
+// offsets.c: the batch stands where it stands at the source. Answers the source's batch, or NULL (and the run failed).
+const struct stored_batch *check_offsets(struct world *w, const struct ledger_topic *t, int32_t partition,
+                                         const struct ledger_partition *truth, const struct stored_batch *b);
+// order.c: it follows the one before: nothing twice, nothing between, nothing left out.
+void check_order(struct world *w, const struct ledger_topic *t, int32_t partition, int64_t expected,
+                 const struct stored_batch *b);
+// payload.c: records, times and codec are the source's, to the byte.
+void check_payload(struct world *w, const struct ledger_topic *t, int32_t partition, const struct stored_batch *source,
+                   const struct stored_batch *b);
+
+// budget.c: bytes in flight stay within the limit, and all of them come back.
+void check_budget(struct world *w, const struct instance *in);
+void check_given_back(struct world *w, const struct instance *in);
+
+// halts.c: what an instance says about why it stopped is true.
+void check_halts(struct world *w);
+
+// In the end -----------------------------------------------------------------------------------------------------------
+
+// lost.c: NULL when every partition holds everything the source has committed, or is halted; else what is missing.
+const char *check_converged(struct world *w);
+void count_records(struct world *w, struct outcome *out);
+
+// replicas.c: all replicas of the destination hold the same bytes.
+void check_replicas(struct world *w);
+
+// allocations.c
+void check_allocations(struct world *w, int64_t left);
+
+// What they share: whether a partition is halted by an instance that is alive, and why (NULL: it is not).
+const char *halt_reason(const struct world *w, const char *topic, int32_t partition);

@@ -1,0 +1,16 @@
+// Bytes in flight stay within the budget, and all of them come back.
+#include "sim/checkers.h"
+#include "sim/world.h"
+
+void check_budget(struct world *w, const struct instance *in) {
+    if (in->budget.used_peak > in->budget.limit)
+        world_fail(w, "budget", "%s had %lld bytes in flight, %lld are allowed", in->name,
+                   (long long)in->budget.used_peak, (long long)in->budget.limit);
+}
+
+void check_given_back(struct world *w, const struct instance *in) {
+    if (in->budget.used != 0 || in->budget.oversized)
+        world_fail(w, "budget", "%s ended with %lld bytes still counted", in->name, (long long)in->budget.used);
+    if (in->env.frames.bytes_lent != 0)
+        world_fail(w, "budget", "%s ended with %zu bytes of frames lent", in->name, in->env.frames.bytes_lent);
+}

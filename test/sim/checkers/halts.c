@@ -1,0 +1,96 @@
+// A partition stops for a reason that is true. Each sentence that the core can say is listed here, with what must have
+// happened for it to be the truth.
+#include "base/limits.h"
+#include "sim/checkers.h"
+#include "sim/world.h"
+
+struct said {
+    struct world *world;
+    const struct ledger_topic *topic;
+    int32_t partition;
+    int64_t offset;
+};
+
+static bool foreign_or_other(const struct said *s) {
+    return s->topic->foreign_written[s->partition] || s->topic->ever_deleted;
+}
+
+static bool foreign(const struct said *s) {
+    return s->topic->foreign_written[s->partition];
+}
+
+static bool has_transaction(const struct said *s) {
+    return s->topic->lived[s->topic->lives - 1][s->partition].transactional;
+}
+
+static bool is_compacted(const struct said *s) {
+    return s->topic->plan->compacted && faults_struck(s->world->faults)[FAULT_SOURCE_COMPACTS] > 0;
+}
+
+static bool source_starts_later(const struct said *s) {
+    return s->topic->lived[s->topic->lives - 1][s->partition].start > s->offset;
+}
+
+static bool often_damaged(const struct said *s) {
+    return faults_struck(s->world->faults)[FAULT_BATCH_DAMAGED] * 2 > DAMAGED_TRIES_MAX;
+}
+
+static bool other_topic(const struct said *s) {
+    return s->topic->ever_deleted;
+}
+
+// clang-format off
+static const struct {
+    const char *begins;
+    bool (*true_when)(const struct said *s);
+} sentences[] = {
+    { "diverged: "                 , foreign_or_other    },
+    { "foreign records: "          , foreign             },
+    { "transaction: "              , has_transaction     },
+    { "compaction: "               , is_compacted        },
+    { "lost range: "               , source_starts_later },
+    { "the source's batch at "     , often_damaged       },
+    { "source topic was deleted"   , other_topic         },
+    { "source topic was re-created", other_topic         },
+};
+// clang-format on
+
+static bool is_true(const struct said *s, const char *reason) {
+    for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++)
+        if (strncmp(reason, sentences[i].begins, strlen(sentences[i].begins)) == 0) return sentences[i].true_when(s);
+    return false;
+}
+
+static const struct ledger_topic *topic_of(const struct world *w, const char *name) {
+    for (int32_t i = 0; i < w->ledger.topics_count; i++)
+        if (strcmp(w->ledger.topics[i].name, name) == 0) return &w->ledger.topics[i];
+    return NULL;
+}
+
+static void check_instance(struct world *w, const struct instance *in) {
+    for (size_t i = 0; i < in->flow->partitions_count; i++) {
+        const struct partition *p = in->flow->partitions[i];
+        if (p->state != PARTITION_HALTED) continue;
+        struct said s = {w, topic_of(w, p->topic->source_name), p->index, p->halt_offset};
+        if (!s.topic || !is_true(&s, p->halt_reason))
+            world_fail(w, "halts", "%s halted %s-%d at offset %lld for no true reason: %s", in->name,
+                       p->topic->source_name, (int)p->index, (long long)p->halt_offset, p->halt_reason);
+    }
+}
+
+void check_halts(struct world *w) {
+    for (int32_t i = 0; i < w->plan.instances; i++)
+        if (w->instances[i].alive) check_instance(w, &w->instances[i]);
+}
+
+const char *halt_reason(const struct world *w, const char *topic, int32_t partition) {
+    for (int32_t i = 0; i < w->plan.instances; i++) {
+        const struct instance *in = &w->instances[i];
+        for (size_t k = 0; in->alive && k < in->flow->partitions_count; k++) {
+            const struct partition *p = in->flow->partitions[k];
+            if (p->state == PARTITION_HALTED && p->index == partition && strcmp(p->topic->source_name, topic) == 0)
+                return p->halt_reason;
+        }
+    }
+    return NULL;
+}

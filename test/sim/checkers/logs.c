@@ -1,0 +1,60 @@
+// Walks what the destination has committed since the last look.
+#include "mirror/provenance.h"
+#include "sim/checkers.h"
+#include "sim/world.h"
+
+// Whose records stand there: those of the life of the source's topic to which the first batch belongs.
+static int32_t find_life(const struct ledger_topic *t, int32_t partition, const struct stored_batch *b) {
+    for (int32_t life = t->lives - 1; life > 0; life--) {
+        const struct stored_batch *s = ledger_batch(&t->lived[life][partition], b->header.base_offset);
+        if (s && s->header.max_timestamp == b->header.max_timestamp) return life;
+    }
+    return 0;
+}
+
+static bool is_filler(const struct stored_batch *b) {
+    return batch_is_filler((struct bytes){b->at, (size_t)b->header.size}, &b->header);
+}
+
+static void look_at(struct world *w, struct ledger_topic *t, int32_t partition, const struct stored_batch *b) {
+    struct ledger_checked *c = &t->checked[partition];
+    check_order(w, t, partition, c->checked_end, b);
+    c->checked_end = batch_last_offset(&b->header) + 1;
+    if (is_filler(b)) {
+        if (c->has_records) world_fail(w, "order", "%s-%d: filled after records", t->name, (int)partition);
+        return;
+    }
+    c->has_records = true;
+    if (t->life_at_destination[partition] < 0) t->life_at_destination[partition] = find_life(t, partition, b);
+    const struct ledger_partition *truth = &t->lived[t->life_at_destination[partition]][partition];
+    const struct stored_batch *source = check_offsets(w, t, partition, truth, b);
+    if (source) check_payload(w, t, partition, source, b);
+}
+
+static void look_at_partition(struct world *w, struct ledger_topic *t, int32_t partition) {
+    struct broker_truth truth;
+    if (!broker_partition_truth(w->clusters[DESTINATION], t->name, partition, &truth)) return;
+    struct ledger_checked *c = &t->checked[partition];
+    const struct broker_log *log = truth.log;
+    if (c->leader_epoch != truth.leader_epoch || c->checked_end < log->start || log->end < c->checked_end) {
+        c->leader_epoch = truth.leader_epoch;  // another log, perhaps
+        c->checked_end = log->start;
+        c->foreign_at = -1;
+        c->has_records = false;
+    }
+    if (c->foreign_at >= 0 || log->high_watermark <= c->checked_end) return;
+    for (size_t i = broker_log_find(log, c->checked_end); i < log->count && !world_failed(w); i++) {
+        const struct stored_batch *b = broker_log_at(log, i);
+        if (batch_last_offset(&b->header) >= log->high_watermark) break;
+        if (t->foreign_written[partition] && !provenance_is_ours(b->header.producer_id)) {
+            c->foreign_at = b->header.base_offset;
+            break;
+        }
+        look_at(w, t, partition, b);
+    }
+}
+
+void check_logs(struct world *w) {
+    for (int32_t i = 0; i < w->ledger.topics_count; i++)
+        for (int32_t k = 0; k < w->ledger.topics[i].partitions; k++) look_at_partition(w, &w->ledger.topics[i], k);
+}

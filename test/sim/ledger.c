@@ -1,0 +1,60 @@
+// What the source has committed.
+#include "sim/ledger.h"
+
+#include "base/memory.h"
+#include "sim/world.h"
+
+static void add(struct ledger_partition *p, struct stored_batch *b) {
+    if (p->count == p->capacity) {
+        p->capacity = p->capacity ? p->capacity * 2 : 64;
+        p->batches = memory_resize(p->batches, p->capacity * sizeof *p->batches);
+    }
+    p->batches[p->count++] = stored_batch_hold(b);
+    if (b->header.base_offset > p->end) p->holed = true;
+    if (b->header.attributes & (BATCH_ATTRIBUTE_TRANSACTIONAL | BATCH_ATTRIBUTE_CONTROL)) p->transactional = true;
+    p->end = batch_last_offset(&b->header) + 1;
+}
+
+static void note_partition(struct ledger_partition *p, const struct broker_log *log) {
+    if (log->start > p->start) p->start = log->start;
+    if (log->high_watermark <= p->end) return;
+    for (size_t i = broker_log_find(log, p->end); i < log->count; i++) {
+        struct stored_batch *b = broker_log_at(log, i);
+        if (batch_last_offset(&b->header) >= log->high_watermark) break;
+        if (p->count == 0) p->end = p->start_first = b->header.base_offset;
+        add(p, b);
+    }
+}
+
+void ledger_note(struct world *w) {
+    for (int32_t i = 0; i < w->ledger.topics_count; i++) {
+        struct ledger_topic *t = &w->ledger.topics[i];
+        for (int32_t k = 0; t->there && k < t->partitions; k++) {
+            struct broker_truth truth;
+            if (broker_partition_truth(w->clusters[SOURCE], t->name, k, &truth))
+                note_partition(&t->lived[t->lives - 1][k], truth.log);
+        }
+    }
+}
+
+const struct stored_batch *ledger_batch(const struct ledger_partition *p, int64_t base_offset) {
+    size_t low = 0, high = p->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (p->batches[middle]->header.base_offset < base_offset) low = middle + 1;
+        else high = middle;
+    }
+    return low < p->count && p->batches[low]->header.base_offset == base_offset ? p->batches[low] : NULL;
+}
+
+void ledger_free(struct ledger *l) {
+    for (int32_t i = 0; i < l->topics_count; i++) {
+        for (int32_t life = 0; life < l->topics[i].lives; life++) {
+            for (int32_t k = 0; k < 2 * SIM_PARTITIONS_MAX; k++) {
+                struct ledger_partition *p = &l->topics[i].lived[life][k];
+                for (size_t b = 0; b < p->count; b++) stored_batch_release(p->batches[b]);
+                memory_free(p->batches);
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+// What the source has committed, ever: the truth that the destination is held against. Retention, compaction and
+// deletion take from the source's log, not from here.
+#pragma once
+#include "base/map.h"
+#include "broker/log.h"
+#include "sim/plan.h"
+
+struct world;
+
+#define LEDGER_LIVES_MAX 4  // of a topic: how often it may be created anew
+
+// One life of one partition of the source.
+struct ledger_partition {
+    struct stored_batch **batches;
+    size_t count, capacity;
+    int64_t end;          // committed so far, and noted
+    int64_t start;        // the source's log start, as far as it was ever seen
+    int64_t start_first;  // where the log began
+    bool transactional;   // holds batches of a transaction
+    bool holed;           // offsets are missing: compaction
+};
+
+// One partition of the destination, and how far it was looked at.
+struct ledger_checked {
+    int32_t leader_epoch;
+    int64_t checked_end;  // everything below was compared
+    int64_t foreign_at;   // the first offset of a record that somebody else wrote, or -1
+    bool has_records;     // not only filler
+};
+
+struct ledger_topic {
+    char name[16];
+    int32_t lives;  // how often it was created; the newest is lives - 1
+    bool there;     // at the source, now
+    bool ever_deleted;
+    int32_t partitions;  // of the newest life
+    int64_t starts_at;   // where partition 0 is to begin; what is below goes before anybody reads it
+    struct ledger_partition lived[LEDGER_LIVES_MAX][2 * SIM_PARTITIONS_MAX];
+    struct ledger_checked checked[2 * SIM_PARTITIONS_MAX];
+    int32_t life_at_destination[2 * SIM_PARTITIONS_MAX];  // whose records stand there; -1: nobody's yet
+    bool foreign_written[2 * SIM_PARTITIONS_MAX];
+    const struct planned_topic *plan;
+};
+
+#define LEDGER_TOPICS_MAX (2 * SIM_TOPICS_MAX)
+
+struct ledger {
+    struct ledger_topic topics[LEDGER_TOPICS_MAX];
+    int32_t topics_count;
+};
+
+void ledger_free(struct ledger *l);
+
+// Takes note of what the source has committed since.
+void ledger_note(struct world *w);
+
+// The batch that the source committed at that very offset, in one of its lives; NULL: none begins there.
+const struct stored_batch *ledger_batch(const struct ledger_partition *p, int64_t base_offset);

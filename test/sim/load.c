@@ -1,0 +1,165 @@
+// What happens at the source.
+#include "sim/load.h"
+
+#include "base/memory.h"
+#include "sim/batches.h"
+#include "sim/world.h"
+
+#include <assert.h>
+
+static void tell(struct world *w, const char *what, const struct ledger_topic *t) {
+    trace_tell(&w->trace, w->now_us, "world", "%s %s, %d partitions", what, t->name, (int)t->partitions);
+}
+
+// Topics ------------------------------------------------------------------------------------------------------------
+
+// A log whose beginning is gone by the time somebody reads it, perhaps in the middle of a batch.
+static void begin_later(struct world *w, struct ledger_topic *t, int32_t partition) {
+    struct broker_truth truth;
+    while (broker_partition_truth(w->clusters[SOURCE], t->name, partition, &truth) && truth.leader >= 0 &&
+           truth.log->end < t->plan->starts_at)
+        load_write(w, t, partition);
+    t->starts_at = t->plan->starts_at;
+}
+
+static void on_begin(struct timer *timer, int64_t now_us) {
+    (void)now_us;
+    struct world *w = CONTAINER_OF(timer, struct load, begin)->world;
+    for (int32_t i = 0; i < w->ledger.topics_count; i++) {
+        struct ledger_topic *t = &w->ledger.topics[i];
+        if (t->starts_at > 0) broker_delete_records(w->clusters[SOURCE], t->name, 0, t->starts_at);
+    }
+}
+
+static void create_at_source(struct world *w, struct ledger_topic *t) {
+    const char *settings[5] = {NULL};
+    size_t n = 0;
+    if (t->plan->append_time) settings[n++] = "message.timestamp.type", settings[n++] = "LogAppendTime";
+    if (t->plan->compacted) settings[n++] = "cleanup.policy", settings[n++] = "compact";
+    settings[n] = NULL;
+    broker_topic_create(w->clusters[SOURCE], t->name, t->partitions, (int16_t)w->plan.nodes[SOURCE], settings);
+    t->there = true;
+    t->lives++;
+}
+
+bool load_create_topic(struct world *w) {
+    struct ledger *l = &w->ledger;
+    if (l->topics_count == LEDGER_TOPICS_MAX) return false;
+    struct ledger_topic *t = &l->topics[l->topics_count];
+    t->plan = &w->plan.topics[l->topics_count % SIM_TOPICS_MAX];
+    t->partitions = t->plan->partitions;
+    snprintf(t->name, sizeof t->name, "topic-%d", (int)l->topics_count);
+    for (int32_t k = 0; k < 2 * SIM_PARTITIONS_MAX; k++) {
+        t->life_at_destination[k] = -1;
+        t->checked[k].foreign_at = -1;
+    }
+    l->topics_count++;
+    create_at_source(w, t);
+    tell(w, "creates", t);
+    if (t->plan->starts_at > 0 && !t->plan->compacted) begin_later(w, t, 0);
+    return true;
+}
+
+bool load_create_again(struct world *w, struct ledger_topic *t) {
+    if (t->there || t->lives == LEDGER_LIVES_MAX) return false;
+    create_at_source(w, t);
+    tell(w, "creates again", t);
+    return true;
+}
+
+bool load_grow(struct world *w, struct ledger_topic *t) {
+    if (!t->there || t->partitions == 2 * SIM_PARTITIONS_MAX) return false;
+    t->partitions++;
+    broker_topic_grow(w->clusters[SOURCE], t->name, t->partitions);
+    tell(w, "grows", t);
+    return true;
+}
+
+void load_delete_topic(struct world *w, struct ledger_topic *t) {
+    ledger_note(w);
+    t->there = false;
+    t->ever_deleted = true;
+    broker_topic_delete(w->clusters[SOURCE], t->name);
+    tell(w, "deletes", t);
+}
+
+// Records -----------------------------------------------------------------------------------------------------------
+
+static int64_t next_timestamp(struct world *w, const struct ledger_topic *t) {
+    int64_t ms = w->load.timestamp_ms + 100;  // more than a batch has records
+    if (world_wall_ms(w) > ms) ms = world_wall_ms(w);
+    w->load.timestamp_ms = ms;
+    return t->plan->last_year ? ms - SIM_YEAR_MS : ms;
+}
+
+static size_t make(struct world *w, const struct ledger_topic *t, uint8_t *out) {
+    return batches_write(&w->load.prng, w->plan.batch_sizes, t->plan->compacted, next_timestamp(w, t), out);
+}
+
+void load_write(struct world *w, struct ledger_topic *t, int32_t partition) {
+    uint8_t batch[BATCH_SIZE_MAX];
+    size_t size = make(w, t, batch);
+    int16_t code = broker_append(w->clusters[SOURCE], t->name, partition, (struct bytes){batch, size});
+    trace_mix(&w->trace, (uint64_t)(uint16_t)code);
+}
+
+static void stamp(uint8_t *batch, int64_t producer_id, int16_t attributes) {
+    struct batch_header h;
+    enum batch_look look = batch_look((struct bytes){batch, BATCH_SIZE_MAX}, &h);
+    assert(look == BATCH_WHOLE);
+    (void)look;
+    h.producer_id = producer_id;
+    h.producer_epoch = 0;
+    h.base_sequence = 0;
+    h.attributes |= attributes;
+    batch_header_write(batch, &h, h.size);
+}
+
+void load_write_transaction(struct world *w, struct ledger_topic *t, int32_t partition) {
+    uint8_t batch[BATCH_SIZE_MAX];
+    size_t size = make(w, t, batch);
+    stamp(batch, 1000 + (int64_t)prng_below(&w->load.prng, 1000000), BATCH_ATTRIBUTE_TRANSACTIONAL);
+    broker_append(w->clusters[SOURCE], t->name, partition, (struct bytes){batch, size});
+}
+
+void load_write_foreign(struct world *w, struct ledger_topic *t, int32_t partition) {
+    uint8_t batch[BATCH_SIZE_MAX];
+    size_t size = make(w, t, batch);
+    broker_append(w->clusters[DESTINATION], t->name, partition, (struct bytes){batch, size});
+    t->foreign_written[partition] = true;
+}
+
+static void write_some(struct world *w) {
+    struct load *l = &w->load;
+    struct ledger_topic *t = &w->ledger.topics[prng_below(&l->prng, (uint64_t)w->ledger.topics_count)];
+    int32_t partition = (int32_t)prng_below(&l->prng, (uint64_t)t->partitions);
+    if (!t->there) return;
+    int64_t count = prng_below(&l->prng, 10) == 0 ? prng_between(&l->prng, 2, 20) : 1;
+    for (; count > 0 && l->left > 0; count--, l->left--) load_write(w, t, partition);
+}
+
+static void on_timer(struct timer *timer, int64_t now_us) {
+    struct load *l = CONTAINER_OF(timer, struct load, timer);
+    struct world *w = l->world;
+    write_some(w);
+    bool quiet = prng_below(&l->prng, 60) == 0;
+    int64_t pause_us = prng_between(&l->prng, 0, quiet ? 20 * SECOND : 2 * w->plan.load_pause_us);
+    if (l->left > 0) timer_set(&w->timers, timer, now_us + pause_us);
+}
+
+void load_start(struct world *w) {
+    struct load *l = &w->load;
+    *l = (struct load){.world = w, .left = LOAD_BATCHES_MAX};
+    prng_seed(&l->prng, w->plan.seed ^ 0x10ad);
+    timer_init(&l->timer, on_timer);
+    timer_init(&l->begin, on_begin);
+    for (int32_t i = 0; i < w->plan.topics_count; i++) load_create_topic(w);
+    timer_set(&w->timers, &l->begin, w->now_us + 1 * SECOND);
+    timer_set(&w->timers, &l->timer, w->now_us + 1 * SECOND);
+}
+
+void load_stop(struct world *w) {
+    timer_cancel(&w->timers, &w->load.timer);
+    timer_cancel(&w->timers, &w->load.begin);
+    w->load.stopped = true;
+}

@@ -1,0 +1,159 @@
+// From a seed to a plan.
+#include "sim/plan.h"
+
+#include "base/limits.h"
+
+#include <stdlib.h>
+
+#define ANY_WORLD 0
+#define OWNED_ONLY 1  // makes the destination forget what it knows of producers, or needs slices
+
+struct kind {
+    const char *name;
+    int weight;  // how often among others
+    int64_t lasts_us[2];
+    int only;
+};
+
+// clang-format off
+static const struct kind kinds[FAULT_KINDS] = {
+    //                                name                      weight  lasts                      where
+    [FAULT_BROKER_SHUT_DOWN]        = {"broker shut down"        , 6 , {  1 * SECOND, 30 * SECOND}, ANY_WORLD },
+    [FAULT_BROKER_KILLED]           = {"broker killed"           , 8 , {  1 * SECOND, 30 * SECOND}, ANY_WORLD },
+    [FAULT_BROKER_POWER_LOST]       = {"broker lost its power"   , 8 , {  1 * SECOND, 30 * SECOND}, ANY_WORLD },
+    [FAULT_BROKER_FROZEN]           = {"broker frozen"           , 6 , {100 * MS    , 30 * SECOND}, ANY_WORLD },
+    [FAULT_BROKER_ISOLATED]         = {"broker isolated"         , 8 , {  1 * SECOND, 20 * SECOND}, ANY_WORLD },
+    [FAULT_BROKER_THROTTLES]        = {"broker throttles"        , 3 , {  1 * SECOND, 20 * SECOND}, ANY_WORLD },
+    [FAULT_REPLICA_HELD]            = {"replica held"            , 8 , {100 * MS    , 30 * SECOND}, ANY_WORLD },
+    [FAULT_LEADER_MOVES]            = {"leader moves"            , 8 , {  0         ,  0         }, ANY_WORLD },
+    [FAULT_LEADER_GOES_AND_RETURNS] = {"leader goes and returns" , 8 , {  1 * MS    , 500 * MS   }, ANY_WORLD },
+    [FAULT_TAIL_LOST]               = {"acks=1 tail lost"        , 10, { 50 * MS    ,  3 * SECOND}, ANY_WORLD },
+    [FAULT_PRODUCERS_EXPIRE]        = {"producers expire"        , 6 , {  0         ,  0         }, OWNED_ONLY },
+    [FAULT_CONNECTIONS_RESET]       = {"connections reset"       , 8 , {  0         ,  0         }, ANY_WORLD },
+    [FAULT_PARTITION_OUT]           = {"instance's words lost"   , 5 , {100 * MS    , 40 * SECOND}, ANY_WORLD },
+    [FAULT_PARTITION_IN]            = {"instance hears nothing"  , 5 , {100 * MS    , 40 * SECOND}, ANY_WORLD },
+    [FAULT_PARTITION_BOTH]          = {"instance cut off"        , 6 , {100 * MS    , 90 * SECOND}, ANY_WORLD },
+    [FAULT_SLOW_LINKS]              = {"links slow"              , 4 , {  1 * SECOND, 20 * SECOND}, ANY_WORLD },
+    [FAULT_INSTANCE_KILLED]         = {"instance killed"         , 12, { 10 * MS    , 20 * SECOND}, ANY_WORLD },
+    [FAULT_INSTANCE_SLEEPS]         = {"instance sleeps"         , 10, {100 * MS    , 150 * SECOND}, ANY_WORLD },
+    [FAULT_INSTANCE_STOPS]          = {"instance stops"          , 4 , { 10 * MS    , 20 * SECOND}, ANY_WORLD },
+    [FAULT_BATCH_DAMAGED]           = {"bit flipped on the way"  , 4 , {  0         ,  0         }, ANY_WORLD },
+    [FAULT_TOPIC_GROWS]             = {"topic grows"             , 3 , {  0         ,  0         }, ANY_WORLD },
+    [FAULT_TOPIC_CREATED]           = {"topic created"           , 3 , {  0         ,  0         }, ANY_WORLD },
+    [FAULT_TOPIC_DELETED]           = {"topic deleted"           , 1 , {  0         ,  0         }, ANY_WORLD },
+    [FAULT_TOPIC_RECREATED]         = {"topic re-created"        , 1 , {  1 * MS    , 10 * SECOND}, ANY_WORLD },
+    [FAULT_SOURCE_DELETES_RECORDS]  = {"source deletes records"  , 2 , {  0         ,  0         }, ANY_WORLD },
+    [FAULT_SOURCE_COMPACTS]         = {"source compacts"         , 2 , {  0         ,  0         }, ANY_WORLD },
+    [FAULT_SOURCE_TRANSACTION]      = {"transaction at source"   , 1 , {  0         ,  0         }, ANY_WORLD },
+    [FAULT_FOREIGN_RECORD]          = {"foreign record"          , 1 , {  0         ,  0         }, ANY_WORLD },
+};
+// clang-format on
+
+const char *fault_name(enum fault_kind kind) {
+    return kinds[kind].name;
+}
+
+static bool one_in(struct prng *r, uint64_t n) {
+    return prng_below(r, n) == 0;
+}
+
+static int64_t one_of(struct prng *r, const int64_t *values, size_t count) {
+    return values[prng_below(r, count)];
+}
+#define ONE_OF(r, ...) one_of(r, (const int64_t[]){__VA_ARGS__}, sizeof(int64_t[]){__VA_ARGS__} / sizeof(int64_t))
+
+static void plan_topics(struct plan *p, struct prng *r) {
+    p->topics_count = (int32_t)ONE_OF(r, 1, 1, 2, 3);
+    bool last_year = !p->unowned && one_in(r, 4);
+    for (int32_t i = 0; i < SIM_TOPICS_MAX; i++) {
+        struct planned_topic *t = &p->topics[i];
+        t->partitions = (int32_t)prng_between(r, 1, SIM_PARTITIONS_MAX);
+        t->append_time = one_in(r, 10);
+        t->last_year = last_year && !t->append_time && !one_in(r, 3);
+        t->compacted = one_in(r, 12);
+        t->starts_at = one_in(r, 5) ? prng_between(r, 1, 200) : 0;
+    }
+}
+
+static void plan_odraz(struct plan *p, struct prng *r) {
+    p->instances = (int32_t)(p->unowned ? prng_between(r, 2, SIM_INSTANCES_MAX) : ONE_OF(r, 1, 2, 2, 3));
+    p->acks = one_in(r, 4) ? -1 : 1;
+    p->slices = (int32_t)ONE_OF(r, 1, 4, 4, 16);
+    p->session_timeout_ms = 10000;
+    p->fetch_sessions = (int32_t)ONE_OF(r, 1, 2);
+    p->fetch_bytes_max = (int32_t)ONE_OF(r, KiB, 16 * KiB, 256 * KiB);
+    p->buffer_memory = ONE_OF(r, 512 * KiB, MiB, 8 * MiB);
+    p->static_members = !one_in(r, 3);
+    p->predecessor_dead = !one_in(r, 3);
+}
+
+static void plan_pace(struct plan *p, struct prng *r) {
+    p->latency_us_max = ONE_OF(r, 300, 2 * MS, 20 * MS, 100 * MS);
+    p->service_us_max = ONE_OF(r, 100, 1 * MS, 20 * MS);
+    p->replica_fetch_us_max = ONE_OF(r, 1 * MS, 10 * MS, 200 * MS);
+    p->notice_us_max = ONE_OF(r, 1 * MS, 50 * MS, 2 * SECOND);
+    p->socket_bytes = (int32_t)ONE_OF(r, 2 * KiB, 64 * KiB, MiB);
+    p->torn_one_in = (int32_t)ONE_OF(r, 2, 10, 1000);
+    p->load_pause_us = ONE_OF(r, 5 * MS, 50 * MS, 500 * MS, 3 * SECOND);
+    p->batch_sizes = (int32_t)prng_between(r, 0, 2);
+    bool old = false;
+    for (int32_t i = 0; i < SIM_TOPICS_MAX; i++) old |= p->topics[i].last_year;
+    // Where the broker may have forgotten the state only time protects (design rule 14): what is under way then ends.
+    p->late_us_max = old ? 3 * SECOND : ONE_OF(r, 500 * MS, 10 * SECOND, 120 * SECOND);
+    p->expiration_ms = old && one_in(r, 2) ? 2000 : 86400000;
+    p->expiration_check_ms = old && one_in(r, 2) ? 2000 : 600000;
+}
+
+// Of each kind's faults a world has many or none (swarm testing): a mix of everything would hide what needs quiet.
+static int chosen_weights(struct plan *p, struct prng *r, int weights[FAULT_KINDS]) {
+    int sum = 0;
+    for (int k = 0; k < FAULT_KINDS; k++) {
+        weights[k] = one_in(r, 2) ? kinds[k].weight : 0;
+        if (p->unowned && kinds[k].only == OWNED_ONLY) weights[k] = 0;
+        sum += weights[k];
+    }
+    return sum;
+}
+
+static enum fault_kind draw(struct prng *r, const int weights[FAULT_KINDS], int sum) {
+    int at = (int)prng_below(r, (uint64_t)sum);
+    int k = 0;
+    while (at >= weights[k]) at -= weights[k++];
+    return (enum fault_kind)k;
+}
+
+static int by_time(const void *a, const void *b) {
+    const struct planned_fault *x = a, *y = b;
+    return (x->at_us > y->at_us) - (x->at_us < y->at_us);
+}
+
+static void plan_faults(struct plan *p, struct prng *r) {
+    int weights[FAULT_KINDS];
+    int sum = chosen_weights(p, r, weights);
+    p->safety_us = ONE_OF(r, 10, 20, 40, 40, 60, 120) * SECOND;
+    p->faults_count = sum == 0 ? 0 : (int32_t)prng_between(r, 1, ONE_OF(r, 4, 12, 24, SIM_FAULTS_MAX));
+    for (int32_t i = 0; i < p->faults_count; i++) {
+        struct planned_fault *f = &p->faults[i];
+        f->kind = draw(r, weights, sum);
+        f->at_us = prng_between(r, 0, p->safety_us);
+        // Short ones as often as long ones.
+        int64_t low = kinds[f->kind].lasts_us[0], high = kinds[f->kind].lasts_us[1];
+        f->lasts_us = prng_between(r, low, one_in(r, 2) ? low + (high - low) / 10 : high);
+        f->pick = prng_next(r);
+    }
+    qsort(p->faults, (size_t)p->faults_count, sizeof *p->faults, by_time);
+}
+
+void plan_make(struct plan *p, uint64_t seed, bool unowned) {
+    struct prng r;
+    prng_seed(&r, seed);
+    *p = (struct plan){.seed = seed, .unowned = unowned};
+    p->nodes[SOURCE] = (int32_t)ONE_OF(&r, 1, 3);
+    p->nodes[DESTINATION] = (int32_t)ONE_OF(&r, 1, 3, 3, 3);
+    p->replication_factor = (int32_t)(p->nodes[DESTINATION] == 1 ? 1 : ONE_OF(&r, 1, 2, 3, 3));
+    p->min_insync = p->replication_factor > 1 ? (int32_t)prng_between(&r, 1, 2) : 1;
+    plan_topics(p, &r);
+    plan_odraz(p, &r);
+    plan_pace(p, &r);
+    plan_faults(p, &r);
+}

@@ -1,0 +1,96 @@
+// What a seed decides before anything happens: the size of the world, how fast its parts are, and when which fault
+// strikes. The plan can be cut down afterwards (shrink.c): what is left happens as before, as far as it can.
+#pragma once
+#include "base/prng.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MS INT64_C(1000)
+#define SECOND INT64_C(1000000)
+
+#define SIM_INSTANCES_MAX 3
+#define SIM_TOPICS_MAX 3
+#define SIM_PARTITIONS_MAX 3
+#define SIM_NODES_MAX 3
+#define SIM_FAULTS_MAX 48
+
+enum side { SOURCE, DESTINATION, SIDES };
+
+enum fault_kind {
+    FAULT_BROKER_SHUT_DOWN,
+    FAULT_BROKER_KILLED,
+    FAULT_BROKER_POWER_LOST,
+    FAULT_BROKER_FROZEN,
+    FAULT_BROKER_ISOLATED,
+    FAULT_BROKER_THROTTLES,
+    FAULT_REPLICA_HELD,
+    FAULT_LEADER_MOVES,
+    FAULT_LEADER_GOES_AND_RETURNS,
+    FAULT_TAIL_LOST,
+    FAULT_PRODUCERS_EXPIRE,
+    FAULT_CONNECTIONS_RESET,
+    FAULT_PARTITION_OUT,
+    FAULT_PARTITION_IN,
+    FAULT_PARTITION_BOTH,
+    FAULT_SLOW_LINKS,
+    FAULT_INSTANCE_KILLED,
+    FAULT_INSTANCE_SLEEPS,
+    FAULT_INSTANCE_STOPS,
+    FAULT_BATCH_DAMAGED,
+    FAULT_TOPIC_GROWS,
+    FAULT_TOPIC_CREATED,
+    FAULT_TOPIC_DELETED,
+    FAULT_TOPIC_RECREATED,
+    FAULT_SOURCE_DELETES_RECORDS,
+    FAULT_SOURCE_COMPACTS,
+    FAULT_SOURCE_TRANSACTION,
+    FAULT_FOREIGN_RECORD,
+    FAULT_KINDS,
+};
+
+struct planned_fault {
+    enum fault_kind kind;
+    bool off;  // taken out by the shrinker
+    int64_t at_us, lasts_us;
+    uint64_t pick;  // decides whom it strikes, among those it can strike then
+};
+
+struct planned_topic {
+    int32_t partitions;
+    bool append_time, last_year, compacted;
+    int64_t starts_at;  // its log start: a log whose beginning retention has taken
+};
+
+struct plan {
+    uint64_t seed;
+    bool unowned;  // every instance believes to own everything
+    int32_t instances, nodes[SIDES], replication_factor, min_insync;
+    int32_t topics_count;
+    struct planned_topic topics[SIM_TOPICS_MAX];
+    int64_t safety_us;  // how long faults strike
+
+    // odraz
+    int16_t acks;
+    int32_t slices, session_timeout_ms, fetch_sessions, fetch_bytes_max;
+    int64_t buffer_memory;
+    bool static_members, predecessor_dead;
+
+    // network and brokers
+    int64_t latency_us_max, service_us_max, replica_fetch_us_max, notice_us_max;
+    int64_t late_us_max;    // how late may come what a closed connection had sent
+    int32_t socket_bytes;   // what a socket takes, each way
+    int32_t torn_one_in;    // deliveries that come in parts
+    int64_t expiration_ms;  // producer.id.expiration.ms of the destination
+    int64_t expiration_check_ms;
+
+    // load
+    int64_t load_pause_us;  // between two batches, on average
+    int32_t batch_sizes;    // 0 small .. 2 large
+
+    struct planned_fault faults[SIM_FAULTS_MAX];
+    int32_t faults_count;
+};
+
+void plan_make(struct plan *p, uint64_t seed, bool unowned);
+const char *fault_name(enum fault_kind kind);
