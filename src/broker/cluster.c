@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define REBALANCE_S_DEFAULT 300  // leader.imbalance.check.interval.seconds
-#define RUN_ROUNDS_MAX 10000      // without time passing: more would be a loop of ours
+#define RUN_ROUNDS_MAX 10000     // without time passing: more would be a loop of ours
 
 const char *broker_setting(const struct broker_cluster *c, const char *name, const char *value_default) {
     const char *value = setting_values_get(&c->settings, name);

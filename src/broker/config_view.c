@@ -3,19 +3,48 @@
 
 #include <stdio.h>
 
-static struct config_value of_broker(const struct broker_cluster *c, const char *broker_name) {
-    const char *value = broker_name ? setting_values_get(&c->settings_dynamic, broker_name) : NULL;
-    if (value) return (struct config_value){value, CONFIG_OF_ALL_BROKERS};
-    value = broker_name ? setting_values_get(&c->settings_static, broker_name) : NULL;
-    return (struct config_value){value, CONFIG_STATIC};
+int32_t config_names(const char *name, const char *names[CONFIG_NAMES_MAX]) {
+    static const char *const families[][CONFIG_NAMES_MAX] = {
+        {"log.retention.ms", "log.retention.minutes", "log.retention.hours"},
+        {"log.roll.ms", "log.roll.hours"},
+        {"log.roll.jitter.ms", "log.roll.jitter.hours"},
+        {"log.flush.interval.ms", "log.flush.scheduler.interval.ms"},
+    };
+    names[0] = name;
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        if (strcmp(families[i][0], name) != 0) continue;
+        int32_t count = 1;
+        while (count < CONFIG_NAMES_MAX && families[i][count]) {
+            names[count] = families[i][count];
+            count++;
+        }
+        return count;
+    }
+    return 1;
 }
 
-struct config_value config_of_topic(const struct broker_cluster *c, const struct setting_values *topic,
-                                    const struct setting_definition *d) {
-    const char *value = setting_values_get(topic, d->name);
-    if (value) return (struct config_value){value, CONFIG_OF_TOPIC};
-    struct config_value v = of_broker(c, d->broker_name);
-    return v.value ? v : (struct config_value){d->value_default, CONFIG_DEFAULT};
+static const char *default_of(const char *broker_name) {
+    const struct setting_definition *d = setting_find(SETTING_OF_BROKER, config_text(broker_name));
+    return d ? d->value_default : NULL;
+}
+
+int32_t config_synonyms(const struct broker_cluster *c, const struct broker_node *node, const char *broker_name,
+                        struct config_synonym synonyms[CONFIG_SYNONYMS_MAX]) {
+    const char *names[CONFIG_NAMES_MAX];
+    int32_t names_count = config_names(broker_name, names), count = 0;
+    const struct setting_values *values[] = {node ? &node->settings : NULL, &c->settings_dynamic, &c->settings_static,
+                                             NULL};
+    for (int8_t source = CONFIG_OF_BROKER; source <= CONFIG_DEFAULT; source++) {
+        const struct setting_values *from = values[source - CONFIG_OF_BROKER];
+        for (int32_t i = 0; i < names_count; i++) {
+            const char *value = from ? setting_values_get(from, names[i]) : NULL;
+            if (source == CONFIG_DEFAULT) value = default_of(names[i]);
+            // What comes before the name itself is left out (ConfigHelper.configSynonyms).
+            if (!value || (count == 0 && i > 0)) continue;
+            synonyms[count++] = (struct config_synonym){names[i], value, source};
+        }
+    }
+    return count;
 }
 
 const char *config_refusal(enum setting_scope scope, struct wire_text name, struct wire_text value, char *text,

@@ -10,13 +10,19 @@ enum config_source {  // DescribeConfigsResponse.ConfigSource
     CONFIG_DEFAULT = 5,
 };
 
-struct config_value {
-    const char *value;  // NULL: none
+// A setting of brokers together with its older names: an absent one stands for the next (log.retention.ms, .minutes,
+// .hours; DynamicBrokerConfig.brokerConfigSynonyms). Answers how many, `name` first.
+#define CONFIG_NAMES_MAX 3
+int32_t config_names(const char *name, const char *names[CONFIG_NAMES_MAX]);
+
+// All that is known of a setting of brokers, the strongest first, as DescribeConfigs lists it. `node` may be NULL.
+struct config_synonym {
+    const char *name, *value;
     int8_t source;
 };
-
-struct config_value config_of_topic(const struct broker_cluster *c, const struct setting_values *topic,
-                                    const struct setting_definition *d);
+#define CONFIG_SYNONYMS_MAX (4 * CONFIG_NAMES_MAX)
+int32_t config_synonyms(const struct broker_cluster *c, const struct broker_node *node, const char *broker_name,
+                        struct config_synonym synonyms[CONFIG_SYNONYMS_MAX]);
 
 // NULL when `name` may be set to `value`, else the sentence for INVALID_CONFIG (in `text`).
 const char *config_refusal(enum setting_scope scope, struct wire_text name, struct wire_text value, char *text,

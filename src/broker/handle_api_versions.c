@@ -65,8 +65,8 @@ void handle_api_versions(struct broker_request *r) {
         response.api_keys = REQUEST_ARRAY(r, 1, struct api_versions_response_api_key);
         response.api_keys_count = 1;
         offer(broker_api_find(API_API_VERSIONS), response.api_keys);
-    } else if (r->version >= 3 && !(name_is_right(request->client_software_name) &&
-                                    name_is_right(request->client_software_version))) {
+    } else if (r->version >= 3 &&
+               !(name_is_right(request->client_software_name) && name_is_right(request->client_software_version))) {
         response.error_code = KAFKA_INVALID_REQUEST;
     } else {
         response.api_keys_count = (int32_t)broker_api_table_count;

@@ -5,20 +5,7 @@
 #include "broker/topic_names.h"
 #include "wire/error_codes.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #define MESSAGE_MAX 1024
-
-static struct wire_text say(struct broker_request *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static struct wire_text say(struct broker_request *r, const char *format, ...) {
-    char *text = broker_request_alloc(r, MESSAGE_MAX);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, MESSAGE_MAX, format, arguments);
-    va_end(arguments);
-    return (struct wire_text){text, (int32_t)strlen(text)};
-}
 
 struct creation {
     struct broker_request *request;
@@ -27,10 +14,9 @@ struct creation {
     struct broker_topic_plan plan;
 };
 
-// Answers false, so that a check can end with it.
 #define REFUSE(creation, code, ...)                                                                                    \
-    ((creation)->answer->error_code = (code), (creation)->answer->error_message = say((creation)->request, __VA_ARGS__), \
-     false)
+    broker_refuse(&(creation)->answer->error_code, &(creation)->answer->error_message, code,                           \
+                  broker_request_say((creation)->request, __VA_ARGS__))
 
 static bool name_is_right(struct creation *n) {
     const struct broker_cluster *c = n->request->node->cluster;
@@ -51,8 +37,8 @@ static bool read_configs(struct creation *n) {
     for (int32_t i = 0; i < n->topic->configs_count; i++) {
         const struct create_topics_request_config *config = &n->topic->configs[i];
         if (config->value.size < 0) {
-            return REFUSE(n, KAFKA_INVALID_CONFIG, "Null value not supported for topic configs: %.*s", config->name.size,
-                          config->name.at);
+            return REFUSE(n, KAFKA_INVALID_CONFIG, "Null value not supported for topic configs: %.*s",
+                          config->name.size, config->name.at);
         }
         char text[MESSAGE_MAX];
         const char *refusal = config_refusal(SETTING_OF_TOPIC, config->name, config->value, text, sizeof text);
@@ -144,8 +130,8 @@ static bool place(struct creation *n) {
     if (t->num_partitions < -1 || t->num_partitions == 0) {
         return REFUSE(n, KAFKA_INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.");
     }
-    n->plan.partitions = t->num_partitions > 0 ? t->num_partitions
-                                               : (int32_t)broker_setting_number(c, "num.partitions", 1);
+    n->plan.partitions =
+        t->num_partitions > 0 ? t->num_partitions : (int32_t)broker_setting_number(c, "num.partitions", 1);
     n->plan.replicas_count = t->replication_factor > 0
                                  ? t->replication_factor
                                  : (int32_t)broker_setting_number(c, "default.replication.factor", 1);
@@ -166,20 +152,34 @@ static bool place(struct creation *n) {
                   "Unable to replicate the partition %d time(s): All brokers are currently fenced.", factor);
 }
 
+// KafkaConfigSchema.resolveEffectiveTopicConfig: here an older name of the broker's counts as a source.
+static int8_t source_of(const struct broker_cluster *c, const struct setting_definition *d) {
+    const char *names[CONFIG_NAMES_MAX];
+    int32_t count = d->broker_name ? config_names(d->broker_name, names) : 0;
+    for (int32_t i = 0; i < count; i++) {
+        if (setting_values_get(&c->settings_dynamic, names[i])) return CONFIG_OF_ALL_BROKERS;
+    }
+    for (int32_t i = 0; i < count; i++) {
+        if (setting_values_get(&c->settings_static, names[i])) return CONFIG_STATIC;
+    }
+    return CONFIG_DEFAULT;
+}
+
 static void show_configs(struct creation *n) {
     struct broker_request *r = n->request;
+    const struct broker_cluster *c = r->node->cluster;
     n->answer->configs = REQUEST_ARRAY(r, setting_table_count, struct create_topics_response_config);
     n->answer->configs_count = 0;
     for (size_t i = 0; i < setting_table_count; i++) {
         const struct setting_definition *d = &setting_table[i];
-        if (d->internal || d->scope != SETTING_OF_TOPIC) continue;
-        struct config_value v = config_of_topic(r->node->cluster, &n->plan.values, d);
-        n->answer->configs[n->answer->configs_count++] =
-            (struct create_topics_response_config){.name = config_text(d->name),
-                                                   .value = config_text(v.value),
-                                                   .read_only = false,
-                                                   .config_source = v.source,
-                                                   .is_sensitive = d->sensitive};
+        const char *value = setting_values_get(&n->plan.values, d->name);
+        if (d->scope != SETTING_OF_TOPIC || (d->internal && !value)) continue;
+        struct create_topics_response_config *out = &n->answer->configs[n->answer->configs_count++];
+        out->name = config_text(d->name);
+        out->config_source = value ? CONFIG_OF_TOPIC : source_of(c, d);
+        char *text = broker_request_alloc(r, SETTING_NUMBER_SIZE);
+        out->value = config_text(value ? broker_request_say(r, "%s", value).at
+                                       : setting_default(d, &c->settings, text, SETTING_NUMBER_SIZE));
     }
 }
 
@@ -202,10 +202,6 @@ static void create(struct broker_request *r, const struct create_topics_request_
     setting_values_free(&n.plan.values);
 }
 
-static bool same(struct wire_text a, struct wire_text b) {
-    return a.size == b.size && memcmp(a.at, b.at, (size_t)a.size) == 0;
-}
-
 void handle_create_topics(struct broker_request *r) {
     const struct create_topics_request *request = r->body;
     struct create_topics_response response;
@@ -217,7 +213,7 @@ void handle_create_topics(struct broker_request *r) {
             const struct create_topics_request_topic *topic = &request->topics[i];
             int32_t times = 0, before = 0;
             for (int32_t at = 0; at < request->topics_count; at++) {
-                if (!same(request->topics[at].name, topic->name)) continue;
+                if (!wire_text_same(request->topics[at].name, topic->name)) continue;
                 times++;
                 before += at < i;
             }

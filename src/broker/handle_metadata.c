@@ -6,7 +6,7 @@
 #include "broker/topic_names.h"
 #include "wire/error_codes.h"
 
-#define OPERATIONS_OF_TOPIC 3576    // all that AclEntry.supportedOperations lists, as bits: no authorizer is set
+#define OPERATIONS_OF_TOPIC 3576  // all that AclEntry.supportedOperations lists, as bits: no authorizer is set
 #define OPERATIONS_OF_CLUSTER 8184
 
 static bool alive(const struct broker_node *n, int32_t id) {
@@ -160,8 +160,9 @@ void handle_describe_cluster(struct broker_request *r) {
     if (request->endpoint_type != ENDPOINT_BROKERS) {
         bool controllers = request->endpoint_type == 2;
         response.error_code = controllers ? KAFKA_MISMATCHED_ENDPOINT_TYPE : KAFKA_UNSUPPORTED_ENDPOINT_TYPE;
-        static const char mismatched[] = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint "
-                                         "of type CONTROLLER";
+        static const char mismatched[] =
+            "The request was sent to an endpoint of type BROKER, but we wanted an endpoint "
+            "of type CONTROLLER";
         static const char unsupported[] = "Unsupported endpoint type";
         response.error_message = controllers ? (struct wire_text){mismatched, sizeof mismatched - 1}
                                              : (struct wire_text){unsupported, sizeof unsupported - 1};

@@ -70,7 +70,8 @@ static void tell(struct broker_node *n, struct broker_belief *b) {
         return;
     }
     struct link *last = list_last(&n->notices);
-    int64_t due_us = c->now_us + notice_us(n), last_us = last ? CONTAINER_OF(last, struct broker_belief, link)->due_us : 0;
+    int64_t due_us = c->now_us + notice_us(n),
+            last_us = last ? CONTAINER_OF(last, struct broker_belief, link)->due_us : 0;
     b->due_us = due_us > last_us ? due_us : last_us;
     list_append(&n->notices, &b->link);
     if (!last && broker_node_hears(n)) timer_set(&c->timers, &n->notice, b->due_us);
@@ -108,7 +109,8 @@ void broker_notices_go_on(struct broker_node *n) {
 }
 
 void broker_notices_drop(struct broker_node *n) {
-    while (list_take_first(&n->notices)) {}
+    while (list_take_first(&n->notices)) {
+    }
     timer_cancel(&n->cluster->timers, &n->notice);
 }
 

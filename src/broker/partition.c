@@ -108,7 +108,8 @@ void broker_partition_end(struct broker_partition *p) {
 void broker_partition_free(struct broker_partition *p) {
     for (int32_t i = 0; i < p->replicas_count; i++) {
         struct broker_replica *r = p->replicas[i];
-        while (list_take_first(&r->waiting)) {}
+        while (list_take_first(&r->waiting)) {
+        }
         if (link_linked(&r->changed)) list_remove(&r->changed);
         broker_log_free(&r->log);
         memory_free(r);
@@ -195,7 +196,8 @@ static bool believed_in_sync(const struct broker_replica *leader, int32_t node) 
 
 static bool caught_up(const struct broker_replica *leader, int32_t i) {
     const struct broker_cluster *c = leader->node->cluster;
-    return leader->followers[i].end == leader->log.end || c->now_us - leader->followers[i].caught_up_us <= c->lag_us_max;
+    return leader->followers[i].end == leader->log.end ||
+           c->now_us - leader->followers[i].caught_up_us <= c->lag_us_max;
 }
 
 static bool under_min_isr(const struct broker_replica *r) {

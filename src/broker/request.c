@@ -5,6 +5,10 @@
 #include "broker/connection.h"
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define MESSAGE_MAX 1024  // of an error
 
 struct broker_request *broker_request_take(struct broker_connection *k, size_t size) {
     struct broker_cluster *c = k->node->cluster;
@@ -134,6 +138,15 @@ void *broker_request_alloc(struct broker_request *r, size_t size) {
     return at;
 }
 
+struct wire_text broker_request_say(struct broker_request *r, const char *format, ...) {
+    char *text = broker_request_alloc(r, MESSAGE_MAX);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, MESSAGE_MAX, format, arguments);
+    va_end(arguments);
+    return (struct wire_text){text, (int32_t)strlen(text)};
+}
+
 static void done(struct broker_request *r, bool hang_up) {
     struct broker_connection *k = r->connection;
     broker_request_release(r);
@@ -144,9 +157,10 @@ void broker_answer(struct broker_request *r, const void *response) {
     struct broker_connection *k = r->connection;
     if (!k->gone) {
         bool known = r->version >= r->api->version_min && r->version <= r->api->version_max;
-        struct error e = frame_encode_response(r->api, known ? r->version : 0, r->correlation_id, response, &k->output,
-                                               NULL, NULL);
-        if (error_is(&e)) log_line(&r->node->cluster->config.log, LOG_ERROR, "answer", "api=%s error=%s", r->api->name, e.detail);
+        struct error e =
+            frame_encode_response(r->api, known ? r->version : 0, r->correlation_id, response, &k->output, NULL, NULL);
+        if (error_is(&e))
+            log_line(&r->node->cluster->config.log, LOG_ERROR, "answer", "api=%s error=%s", r->api->name, e.detail);
         assert(!error_is(&e));
     }
     done(r, false);

@@ -36,6 +36,22 @@ void broker_answer_nothing(struct broker_request *r, bool hang_up);
 void *broker_request_alloc(struct broker_request *r, size_t size);
 #define REQUEST_ARRAY(request, count, type) ((type *)broker_request_alloc(request, (size_t)(count) * sizeof(type)))
 
+// A text of the request's, for error messages; longer ones are cut.
+struct wire_text broker_request_say(struct broker_request *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+// Sets an answer's error, and answers false so that a check can end with it.
+static inline bool broker_refuse(int16_t *error_code, struct wire_text *error_message, int16_t code,
+                                 struct wire_text message) {
+    *error_code = code;
+    *error_message = message;
+    return false;
+}
+
+static inline bool wire_text_same(struct wire_text a, struct wire_text b) {
+    return a.size == b.size && (a.size <= 0 || memcmp(a.at, b.at, (size_t)a.size) == 0);
+}
+
 // Who calls whom: apis.c has one table of all, by key. Versions are those of our schema.
 struct broker_api {
     int16_t key;

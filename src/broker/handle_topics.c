@@ -1,0 +1,297 @@
+// DeleteTopics, CreatePartitions and ElectLeaders: after kafka.server.ControllerApis and
+// org.apache.kafka.controller.ReplicationControlManager.
+#include "broker/config_view.h"
+#include "broker/handlers.h"
+#include "broker/request.h"
+#include "wire/error_codes.h"
+
+static const struct wire_uuid zero_id;
+
+static bool is_zero(const struct wire_uuid *id) {
+    return memcmp(id->at, zero_id.at, sizeof id->at) == 0;
+}
+
+// DeleteTopics -------------------------------------------------------------------------------------------------------
+
+static void delete_refused(struct delete_topics_response_topic *out, int16_t code, const char *text) {
+    out->error_code = code;
+    out->error_message = config_text(text);
+}
+
+static void delete_topic(struct broker_request *r, struct broker_topic *t, struct delete_topics_response_topic *out) {
+    out->name = broker_request_say(r, "%s", t->name);
+    out->topic_id = t->id;
+    broker_topic_remove(r->node->cluster, t);
+}
+
+static void delete_by_name(struct broker_request *r, struct wire_text name, struct delete_topics_response_topic *out) {
+    struct broker_topic *t = broker_find_topic(r->node->cluster, name);
+    out->name = name;
+    if (t) delete_topic(r, t, out);
+    else delete_refused(out, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.");
+}
+
+static int32_t times_asked(const struct delete_topics_request *request, const struct delete_topics_request_topic *t) {
+    int32_t times = 0;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct delete_topics_request_topic *other = &request->topics[i];
+        times += wire_text_same(other->name, t->name) && memcmp(other->topic_id.at, t->topic_id.at, 16) == 0;
+    }
+    return times;
+}
+
+static void delete_asked(struct broker_request *r, const struct delete_topics_request_topic *asked,
+                         struct delete_topics_response_topic *out) {
+    bool by_id = asked->name.size < 0;
+    out->name = asked->name;
+    out->topic_id = asked->topic_id;
+    if (by_id && is_zero(&asked->topic_id)) {
+        delete_refused(out, KAFKA_INVALID_REQUEST, "Neither topic name nor id were specified.");
+    } else if (!by_id && !is_zero(&asked->topic_id)) {
+        delete_refused(out, KAFKA_INVALID_REQUEST, "You may not specify both topic name and topic id.");
+    } else if (times_asked(r->body, asked) > 1) {
+        delete_refused(out, KAFKA_INVALID_REQUEST, by_id ? "Duplicate topic id." : "Duplicate topic name.");
+    } else if (!by_id) {
+        delete_by_name(r, asked->name, out);
+    } else {
+        struct broker_topic *t = broker_find_topic_by_id(r->node->cluster, &asked->topic_id);
+        if (t) delete_topic(r, t, out);
+        else delete_refused(out, KAFKA_UNKNOWN_TOPIC_ID, "This server does not host this topic ID.");
+    }
+}
+
+// What is asked for twice is answered once.
+static bool delete_asked_before(const struct delete_topics_request *request, int32_t i) {
+    const struct delete_topics_request_topic *t = &request->topics[i];
+    for (int32_t at = 0; at < i; at++) {
+        const struct delete_topics_request_topic *other = &request->topics[at];
+        if (wire_text_same(other->name, t->name) && memcmp(other->topic_id.at, t->topic_id.at, 16) == 0) return true;
+    }
+    return false;
+}
+
+void handle_delete_topics(struct broker_request *r) {
+    const struct delete_topics_request *request = r->body;
+    struct delete_topics_response response;
+    message_defaults(r->api->response, &response);
+    int32_t names = request->topic_names_count > 0 ? request->topic_names_count : 0;
+    response.responses = REQUEST_ARRAY(r, request->topics_count + names, struct delete_topics_response_topic);
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        if (delete_asked_before(request, i)) continue;
+        struct delete_topics_response_topic *out = &response.responses[response.responses_count++];
+        message_defaults(&delete_topics_response_topic_message, out);
+        delete_asked(r, &request->topics[i], out);
+    }
+    for (int32_t i = 0; i < names; i++) {
+        int32_t first = 0, times = 0;
+        while (!wire_text_same(request->topic_names[first], request->topic_names[i])) first++;
+        for (int32_t at = 0; at < names; at++) {
+            times += wire_text_same(request->topic_names[at], request->topic_names[i]);
+        }
+        if (first < i) continue;
+        struct delete_topics_response_topic *out = &response.responses[response.responses_count++];
+        message_defaults(&delete_topics_response_topic_message, out);
+        out->name = request->topic_names[i];
+        if (times > 1) delete_refused(out, KAFKA_INVALID_REQUEST, "Duplicate topic name.");
+        else delete_by_name(r, request->topic_names[i], out);
+    }
+    broker_answer(r, &response);
+}
+
+// CreatePartitions ---------------------------------------------------------------------------------------------------
+
+struct growth {
+    struct broker_request *request;
+    const struct create_partitions_request_topic *asked;
+    struct create_partitions_response_topic *answer;
+    struct broker_topic *topic;
+};
+
+#define REFUSE(growth, code, ...)                                                                                      \
+    broker_refuse(&(growth)->answer->error_code, &(growth)->answer->error_message, code,                               \
+                  broker_request_say((growth)->request, __VA_ARGS__))
+
+static bool count_is_right(struct growth *g) {
+    struct wire_text name = g->asked->name;
+    int32_t now = g->topic->partitions_count, count = g->asked->count;
+    if (count == now) return REFUSE(g, KAFKA_INVALID_PARTITIONS, "Topic already has %d partition(s).", now);
+    if (count < now) {
+        return REFUSE(g, KAFKA_INVALID_PARTITIONS,
+                      "The topic %.*s currently has %d partition(s); %d would not be an increase.", name.size, name.at,
+                      now, count);
+    }
+    if (g->asked->assignments_count >= 0 && g->asked->assignments_count != count - now) {
+        return REFUSE(g, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                      "Attempted to add %d additional partition(s), but only %d assignment(s) were specified.",
+                      count - now, g->asked->assignments_count);
+    }
+    if (count - now <= PARTITIONS_PER_REQUEST_MAX * 5) return true;
+    return REFUSE(g, KAFKA_POLICY_VIOLATION, "Excessively large number of partitions per request.");
+}
+
+static bool take_assignment(struct growth *g, int32_t i, int32_t *replicas, int32_t factor) {
+    const struct create_partitions_request_assignment *a = &g->asked->assignments[i];
+    bool alive = false;
+    if (a->broker_ids_count <= 0) {
+        return REFUSE(g, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                      "The manual partition assignment includes an empty replica list.");
+    }
+    for (int32_t at = 0; at < a->broker_ids_count; at++) {
+        const struct broker_node *n = broker_find_node(g->request->node->cluster, a->broker_ids[at]);
+        if (!n) {
+            return REFUSE(g, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                          "The manual partition assignment includes broker %d, but no such broker is registered.",
+                          a->broker_ids[at]);
+        }
+        alive |= !n->fenced;
+        for (int32_t other = 0; other < at; other++) {
+            if (a->broker_ids[other] != a->broker_ids[at]) continue;
+            return REFUSE(g, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                          "The manual partition assignment includes the broker %d more than once.", a->broker_ids[at]);
+        }
+    }
+    if (a->broker_ids_count != factor) {
+        return REFUSE(g, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                      "The manual partition assignment includes a partition with %d replica(s), but this is not "
+                      "consistent with previous partitions, which have %d replica(s).",
+                      a->broker_ids_count, factor);
+    }
+    memcpy(replicas, a->broker_ids, (size_t)factor * sizeof *replicas);
+    if (alive) return true;
+    return REFUSE(g, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                  "All brokers specified in the manual partition assignment for partition %d are fenced or in "
+                  "controlled shutdown.",
+                  g->topic->partitions_count + i);
+}
+
+static void grow(struct growth *g) {
+    const struct create_partitions_request *request = g->request->body;
+    struct broker_cluster *c = g->request->node->cluster;
+    g->answer->name = g->asked->name;
+    g->topic = broker_find_topic(c, g->asked->name);
+    if (!g->topic) {
+        g->answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        return;
+    }
+    if (!count_is_right(g)) return;
+    int32_t added = g->asked->count - g->topic->partitions_count;
+    int32_t factor = g->topic->partitions[0]->replicas_count;
+    int32_t *replicas = REQUEST_ARRAY(g->request, added * factor, int32_t);
+    for (int32_t i = 0; i < g->asked->assignments_count; i++) {
+        if (!take_assignment(g, i, replicas + i * factor, factor)) return;
+    }
+    if (g->asked->assignments_count < 0 && !broker_place(c, added, factor, replicas)) {
+        REFUSE(g, KAFKA_INVALID_REPLICATION_FACTOR, "All brokers are currently fenced.");
+        return;
+    }
+    for (int32_t i = 0; i < added && !request->validate_only; i++) {
+        broker_topic_add_partition(g->topic, c, replicas + i * factor, factor);
+    }
+}
+
+void handle_create_partitions(struct broker_request *r) {
+    const struct create_partitions_request *request = r->body;
+    struct create_partitions_response response;
+    message_defaults(r->api->response, &response);
+    response.results = REQUEST_ARRAY(r, request->topics_count, struct create_partitions_response_topic);
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        int32_t first = 0, times = 0;
+        while (!wire_text_same(request->topics[first].name, request->topics[i].name)) first++;
+        for (int32_t at = 0; at < request->topics_count; at++) {
+            times += wire_text_same(request->topics[at].name, request->topics[i].name);
+        }
+        if (first < i) continue;
+        struct create_partitions_response_topic *out = &response.results[response.results_count++];
+        message_defaults(&create_partitions_response_topic_message, out);
+        struct growth g = {.request = r, .asked = &request->topics[i], .answer = out};
+        if (times == 1) {
+            grow(&g);
+        } else {
+            out->name = g.asked->name;
+            REFUSE(&g, KAFKA_INVALID_REQUEST, "Duplicate topic name.");
+        }
+    }
+    broker_answer(r, &response);
+}
+
+// ElectLeaders -------------------------------------------------------------------------------------------------------
+
+enum { ELECTION_PREFERRED, ELECTION_UNCLEAN };
+
+static int16_t elect(struct broker_partition *p, bool unclean) {
+    const struct broker_node *preferred = p->replicas[0]->node;
+    if (unclean) {
+        if (p->leader != BROKER_ID_NONE) return KAFKA_ELECTION_NOT_NEEDED;
+        return broker_elect(p, true) ? KAFKA_NONE : KAFKA_ELIGIBLE_LEADERS_NOT_AVAILABLE;
+    }
+    if (p->leader == preferred->id) return KAFKA_ELECTION_NOT_NEEDED;
+    if (preferred->fenced || !broker_isr_has(p, preferred->id)) return KAFKA_PREFERRED_LEADER_NOT_AVAILABLE;
+    broker_elect_node(p, preferred->id);
+    return KAFKA_NONE;
+}
+
+static const char *election_message(int16_t code) {
+    switch (code) {
+    case KAFKA_ELECTION_NOT_NEEDED:
+        return "Leader election not needed for topic partition.";
+    case KAFKA_PREFERRED_LEADER_NOT_AVAILABLE:
+        return "The preferred leader was not available.";
+    case KAFKA_ELIGIBLE_LEADERS_NOT_AVAILABLE:
+        return "Eligible topic partition leaders are not available.";
+    default:
+        return NULL;
+    }
+}
+
+static void elect_asked(struct broker_request *r, const struct elect_leaders_request_topic *asked, bool unclean,
+                        struct elect_leaders_response_topic *out) {
+    struct wire_text name = asked->topic;
+    struct broker_topic *t = broker_find_topic(r->node->cluster, name);
+    out->topic = name;
+    out->partition_result_count = asked->partitions_count;
+    out->partition_result = REQUEST_ARRAY(r, asked->partitions_count, struct elect_leaders_response_partition);
+    for (int32_t i = 0; i < asked->partitions_count; i++) {
+        struct broker_partition *p = broker_find_partition(t, asked->partitions[i]);
+        struct elect_leaders_response_partition *result = &out->partition_result[i];
+        result->partition_id = asked->partitions[i];
+        result->error_code = p ? elect(p, unclean) : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        result->error_message = config_text(election_message(result->error_code));
+        if (!t) {
+            result->error_message = broker_request_say(r, "No such topic as %.*s", name.size, name.at);
+        } else if (!p) {
+            result->error_message = broker_request_say(r, "No such partition as %s-%d", t->name, asked->partitions[i]);
+        }
+    }
+}
+
+// All partitions: those that had nothing to elect are left out.
+static void elect_all(struct broker_request *r, struct broker_topic *t, bool unclean,
+                      struct elect_leaders_response_topic *out) {
+    out->topic = config_text(t->name);
+    out->partition_result_count = 0;
+    out->partition_result = REQUEST_ARRAY(r, t->partitions_count, struct elect_leaders_response_partition);
+    for (int32_t i = 0; i < t->partitions_count; i++) {
+        int16_t code = elect(t->partitions[i], unclean);
+        if (code == KAFKA_ELECTION_NOT_NEEDED) continue;
+        out->partition_result[out->partition_result_count++] = (struct elect_leaders_response_partition){
+            .partition_id = i, .error_code = code, .error_message = config_text(election_message(code))};
+    }
+}
+
+void handle_elect_leaders(struct broker_request *r) {
+    const struct elect_leaders_request *request = r->body;
+    const struct broker_cluster *c = r->node->cluster;
+    struct elect_leaders_response response;
+    message_defaults(r->api->response, &response);
+    bool unclean = r->version >= 1 && request->election_type == ELECTION_UNCLEAN;
+    bool all = request->topic_partitions_count < 0;
+    int32_t count = all ? (int32_t)c->topics_count : request->topic_partitions_count;
+    response.replica_election_results = REQUEST_ARRAY(r, count, struct elect_leaders_response_topic);
+    response.replica_election_results_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        struct elect_leaders_response_topic *out = &response.replica_election_results[i];
+        if (all) elect_all(r, c->topics[i], unclean, out);
+        else elect_asked(r, &request->topic_partitions[i], unclean, out);
+    }
+    broker_answer(r, &response);
+}
