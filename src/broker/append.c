@@ -11,7 +11,7 @@
 #define UP_TO_MAGIC 17     // Records.HEADER_SIZE_UP_TO_MAGIC
 
 struct append_result append_failed(int16_t error_code) {
-    return (struct append_result){.error_code = error_code, .bad_record = -1, .base_offset = -1, .append_time_ms = -1};
+    return (struct append_result){.error_code = error_code, .base_offset = -1, .append_time_ms = -1};
 }
 
 int16_t append_next_batch(struct bytes in, size_t *size) {

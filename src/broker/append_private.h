@@ -2,6 +2,7 @@
 #pragma once
 #include "base/buffer.h"
 #include "broker/append.h"
+#include "wire/records.h"
 
 // A batch on its way into the log.
 struct incoming {
@@ -12,6 +13,10 @@ struct incoming {
     bool rebuilt;  // `built` is to be stored instead of `batch`
     struct buffer built;
 };
+
+// What is wrong with a record.
+enum complaint { COMPLAINT_NONE, COMPLAINT_NO_KEY, COMPLAINT_TIMESTAMP, COMPLAINT_TIMESTAMP_TYPE };
+enum complaint append_judge(const struct incoming *in, const struct record *r);
 
 struct append_result append_failed(int16_t error_code);
 

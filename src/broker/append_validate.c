@@ -15,9 +15,8 @@
 struct findings {
     int64_t first_timestamp, max_timestamp;
     bool offsets_are_counted;  // from 0 on, one by one
-    int32_t bad_record;        // the first, -1: none
-    const char *bad_record_message;
-    int16_t error_code;
+    int32_t bad_records;
+    bool bad_timestamps;
 };
 
 static int16_t validate_batch(const struct batch_header *h) {
@@ -31,30 +30,20 @@ static bool timestamp_is_right(const struct incoming *in, int64_t timestamp) {
     return age <= in->settings->timestamp_before_ms_max && age >= -in->settings->timestamp_after_ms_max;
 }
 
-static int16_t validate_record(const struct incoming *in, const struct record *r, const char **message) {
+// LogValidator.validateRecord.
+enum complaint append_judge(const struct incoming *in, const struct record *r) {
     const struct broker_topic_settings *s = in->settings;
-    if (s->compact && r->key.size < 0) {
-        *message = "Compacted topic cannot accept message without key in topic partition";
-        return KAFKA_INVALID_RECORD;
-    }
-    if (!s->append_time && r->timestamp != NO_TIMESTAMP) {
-        if (timestamp_is_right(in, r->timestamp)) return KAFKA_NONE;
-        *message = "Timestamp of message is out of range";
-        return KAFKA_INVALID_TIMESTAMP;
-    }
-    if (!(in->header.attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME)) return KAFKA_NONE;
-    *message = "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime.";
-    return KAFKA_INVALID_TIMESTAMP;
+    if (s->compact && r->key.size < 0) return COMPLAINT_NO_KEY;
+    if (!s->append_time && r->timestamp != NO_TIMESTAMP)
+        return timestamp_is_right(in, r->timestamp) ? COMPLAINT_NONE : COMPLAINT_TIMESTAMP;
+    bool set_by_client = in->header.attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME;
+    return set_by_client ? COMPLAINT_TIMESTAMP_TYPE : COMPLAINT_NONE;
 }
 
 static void look_at(const struct incoming *in, const struct record *r, int32_t index, struct findings *f) {
-    const char *message;
-    int16_t code = validate_record(in, r, &message);
-    if (code && f->bad_record < 0) {
-        f->bad_record = index;
-        f->bad_record_message = message;
-        f->error_code = code;
-    }
+    enum complaint complaint = append_judge(in, r);
+    if (complaint != COMPLAINT_NONE) f->bad_records++;
+    if (complaint > COMPLAINT_NO_KEY) f->bad_timestamps = true;
     if (index == 0) f->first_timestamp = r->timestamp;
     if (r->timestamp > f->max_timestamp) f->max_timestamp = r->timestamp;
     if (r->offset != in->header.base_offset + index) f->offsets_are_counted = false;
@@ -64,7 +53,7 @@ static void look_at(const struct incoming *in, const struct record *r, int32_t i
 static int16_t walk(const struct incoming *in, struct buffer *plain, struct findings *f) {
     struct records records;
     struct record record;
-    *f = (struct findings){.max_timestamp = NO_TIMESTAMP, .offsets_are_counted = true, .bad_record = -1};
+    *f = (struct findings){.max_timestamp = NO_TIMESTAMP, .offsets_are_counted = true};
     struct error err = records_open(&records, in->batch, &in->header, plain);
     if (error_is(&err)) return KAFKA_UNKNOWN_SERVER_ERROR;
     for (int32_t i = 0; records_next(&records, &record); i++) look_at(in, &record, i, f);
@@ -112,14 +101,10 @@ static void set_times(struct incoming *in, int64_t max_timestamp) {
     in->header.max_timestamp = in->settings->append_time ? in->wall_ms : max_timestamp;
 }
 
-// LogValidator.processRecordErrors: one kind of error names them all.
+// LogValidator.processRecordErrors: one bad timestamp gives all of them its name.
 static struct append_result refuse_records(const struct findings *f) {
-    struct append_result result = append_failed(f->error_code);
-    result.bad_record = f->bad_record;
-    result.bad_record_message = f->bad_record_message;
-    result.error_message = f->error_code == KAFKA_INVALID_TIMESTAMP
-                               ? "One or more records have been rejected due to invalid timestamp"
-                               : "One or more records have been rejected";
+    struct append_result result = append_failed(f->bad_timestamps ? KAFKA_INVALID_TIMESTAMP : KAFKA_INVALID_RECORD);
+    result.bad_records = f->bad_records;
     return result;
 }
 
@@ -134,7 +119,7 @@ struct append_result append_validate(struct incoming *in) {
     code = walk(in, &plain, &f);
     buffer_free(&plain);
     if (code) return append_failed(code);
-    if (f.error_code) return refuse_records(&f);
+    if (f.bad_records) return refuse_records(&f);
     // Of an uncompressed batch nobody looks at the records' own offsets.
     bool in_place = source == target && (source == CODEC_NONE || f.offsets_are_counted);
     if (!in_place) code = rebuild(in, target, &f);

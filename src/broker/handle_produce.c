@@ -162,6 +162,21 @@ static struct wire_text text(const char *t) {
     return (struct wire_text){t, t ? (int32_t)strlen(t) : -1};
 }
 
+// record_errors (KIP-467).
+static void tell_bad_records(struct broker_request *r, struct produced *p) {
+    struct produce_response_partition *a = p->answer;
+    const struct broker_topic *t = p->partition->topic;
+    struct append_explanation e = append_explain(&t->settings, records_bytes(p->records), r->node->cluster->wall_ms,
+                                                 t->name, p->partition->index, &r->arena);
+    a->error_message = text(e.error_message);
+    a->record_errors = REQUEST_ARRAY(r, e.count, struct produce_response_record_error);
+    a->record_errors_count = e.count;
+    for (int32_t i = 0; i < e.count; i++) {
+        a->record_errors[i].batch_index = e.records[i].index;
+        a->record_errors[i].batch_index_error_message = text(e.records[i].message);
+    }
+}
+
 static void tell_result(struct broker_request *r, struct produced *p, const struct append_result *result) {
     struct produce_response_partition *a = p->answer;
     a->error_code = result->error_code;
@@ -169,13 +184,8 @@ static void tell_result(struct broker_request *r, struct produced *p, const stru
     if (a->error_code == KAFKA_NONE) {
         a->base_offset = result->base_offset;
         a->log_append_time_ms = result->append_time_ms;
-        return;
     }
-    a->error_message = text(result->error_message);
-    if (result->bad_record < 0) return;
-    a->record_errors = REQUEST_ARRAY(r, 1, struct produce_response_record_error);
-    a->record_errors[0] = (struct produce_response_record_error){result->bad_record, text(result->bad_record_message)};
-    a->record_errors_count = 1;
+    if (result->bad_records) tell_bad_records(r, p);
 }
 
 // What is behind the last record: of a repeated batch, where that stands.
@@ -198,8 +208,7 @@ static void append(struct produce *q, struct produced *p) {
     }
     p->replica = broker_asked_replica(r->node, p->partition, -1, true, &p->answer->error_code);
     if (!p->replica) return;
-    struct append_result result = {.error_code = body->acks == -1 ? broker_replica_enough(p->replica) : KAFKA_NONE,
-                                   .bad_record = -1};
+    struct append_result result = {.error_code = body->acks == -1 ? broker_replica_enough(p->replica) : KAFKA_NONE};
     if (result.error_code == KAFKA_NONE) {
         result = append_from_client(&p->replica->log, &t->settings, records_bytes(p->records), p->replica->leader_epoch,
                                     r->node->cluster->wall_ms);
@@ -308,12 +317,14 @@ void handle_produce(struct broker_request *r) {
         return;
     }
     bool valid_acks = body->acks >= -1 && body->acks <= 1;
+    broker_calls_hold(r->node->cluster);  // fetches that wait get what all partitions were given
     for (int32_t i = 0; i < q->count; i++) {
         struct produced *p = &q->all[i];
         if (p->answer->error_code != KAFKA_NONE) continue;
         if (valid_acks) append(q, p);
         else p->answer->error_code = KAFKA_INVALID_REQUIRED_ACKS;
     }
+    broker_calls_release(r->node->cluster);
     if (body->acks == -1) wait_or_finish(q);
     else finish(q);
 }
