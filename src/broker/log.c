@@ -49,7 +49,10 @@ void broker_log_append(struct broker_log *l, struct stored_batch *b, int64_t wal
 }
 
 void broker_log_truncate(struct broker_log *l, int64_t offset) {
-    if (offset >= l->end) return;
+    if (offset >= l->end) {  // who led an epoch and got no records in it forgets the epoch all the same
+        log_epochs_truncate_from_end(l, l->end);
+        return;
+    }
     if (offset < l->start) {  // UnifiedLog.truncateTo
         broker_log_restart_at(l, offset);
         return;

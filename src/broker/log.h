@@ -39,8 +39,8 @@ void broker_log_append(struct broker_log *l, struct stored_batch *b, int64_t wal
 
 // Offsets >= `offset` go (a batch that holds `offset` in its middle goes too: then end is its base offset). Producer
 // states are made again from the last snapshot and the log, as ProducerStateManager.truncateAndReload does: a producer
-// whose batches are all below the log start is forgotten, unless a snapshot above the log start knows it. Nothing
-// happens when `offset` is not below the end.
+// whose batches are all below the log start is forgotten, unless a snapshot above the log start knows it. Not below
+// the end, only an epoch without records goes (UnifiedLog.truncateTo).
 void broker_log_truncate(struct broker_log *l, int64_t offset);
 
 // Everything goes and the log starts again at `offset` (a follower whose end is below its leader's start).
