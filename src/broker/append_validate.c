@@ -49,12 +49,19 @@ static void look_at(const struct incoming *in, const struct record *r, int32_t i
     if (r->offset != in->header.base_offset + index) f->offsets_are_counted = false;
 }
 
+// Reads records whose offsets may be any that rise: nobody holds them against the header's last offset.
+static struct error open_records(struct records *records, const struct incoming *in, struct buffer *plain) {
+    struct batch_header any = in->header;
+    any.last_offset_delta = INT32_MAX;
+    return records_open(records, in->batch, &any, plain);
+}
+
 // Errors of decompression are not the record's but the server's (KafkaException in DefaultRecordBatch).
 static int16_t walk(const struct incoming *in, struct buffer *plain, struct findings *f) {
     struct records records;
     struct record record;
     *f = (struct findings){.max_timestamp = NO_TIMESTAMP, .offsets_are_counted = true};
-    struct error err = records_open(&records, in->batch, &in->header, plain);
+    struct error err = open_records(&records, in, plain);
     if (error_is(&err)) return KAFKA_UNKNOWN_SERVER_ERROR;
     for (int32_t i = 0; records_next(&records, &record); i++) look_at(in, &record, i, f);
     err = records_result(&records);
@@ -77,7 +84,7 @@ static int16_t rebuild(struct incoming *in, enum codec target, const struct find
     struct record record;
     buffer_init(&plain, RECORDS_SIZE_MAX);
     buffer_init(&again, RECORDS_SIZE_MAX);
-    struct error err = records_open(&records, in->batch, &in->header, &plain);
+    struct error err = open_records(&records, in, &plain);
     for (int32_t i = 0; !error_is(&err) && records_next(&records, &record); i++) {
         int64_t delta = (int64_t)((uint64_t)record.timestamp - (uint64_t)f->first_timestamp);
         append_write_record(&again, delta, i, record.body);
