@@ -76,6 +76,7 @@
 #define PARTITION_BACKOFF_US_MAX 1000000
 #define PARTITION_LOCATE_US 200000           // between looks for missing leaders
 #define PARTITION_IN_FLIGHT_MAX (4 * MiB)    // past this a partition is not fetched
+#define HALT_LOOK_AGAIN_US 300000000         // at a reason to halt that may go away by itself
 #define DAMAGED_TRIES_MAX 5                  // fetches of a batch that arrives damaged
 #define REPLICATION_WAIT_US_MAX 30000000     // for the high watermark to reach what is acknowledged
 #define GHOST_WAIT_US 10000000               // for requests of dead connections to be executed or gone (rule 14)

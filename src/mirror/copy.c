@@ -114,6 +114,7 @@ static struct frame *with_append_time(struct partition *p, struct batch_header *
     } else {
         stop_before(p, p->log_end, "the batch at offset %lld of %s cannot be read: %.100s", (long long)p->log_end,
                     p->topic->source_name, e.detail);
+        partition_halt_may_pass(p);
     }
     buffer_free(&out);
     return f;
@@ -151,6 +152,7 @@ static void damaged(struct partition *p, int64_t offset, const char *what) {
     if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
         partition_halt(p, offset, "the source's batch at offset %lld is damaged (%s), %d times in a row",
                        (long long)offset, what, DAMAGED_TRIES_MAX);
+        partition_halt_may_pass(p);
         return;
     }
     struct error why =
@@ -221,7 +223,6 @@ int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a) {
     if (p->state != PARTITION_COPY) return 0;
     p->bytes_in_flight += kept;  // only now: a partition that left COPY meanwhile keeps nothing of this answer
     p->fetch.fetch_offset = p->log_end;
-    if (kept > 0) p->caught_up = false;
     if (p->alone ? kept > 0 : p->bytes_in_flight > PARTITION_IN_FLIGHT_MAX) withhold(p);
     return kept;
 }
@@ -291,11 +292,14 @@ static void refused(struct partition *p, const struct append *a, int16_t code) {
     switch (code) {
     case KAFKA_MESSAGE_TOO_LARGE:
     case KAFKA_RECORD_LIST_TOO_LARGE:
-        if (p->state == PARTITION_GAP) fill_too_large(p);
-        else
-            partition_halt(p, a->base_offset,
-                           "the destination refused a batch of %d bytes as too large: raise max.message.bytes of %s",
-                           a->size, p->topic->destination_name);
+        if (p->state == PARTITION_GAP) {
+            fill_too_large(p);
+            return;
+        }
+        partition_halt(p, a->base_offset,
+                       "the destination refused a batch of %d bytes as too large: raise max.message.bytes of %s",
+                       a->size, p->topic->destination_name);
+        partition_halt_may_pass(p);
         return;
     case KAFKA_INVALID_TIMESTAMP:
     case KAFKA_INVALID_RECORD:
@@ -304,6 +308,7 @@ static void refused(struct partition *p, const struct append *a, int16_t code) {
     case KAFKA_POLICY_VIOLATION:
         partition_halt(p, a->base_offset, "the destination refused the batch at offset %lld: %s",
                        (long long)a->base_offset, kafka_error_name(code));
+        partition_halt_may_pass(p);
         return;
     case KAFKA_CORRUPT_MESSAGE:
         damaged(p, a->base_offset, "its CRC is wrong");

@@ -4,6 +4,7 @@
 #include "base/rare.h"
 #include "mirror/flow.h"
 #include "mirror/partition_private.h"
+#include "mirror/provenance.h"
 #include "wire/error_codes.h"
 
 #include <assert.h>
@@ -71,8 +72,12 @@ void fill_on_append(struct partition *p, const struct append *a) {
 void fill_too_large(struct partition *p) {
     RARE("fill: a filler was too large");
     p->fill_count /= 4;
-    if (p->fill_count > 0) fill_next(p);
-    else partition_halt(p, p->log_end, "the destination refuses even the smallest filler batch as too large");
+    if (p->fill_count > 0) {
+        fill_next(p);
+        return;
+    }
+    partition_halt(p, p->log_end, "the destination refuses even the smallest filler batch as too large");
+    partition_halt_may_pass(p);
 }
 
 static void on_raised(struct leader_query *q, const struct leader_answer *a) {
@@ -93,8 +98,7 @@ static void on_raised(struct leader_query *q, const struct leader_answer *a) {
 }
 
 void fill_raise_log_start(struct partition *p) {
-    if (p->log_start_wanted < 0 || p->replicated_end < p->log_start_wanted ||
-        leader_query_running(&p->delete_query))
+    if (p->log_start_wanted < 0 || p->replicated_end < p->log_start_wanted || leader_query_running(&p->delete_query))
         return;
     p->delete_query.kind = QUERY_DELETE_RECORDS;
     p->delete_query.partition = p->append.name;
@@ -102,4 +106,48 @@ void fill_raise_log_start(struct partition *p) {
     p->delete_query.value = p->log_start_wanted;
     p->delete_query.answer = on_raised;
     leader_query_ask(&p->flow->destination_queries, p->destination_leader, &p->delete_query);
+}
+
+// What an earlier owner left ------------------------------------------------------------------------------------------
+
+static void on_below(struct leader_query *q, const struct leader_answer *a);
+
+static void ask_below(struct partition *p, int64_t offset) {
+    p->delete_query.kind = QUERY_BATCH;
+    p->delete_query.partition = p->append.name;
+    p->delete_query.leader_epoch = p->destination_epoch;
+    p->delete_query.value = offset;
+    p->delete_query.size_hint = MiB;
+    p->delete_query.answer = on_below;
+    leader_query_ask(&p->flow->destination_queries, p->destination_leader, &p->delete_query);
+}
+
+// He may have died between the first batch he copied and DeleteRecords: then consumers still see his filler, and
+// records of the first batch that the source hides. The log's end does not show it, only its beginning does.
+void fill_look_below(struct partition *p) {
+    if (!leader_query_running(&p->delete_query)) ask_below(p, p->tail_log_start);
+}
+
+static void on_below(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, delete_query);
+    struct batch_header h = {0};
+    bool gone = a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_OFFSET_OUT_OF_RANGE;  // retention was here
+    if (error_is(&a->error) && !gone) {
+        partition_surprise(p, &a->error);
+        return;
+    }
+    bool whole = !gone && batch_look(a->records, &h) == BATCH_WHOLE;
+    int64_t begins = -1;
+    if (whole && provenance_same_flow(h.producer_id, p->flow->producer_id) && batch_is_filler(a->records, &h))
+        begins = batch_last_offset(&h) + 1;
+    if (begins > p->log_start_wanted) p->log_start_wanted = begins;
+    if (begins >= 0 && begins < p->log_end) {
+        ask_below(p, begins);
+        return;
+    }
+    if (whole && h.base_offset < p->source_log_start && p->source_log_start <= batch_last_offset(&h) &&
+        p->log_start_wanted < p->source_log_start)
+        p->log_start_wanted = p->source_log_start;
+    p->looked_below = true;
+    fill_raise_log_start(p);
 }

@@ -48,6 +48,7 @@ static const struct transition transitions[] = {
     { PARTITION_DRAIN  , EVENT_SURPRISE            , PARTITION_IDLE    , let_go          },
     { PARTITION_DRAIN  , EVENT_HALT                , PARTITION_IDLE    , let_go          },
     { PARTITION_HALTED , EVENT_REVOKED             , PARTITION_IDLE    , let_go          },
+    { PARTITION_HALTED , EVENT_LOOK_AGAIN          , PARTITION_LOCATE  , find_leaders    },
     { ANY              , EVENT_REVOKED             , PARTITION_IDLE    , let_go          },
     { ANY              , EVENT_SURPRISE            , PARTITION_LOCATE  , drop_and_locate },
     { ANY              , EVENT_HALT                , PARTITION_HALTED  , drop_and_halt   },
@@ -74,7 +75,6 @@ static void drop_all(struct partition *p) {
     appender_detach(&p->append);
     copy_release(p);
     p->withheld = p->finish_first = false;
-    p->caught_up = false;
 }
 
 static int64_t backoff_us(const struct partition *p) {
@@ -85,11 +85,14 @@ static int64_t backoff_us(const struct partition *p) {
 
 static void find_leaders(struct partition *p, const struct error *why) {
     (void)why;
+    memory_free(p->halt_reason);
+    p->halt_reason = NULL;
     p->failures = 0;
     p->damaged_tries = 0;
     p->source_moved_tries = 0;
     p->alone = false;
     p->log_start_wanted = -1;  // of a log that may be another by now
+    p->looked_below = false;
     p->unsafe_since_us = p->flow->env->now_us;
     p->destination_refreshes_needed = p->source_refreshes_needed = 1;
     timer_set(&p->flow->env->timers, &p->timer, p->flow->env->now_us);
@@ -149,6 +152,11 @@ static void on_timer(struct timer *t, int64_t now_us) {
         fill_raise_log_start(p);
         return;
     }
+    if (p->state == PARTITION_HALTED && !p->topic->halted[0]) {
+        RARE("partition: halted, looks again");
+        partition_event(p, EVENT_LOOK_AGAIN, NULL);
+        return;
+    }
     if (p->state != PARTITION_LOCATE) return;
     if (leaders_known(p)) {
         partition_event(p, EVENT_LEADERS_KNOWN, NULL);
@@ -192,6 +200,7 @@ static void start_copy(struct partition *p, const struct error *why) {
     (void)why;
     p->source_start = 0;  // what an earlier attempt learned may not fit the log end of now
     copy_begin(p);
+    if (p->look_below) fill_look_below(p);
 }
 
 static void start_fill(struct partition *p, const struct error *why) {
@@ -231,6 +240,10 @@ void partition_surprise(struct partition *p, const struct error *why) {
 
 void partition_halt(struct partition *p, int64_t offset, const char *format, ...) {
     assert(p->state != PARTITION_HALTED && p->state != PARTITION_IDLE);
+    if (p->state == PARTITION_DRAIN) {  // its next owner will see for himself, and it is he who says so
+        partition_event(p, EVENT_HALT, NULL);
+        return;
+    }
     char reason[HALT_REASON_MAX], quoted[2 * HALT_REASON_MAX];
     va_list args;
     va_start(args, format);
@@ -243,6 +256,11 @@ void partition_halt(struct partition *p, int64_t offset, const char *format, ...
     memory_free(p->halt_reason);
     p->halt_reason = memory_copy_string(reason);
     partition_event(p, EVENT_HALT, NULL);
+}
+
+void partition_halt_may_pass(struct partition *p) {
+    struct environment *env = p->flow->env;
+    if (p->state == PARTITION_HALTED) timer_set(&env->timers, &p->timer, env->now_us + HALT_LOOK_AGAIN_US);
 }
 
 void partition_abandon(struct partition *p) {

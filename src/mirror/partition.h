@@ -35,6 +35,7 @@ enum partition_event {
     EVENT_REVOKED,
     EVENT_DRAINED,
     EVENT_HALT,
+    EVENT_LOOK_AGAIN,  // at what a halted partition was halted for
     PARTITION_EVENTS,
 };
 
@@ -64,14 +65,16 @@ struct partition {
     int64_t max_timestamp;   // of the last batch known to stand at the destination
     bool alone;              // the broker does not know the id: first append on its own, acks=all (rule 5)
     bool only_filler;        // the destination holds no record of the source yet
-    bool caught_up;
 
     // RESYNC.
     struct position position;
     struct position_query position_query;
     struct leader_query query;  // one question at a time; what the answer means depends on the step
     struct batch_header tail;   // last batch of the destination
-    int64_t tail_log_start;
+    int64_t tail_log_start;     // of the destination
+    int64_t source_log_start;
+    bool look_below;            // filler may stand there that an earlier owner had no time to delete (fill.c)
+    bool looked_below;          // since the slice is ours
     int64_t waited_since_us;
     int64_t unsafe_since_us;    // a request of an earlier connection or owner may still be executed (rule 14)
     uint32_t source_moved_tries;
@@ -109,6 +112,9 @@ void partition_event(struct partition *p, enum partition_event event, const stru
 // The one way to HALTED: names the offset and says why, for a person.
 void partition_halt(struct partition *p, int64_t offset, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+// After partition_halt(): the reason may go away by itself, or by a change of settings, so it is looked at again after
+// HALT_LOOK_AGAIN_US. Nothing happens when the partition went elsewhere than to HALTED.
+void partition_halt_may_pass(struct partition *p);
 // And the one way to LOCATE out of any state.
 void partition_surprise(struct partition *p, const struct error *why);
 

@@ -18,6 +18,7 @@ void fill_begin(struct partition *p);
 void fill_on_append(struct partition *p, const struct append *a);
 void fill_too_large(struct partition *p);
 void fill_raise_log_start(struct partition *p);  // once log_start_wanted is replicated
+void fill_look_below(struct partition *p);       // COPY: what does the destination's log begin with?
 
 // watch.c
 void watch_acked(struct partition *p);  // acked_end moved

@@ -12,6 +12,7 @@
 
 static void on_position(struct position_query *q, const struct position *position, const struct error *error);
 static void on_tail(struct leader_query *q, const struct leader_answer *a);
+static void on_destination_start(struct leader_query *q, const struct leader_answer *a);
 static void on_source_batch(struct leader_query *q, const struct leader_answer *a);
 static void on_source_start(struct leader_query *q, const struct leader_answer *a);
 static void splice_holds(struct partition *p);
@@ -60,6 +61,7 @@ static void on_position(struct position_query *q, const struct position *positio
     p->position = *position;
     p->tail = (struct batch_header){0};
     p->tail_log_start = position->log_end;
+    p->look_below = false;
     if (position->log_end == 0) {
         splice_holds(p);
         return;
@@ -110,7 +112,8 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, query);
     if (a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_OFFSET_OUT_OF_RANGE) {
         RARE("resync: the destination's log is empty above its start");
-        splice_holds(p);  // the log start is the log end: nothing is left to compare
+        ask(p, &p->flow->destination_queries, p->destination_leader, QUERY_OFFSET, QUERY_EARLIEST,
+            on_destination_start);
         return;
     }
     if (error_is(&a->error)) {
@@ -144,10 +147,30 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
     ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->tail.base_offset, on_source_batch);
 }
 
+// The last offset cannot be read: the log start must be the log end. Such a log holds no record, so nothing that was
+// copied would be cut off from what comes: it may be filled like a new one.
+static void on_destination_start(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, query);
+    struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "the destination's last offset cannot be read");
+    if (error_is(&a->error) || a->offset != p->position.log_end) {
+        partition_surprise(p, error_is(&a->error) ? &a->error : &why);
+        return;
+    }
+    p->only_filler = true;
+    splice_holds(p);
+}
+
 static void diverged(struct partition *p, const char *what) {
     partition_halt(p, p->tail.base_offset,
                    "diverged: the destination's records %lld..%lld are not what the source holds at these offsets (%s)",
                    (long long)p->tail.base_offset, (long long)batch_last_offset(&p->tail), what);
+}
+
+// Whether the destination's log begins with something that the source's does not have: once for each owner, because
+// what he fills himself he remembers to delete.
+static void look_below(struct partition *p, int64_t source_log_start) {
+    p->source_log_start = source_log_start;
+    p->look_below = !p->looked_below && p->tail_log_start < source_log_start && p->tail_log_start < p->tail.base_offset;
 }
 
 static void on_source_batch(struct leader_query *q, const struct leader_answer *a) {
@@ -182,6 +205,7 @@ static void on_source_batch(struct leader_query *q, const struct leader_answer *
     if (a->log_start > p->tail_log_start && a->log_start <= p->position.log_end &&
         p->tail.base_offset == p->tail_log_start)
         p->log_start_wanted = a->log_start;
+    look_below(p, a->log_start);
     splice_holds(p);
 }
 
@@ -197,6 +221,7 @@ static void on_source_start(struct leader_query *q, const struct leader_answer *
         else again(p, "the source ends before what was mirrored");
         return;
     }
+    look_below(p, a->offset);
     splice_holds(p);  // what lies between is copy's to judge
 }
 

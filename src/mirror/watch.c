@@ -24,7 +24,6 @@ static void on_answer(struct leader_query *q, const struct leader_answer *a) {
     p->replicated_end = a->offset < p->acked_end ? a->offset : p->acked_end;
     if (p->replicated_end == p->acked_end) {
         if (link_linked(&p->watched)) list_remove(&p->watched);
-        p->caught_up = p->source_end <= p->replicated_end;
     } else if (now_us - p->acked_at_us > REPLICATION_WAIT_US_MAX) {
         RARE("watch: the high watermark does not come");
         struct error why =

@@ -174,8 +174,8 @@ def batches(corpus):
             corpus.add(target, name, data)
         if codec != "none":
             corpus.add("codec_" + codec, name, data[HEADER_SIZE:])
-    for name, deltas, last in (("dense", (0, 1, 2), 2), ("thinned", (0, 2, 5), 7), ("single", (0,), 0), ("falling", (0, 2, 1), 2),
-                               ("crowded", (0, 1, 2), 1)):
+    for name, deltas, last in (("dense", (0, 1, 2), 2), ("thinned", (0, 2, 5), 7), ("single", (0,), 0),
+                               ("falling", (0, 2, 1), 2), ("crowded", (0, 1, 2), 1)):
         plain = b"".join(record(delta, b"k%d" % delta if delta else None, b"value", [(b"h", None), (b"", b"x")])
                          for delta in deltas)
         packed = {0: plain, 1: gzip.compress(plain, mtime=0), 2: raw_snappy(plain), 4: raw_zstd(plain)}

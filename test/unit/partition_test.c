@@ -1,53 +1,6 @@
 // The life of mirrored partitions as stories between two modelled clusters, in virtual time: what is copied, what makes
 // a partition look again, and what it halts for.
-#include "unit/test.h"
-
-#include "unit/flow_world.h"
-
-static struct world *w;
-static struct model_log *from, *to;
-
-static void begin(int32_t partitions) {
-    w = world_new(partitions);
-    from = &w->source.logs[0];
-    to = &w->destination.logs[0];
-}
-
-// With something copied already, so that the pipeline is open.
-static void begin_copied(int32_t partitions) {
-    begin(partitions);
-    for (int32_t i = 0; i < partitions; i++) world_write(w, i, 5);
-    world_start(w);
-    assert(to->end == from->end);
-}
-
-static void end(void) {
-    world_kill(w);
-    EXPECT_INT(w->budget.used, 0);
-    world_free(w);
-}
-
-static enum partition_state state(void) {
-    return world_partition(w, 0)->state;
-}
-
-static bool equal(void) {
-    for (int32_t i = 0; i < w->partitions; i++)
-        if (model_difference(&w->source.logs[i], &w->destination.logs[i]) >= 0) return false;
-    return true;
-}
-
-static int64_t resyncs(void) {
-    return w->flow->counters.resyncs;
-}
-
-#define EXPECT_HALTED(offset, word)                                                                                    \
-    do {                                                                                                               \
-        EXPECT_INT(state(), PARTITION_HALTED);                                                                         \
-        if (!strstr(world_partition(w, 0)->halt_reason, word)) puts(world_partition(w, 0)->halt_reason);               \
-        EXPECT(strstr(world_partition(w, 0)->halt_reason, word));                                                      \
-        EXPECT_INT(world_partition(w, 0)->halt_offset, offset);                                                        \
-    } while (0)
+#include "unit/flow_story.h"
 
 // Copying ------------------------------------------------------------------------------------------------------------
 
@@ -240,7 +193,7 @@ TEST(followers_that_lag_are_waited_for_but_not_for_ever) {
     world_run(w, SECOND);
     EXPECT_INT(to->end, from->end);
     EXPECT(world_partition(w, 0)->replicated_end < to->end);
-    EXPECT(!world_partition(w, 0)->caught_up);
+    EXPECT(partition_lag(world_partition(w, 0)) > 0);
     world_change_leader(w, &w->destination, 0);
     world_run(w, SECOND);
     EXPECT_INT(state(), PARTITION_RESYNC);
@@ -252,7 +205,7 @@ TEST(followers_that_lag_are_waited_for_but_not_for_ever) {
     EXPECT_INT(state(), PARTITION_COPY);
     world_write(w, 0, 3);
     world_run(w, SECOND);
-    EXPECT(equal() && world_partition(w, 0)->caught_up);
+    EXPECT(equal() && partition_lag(world_partition(w, 0)) == 0);
     end();
 }
 
@@ -313,6 +266,68 @@ TEST(what_cannot_be_copied_halts_where_it_stands) {
         EXPECT_INT(w->budget.used, MiB * (world_partition(w, 0)->fetch.session != NULL));
         end();
     }
+}
+
+TEST(a_reason_that_may_pass_is_looked_at_again) {
+    for (int refused = 0; refused < 2; refused++) {
+        begin_copied(1);
+        world_write(w, 0, 1);
+        if (refused) to->message_bytes_max = BATCH_HEADER_SIZE;
+        else w->source.damage = 1000;
+        world_run(w, 30 * SECOND);
+        EXPECT_HALTED(to->end, refused ? "too large" : "damaged");
+        world_run(w, HALT_LOOK_AGAIN_US);
+        EXPECT_HALTED(to->end, refused ? "too large" : "damaged");  // again
+        to->message_bytes_max = MiB;
+        w->source.damage = 0;
+        world_run(w, HALT_LOOK_AGAIN_US - 60 * SECOND);
+        EXPECT_INT(state(), PARTITION_HALTED);
+        world_run(w, 60 * SECOND);
+        EXPECT_INT(state(), PARTITION_COPY);
+        EXPECT(equal() && !world_partition(w, 0)->halt_reason);
+        end();
+    }
+}
+
+TEST(a_refused_batch_gets_another_chance) {
+    begin_copied(1);
+    int64_t at = from->end;
+    w->answer_with = KAFKA_INVALID_TIMESTAMP;
+    world_write(w, 0, 1);
+    world_run(w, SECOND);
+    EXPECT_HALTED(at, "INVALID_TIMESTAMP");
+    world_run(w, HALT_LOOK_AGAIN_US);
+    EXPECT(state() == PARTITION_COPY && equal());
+    end();
+}
+
+TEST(an_unreadable_batch_is_looked_at_again) {
+    begin_copied(1);
+    int64_t at = from->end;
+    model_write(from, &(struct model_batch){.count = 3,  // whose records are none, and would have to be written anew
+                                            .attributes = BATCH_ATTRIBUTE_LOG_APPEND_TIME,
+                                            .timestamp = w->s.env.wall_ms});
+    world_run(w, SECOND);
+    EXPECT_HALTED(at, "cannot be read");
+    int looks = w->s.requests_count[API_DESCRIBE_PRODUCERS];
+    world_run(w, HALT_LOOK_AGAIN_US);
+    EXPECT_HALTED(at, "cannot be read");
+    EXPECT(w->s.requests_count[API_DESCRIBE_PRODUCERS] > looks);
+    end();
+}
+
+TEST(what_only_a_person_can_decide_stays_halted) {
+    begin_copied(1);
+    int64_t at = to->end;
+    model_write(to, &(struct model_batch){.count = 2, .timestamp = w->s.env.wall_ms, .producer_id = 7});
+    world_run(w, 6 * SECOND);
+    EXPECT_HALTED(at, "foreign records");
+    model_truncate(to, at);
+    int64_t looks = w->s.requests_count[API_DESCRIBE_PRODUCERS];
+    world_run(w, 2 * HALT_LOOK_AGAIN_US);
+    EXPECT_HALTED(at, "foreign records");
+    EXPECT_INT(w->s.requests_count[API_DESCRIBE_PRODUCERS], looks);
+    end();
 }
 
 TEST(what_came_from_the_destination_does_not_go_back) {
@@ -389,105 +404,6 @@ TEST(a_source_that_lost_its_tail_halts) {
     world_run(w, 40 * SECOND);
     EXPECT_INT(state(), PARTITION_HALTED);
     EXPECT(strstr(world_partition(w, 0)->halt_reason, "diverged"));
-    end();
-}
-
-// Log start ----------------------------------------------------------------------------------------------------------
-
-static void write_above(int64_t start) {
-    from->start = from->end = start;
-    world_write(w, 0, 5);
-}
-
-TEST(a_log_that_starts_later_is_filled_up_to_there) {
-    static const int64_t starts[] = {1, 1000, 800000, 2000001};
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
-        begin(1);
-        write_above(starts[i]);
-        world_start(w);
-        world_run(w, 3 * SECOND);
-        EXPECT(equal());
-        EXPECT_INT(to->start, starts[i]);
-        EXPECT_INT(w->refused, 0);
-        world_write(w, 0, 5);
-        world_run(w, SECOND);
-        EXPECT(equal());
-        world_kill(w);
-        world_start(w);
-        world_write(w, 0, 5);
-        world_run(w, SECOND);
-        EXPECT(equal());
-        end();
-    }
-}
-
-TEST(a_log_start_inside_a_batch_hides_the_same_records) {
-    begin(1);
-    from->start = from->end = 1000;
-    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
-    world_write(w, 0, 5);
-    from->start = 1004;
-    world_start(w);
-    world_run(w, 3 * SECOND);
-    EXPECT(equal());
-    EXPECT_INT(to->start, 1004);
-    end();
-}
-
-TEST(an_emptied_log_is_filled_up_to_its_end) {
-    begin(1);
-    from->start = from->end = 500;
-    world_start(w);
-    world_run(w, 3 * SECOND);
-    EXPECT_INT(to->end, 500);
-    EXPECT_INT(to->start, 500);
-    world_write(w, 0, 5);
-    world_run(w, SECOND);
-    EXPECT(equal());
-    end();
-}
-
-TEST(filling_goes_on_after_it_was_cut_off) {
-    for (int answered = 0; answered < 3; answered++) {
-        begin(1);
-        write_above(2000001);
-        w->s.serve[API_PRODUCE] = NULL;
-        world_start(w);
-        for (int i = 0; i < answered; i++) {
-            world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
-            world_run(w, SECOND);
-        }
-        EXPECT_INT(to->end, answered * BATCH_FILLER_COUNT_MAX);
-        world_kill(w);
-        w->s.serve[API_PRODUCE] = world_produce;
-        world_start(w);
-        world_run(w, 3 * SECOND);
-        EXPECT(equal());
-        EXPECT_INT(w->refused, 0);
-        end();
-    }
-}
-
-TEST(a_slice_may_go_while_its_partition_is_filled) {
-    begin(1);
-    write_above(2000001);
-    w->s.serve[API_PRODUCE] = NULL;
-    world_start(w);
-    EXPECT_INT(state(), PARTITION_GAP);
-    flow_stop(w->flow);
-    world_run(w, 100 * MS);
-    EXPECT_INT(state(), PARTITION_DRAIN);
-    w->s.serve[API_PRODUCE] = world_produce;
-    world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
-    world_run(w, SECOND);
-    EXPECT(w->stopped);
-    EXPECT_INT(w->budget.used, 0);
-    EXPECT_INT(w->flow->counters.records, 0);
-    EXPECT_INT(to->end, BATCH_FILLER_COUNT_MAX);
-    world_kill(w);
-    world_start(w);
-    world_run(w, 3 * SECOND);
-    EXPECT(equal());
     end();
 }
 
@@ -579,6 +495,10 @@ int main(void) {
     RUN(a_batch_that_arrives_damaged_is_fetched_again);
     RUN(a_broker_that_forgot_the_producer_is_reminded);
     RUN(what_cannot_be_copied_halts_where_it_stands);
+    RUN(a_reason_that_may_pass_is_looked_at_again);
+    RUN(a_refused_batch_gets_another_chance);
+    RUN(an_unreadable_batch_is_looked_at_again);
+    RUN(what_only_a_person_can_decide_stays_halted);
     RUN(what_came_from_the_destination_does_not_go_back);
     RUN(a_hole_in_the_source_halts);
     RUN(a_lost_range_halts);
@@ -586,11 +506,6 @@ int main(void) {
     RUN(a_foreign_batch_in_a_quiet_partition_is_noticed);
     RUN(a_source_made_anew_halts);
     RUN(a_source_that_lost_its_tail_halts);
-    RUN(a_log_that_starts_later_is_filled_up_to_there);
-    RUN(a_log_start_inside_a_batch_hides_the_same_records);
-    RUN(an_emptied_log_is_filled_up_to_its_end);
-    RUN(filling_goes_on_after_it_was_cut_off);
-    RUN(a_slice_may_go_while_its_partition_is_filled);
     RUN(past_the_fence_nothing_is_appended);
     RUN(who_sleeps_past_the_fence_writes_nothing_on_waking_up);
     RUN(a_backlog_older_than_the_producers_memory_is_waited_for);

@@ -1,0 +1,255 @@
+// The beginning of logs as stories: what stands below the source's log start is filled, and hidden from consumers.
+#include "unit/flow_story.h"
+
+static void write_above(int64_t start) {
+    from->start = from->end = start;
+    world_write(w, 0, 5);
+}
+
+TEST(a_log_that_starts_later_is_filled_up_to_there) {
+    static const int64_t starts[] = {1, 1000, 800000, 2000001};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        begin(1);
+        write_above(starts[i]);
+        world_start(w);
+        world_run(w, 3 * SECOND);
+        EXPECT(equal());
+        EXPECT_INT(to->start, starts[i]);
+        EXPECT_INT(w->refused, 0);
+        world_write(w, 0, 5);
+        world_run(w, SECOND);
+        EXPECT(equal());
+        world_kill(w);
+        world_start(w);
+        world_write(w, 0, 5);
+        world_run(w, SECOND);
+        EXPECT(equal());
+        end();
+    }
+}
+
+TEST(a_log_start_inside_a_batch_hides_the_same_records) {
+    begin(1);
+    from->start = from->end = 1000;
+    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+    world_write(w, 0, 5);
+    from->start = 1004;
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    EXPECT_INT(to->start, 1004);
+    end();
+}
+
+TEST(an_emptied_log_is_filled_up_to_its_end) {
+    begin(1);
+    from->start = from->end = 500;
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT_INT(to->end, 500);
+    EXPECT_INT(to->start, 500);
+    world_write(w, 0, 5);
+    world_run(w, SECOND);
+    EXPECT(equal());
+    end();
+}
+
+TEST(filling_goes_on_after_it_was_cut_off) {
+    for (int answered = 0; answered < 3; answered++) {
+        begin(1);
+        write_above(2000001);
+        w->s.serve[API_PRODUCE] = NULL;
+        world_start(w);
+        for (int i = 0; i < answered; i++) {
+            world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+            world_run(w, SECOND);
+        }
+        EXPECT_INT(to->end, answered * BATCH_FILLER_COUNT_MAX);
+        world_kill(w);
+        w->s.serve[API_PRODUCE] = world_produce;
+        world_start(w);
+        world_run(w, 3 * SECOND);
+        EXPECT(equal());
+        EXPECT_INT(w->refused, 0);
+        end();
+    }
+}
+
+TEST(a_slice_may_go_while_its_partition_is_filled) {
+    begin(1);
+    write_above(2000001);
+    w->s.serve[API_PRODUCE] = NULL;
+    world_start(w);
+    EXPECT_INT(state(), PARTITION_GAP);
+    flow_stop(w->flow);
+    world_run(w, 100 * MS);
+    EXPECT_INT(state(), PARTITION_DRAIN);
+    w->s.serve[API_PRODUCE] = world_produce;
+    world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+    world_run(w, SECOND);
+    EXPECT(w->stopped);
+    EXPECT_INT(w->budget.used, 0);
+    EXPECT_INT(w->flow->counters.records, 0);
+    EXPECT_INT(to->end, BATCH_FILLER_COUNT_MAX);
+    world_kill(w);
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
+TEST(a_filler_refused_while_its_slice_goes_is_no_halt) {
+    begin(1);
+    write_above(2000001);
+    to->message_bytes_max = 50000;
+    w->s.serve[API_PRODUCE] = NULL;
+    world_start(w);
+    EXPECT_INT(state(), PARTITION_GAP);
+    flow_stop(w->flow);
+    world_run(w, 100 * MS);
+    w->s.serve[API_PRODUCE] = world_produce;
+    world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+    world_run(w, SECOND);
+    EXPECT(w->stopped);
+    EXPECT_INT(w->refused, 1);
+    EXPECT(!scripted_told(&w->s, "halted"));
+    world_kill(w);
+    world_start(w);
+    world_run(w, 10 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
+TEST(an_emptied_log_is_filled_on_when_the_source_starts_later_still) {
+    begin(1);
+    from->start = from->end = 500;
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT(to->start == 500 && to->end == 500);
+    world_kill(w);
+    world_write(w, 0, 20);
+    model_delete_below(from, from->end);
+    world_write(w, 0, 2);
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT_INT(state(), PARTITION_COPY);
+    EXPECT(to->start > 500 && equal());
+    end();
+}
+
+static void refuse_to_delete(struct scripted *s, struct scripted_request *r) {
+    const struct delete_records_request *q = r->body;
+    struct delete_records_response d;
+    struct delete_records_response_topic t = {.name = q->topics[0].name, .partitions_count = 1};
+    struct delete_records_response_partition p = {.error_code = KAFKA_REQUEST_TIMED_OUT};
+    message_defaults(&delete_records_response_message, &d);
+    t.partitions = &p;
+    d.topics = &t;
+    d.topics_count = 1;
+    scripted_answer(s, r, &d);
+}
+
+// Killed when batches are copied already, and the filler below them is not deleted yet.
+static void die_before_deleting(void) {
+    w->s.serve[API_DELETE_RECORDS] = refuse_to_delete;
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    assert(to->end == from->end && to->start == 0);
+    world_kill(w);
+    w->s.serve[API_DELETE_RECORDS] = world_delete_records;
+}
+
+TEST(filler_that_was_left_behind_is_deleted) {
+    static const int64_t starts[] = {1, 800000, 2000001};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        begin(1);
+        write_above(starts[i]);
+        die_before_deleting();
+        world_write(w, 0, 5);
+        world_start(w);
+        world_run(w, 3 * SECOND);
+        EXPECT_INT(to->start, starts[i]);
+        EXPECT(equal());
+        end();
+    }
+}
+
+TEST(what_was_copied_stays_when_filler_is_deleted) {
+    begin(1);
+    write_above(1000);
+    die_before_deleting();
+    int64_t copied = from->end;
+    world_write(w, 0, 5);
+    model_delete_below(from, copied);
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT_INT(to->start, 1000);
+    EXPECT_INT(to->end, from->end);
+    end();
+}
+
+TEST(what_the_first_batch_hides_is_hidden_later_too) {
+    static const int64_t bases[] = {0, 1000};  // without filler below, and with
+    for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
+        begin(1);
+        from->start = from->end = bases[i];
+        model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+        world_write(w, 0, 5);
+        from->start += 4;
+        die_before_deleting();
+        world_start(w);
+        world_run(w, 3 * SECOND);
+        EXPECT_INT(to->start, from->start);
+        EXPECT(equal());
+        end();
+    }
+}
+
+static int looks_at_the_beginning(void) {
+    int count = 0;
+    for (struct scripted_request *r = w->s.requests; r; r = r->next) {
+        const struct fetch_request *q = r->body;
+        if (r->api->key != API_FETCH || world_side(w, r) != &w->destination) continue;
+        count += q->topics[0].partitions[0].fetch_offset == to->start;
+    }
+    return count;
+}
+
+// Retention is not the same on both sides; that alone is no reason to read old segments again and again.
+TEST(a_destination_that_keeps_more_is_looked_at_once) {
+    begin_copied(1);
+    world_write(w, 0, 20);
+    world_run(w, SECOND);
+    int before = looks_at_the_beginning();
+    model_delete_below(from, from->end - 5);
+    for (int i = 0; i < 3; i++) {
+        world_change_leader(w, &w->destination, 0);
+        world_run(w, 2 * SECOND);
+        EXPECT_INT(state(), PARTITION_COPY);
+        EXPECT_INT(looks_at_the_beginning(), before + 1);
+    }
+    EXPECT_INT(to->start, 0);
+    w->s.silent = true;  // until the slices are somebody else's, who may have left something
+    world_run(w, 15 * SECOND);
+    EXPECT_INT(state(), PARTITION_IDLE);
+    w->s.silent = false;
+    world_run(w, 60 * SECOND);
+    EXPECT_INT(state(), PARTITION_COPY);
+    EXPECT_INT(looks_at_the_beginning(), before + 2);
+    end();
+}
+
+int main(void) {
+    RUN(a_log_that_starts_later_is_filled_up_to_there);
+    RUN(a_log_start_inside_a_batch_hides_the_same_records);
+    RUN(an_emptied_log_is_filled_up_to_its_end);
+    RUN(filling_goes_on_after_it_was_cut_off);
+    RUN(a_slice_may_go_while_its_partition_is_filled);
+    RUN(a_filler_refused_while_its_slice_goes_is_no_halt);
+    RUN(an_emptied_log_is_filled_on_when_the_source_starts_later_still);
+    RUN(filler_that_was_left_behind_is_deleted);
+    RUN(what_was_copied_stays_when_filler_is_deleted);
+    RUN(what_the_first_batch_hides_is_hidden_later_too);
+    RUN(a_destination_that_keeps_more_is_looked_at_once);
+    return test_result();
+}
