@@ -25,6 +25,7 @@ static void hear_partition(struct broker_node *n, struct broker_belief *b) {
             broker_replica_raise_high_watermark(r);
             broker_replica_watch_lag(r);
             broker_replica_changed(r);
+            broker_follow(p);
         }
     } else if (b->leader == n->id) {
         broker_replica_lead(r, b);

@@ -83,14 +83,13 @@ static int64_t fetch_us(const struct broker_replica *f) {
 }
 
 static void fetch_again(struct timer *t, int64_t now_us) {
+    (void)now_us;
     struct broker_replica *f = CONTAINER_OF(t, struct broker_replica, fetch);
     struct broker_replica *leader = leader_of(f);
     if (!leader) return;
     int32_t i = place_of(f);
     fetch(f, leader, i);
-    if (!timer_is_set(t) && leader_of(f) == leader && !settled(leader, f, i)) {
-        timer_set(&f->node->cluster->timers, t, now_us + fetch_us(f));
-    }
+    broker_follow(f->partition);  // this one again, and others if the high watermark has moved
 }
 
 void broker_replica_init_fetch(struct broker_replica *r) {
@@ -106,27 +105,40 @@ static struct progress progress_of(const struct broker_replica *leader, const st
                              leader->followers[i].end};
 }
 
+// True: something has changed.
+static bool fetch_once(struct broker_replica *f, struct broker_replica *leader, int32_t i) {
+    struct progress before = progress_of(leader, f, i);
+    fetch(f, leader, i);
+    struct progress after = progress_of(leader, f, i);
+    return memcmp(&before, &after, sizeof before) != 0;
+}
+
 // Without delays: as many rounds as change something.
-static void fetch_at_once(struct broker_replica *f, struct broker_replica *leader, int32_t i) {
-    struct progress before, after = progress_of(leader, f, i);
-    do {
-        before = after;
-        fetch(f, leader, i);
-        after = progress_of(leader, f, i);
-    } while (leader_of(f) == leader && memcmp(&before, &after, sizeof before) != 0);
+static void fetch_at_once(struct broker_partition *p) {
+    bool changed = true;
+    while (changed) {
+        changed = false;
+        for (int32_t i = 0; i < p->replicas_count; i++) {
+            struct broker_replica *f = p->replicas[i], *leader = leader_of(f);
+            if (leader && !settled(leader, f, i)) changed |= fetch_once(f, leader, i);
+        }
+    }
 }
 
 void broker_follow(struct broker_partition *p) {
     struct broker_cluster *c = p->replicas[0]->node->cluster;
     if (p->topic->deleted) return;
-    broker_calls_hold(c);
+    if (!c->config.replica_fetch_us) {
+        broker_calls_hold(c);
+        fetch_at_once(p);
+        broker_calls_release(c);
+        return;
+    }
     for (int32_t i = 0; i < p->replicas_count; i++) {
         struct broker_replica *f = p->replicas[i], *leader = leader_of(f);
         if (!leader || timer_is_set(&f->fetch) || settled(leader, f, i)) continue;
-        if (c->config.replica_fetch_us) timer_set(&c->timers, &f->fetch, c->now_us + fetch_us(f));
-        else fetch_at_once(f, leader, i);
+        timer_set(&c->timers, &f->fetch, c->now_us + fetch_us(f));
     }
-    broker_calls_release(c);
 }
 
 void broker_replica_appended(struct broker_replica *r) {

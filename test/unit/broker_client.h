@@ -60,8 +60,8 @@ static inline void world_until(struct broker_cluster *c, int64_t *now_us, int64_
 
 static inline void client_send(struct client *k, int16_t key, int16_t version, const void *request) {
     buffer_clear(&k->out);
-    struct error e = frame_encode_request(api_find(key), version, ++k->correlation_id, "test", request, &k->out, NULL,
-                                          NULL);
+    struct error e =
+        frame_encode_request(api_find(key), version, ++k->correlation_id, "test", request, &k->out, NULL, NULL);
     assert(!error_is(&e));
     size_t taken = broker_connection_input(k->connection, (struct bytes){k->out.at, k->out.size});
     assert(taken == k->out.size);
