@@ -163,7 +163,9 @@ static const char *refuse_double(const struct refusal *r, struct wire_text value
     bool whole = v == floor(v) && fabs(v) < 1e7;
     struct wire_text number = {shown, snprintf(shown, sizeof shown, whole ? "%.1f" : "%g", v)};
     if (v < (double)r->d->min) return refuse_bound(r, number, "Value must be at least ", r->d->min);
-    return v > (double)r->d->max ? refuse_bound(r, number, "Value must be no more than ", r->d->max) : NULL;
+    return r->d->max != INT64_MAX && v > (double)r->d->max
+               ? refuse_bound(r, number, "Value must be no more than ", r->d->max)
+               : NULL;
 }
 
 static bool is_replica(struct wire_text t) {
