@@ -120,7 +120,10 @@ void coordinator_write(struct coordinator_shard *s, const struct coordinator_app
     if (a->count) {
         struct append_result result =
             append_own(&s->replica->log, a->pairs, a->count, a->producer, s->epoch, s->cluster->wall_ms);
-        assert(result.error_code == KAFKA_NONE);
+        if (result.error_code) {  // an older epoch of a transactional producer
+            w->done(w, result.error_code);
+            return;
+        }
     }
     w->offset = s->replica->log.end;
     w->deadline_us = s->cluster->now_us + a->timeout_ms * 1000;

@@ -35,6 +35,10 @@ void broker_expire_producers(struct broker_cluster *c, int32_t node);  // the pe
 void broker_clean_logs(struct broker_cluster *c);                      // compaction and retention, now
 void broker_throttle(struct broker_cluster *c, int32_t node, int32_t throttle_ms);  // what quotas answer; 0: ends
 
+// A transaction coordinator takes a marker that was written for lost, with this chance, and sends it again (what
+// disconnects and time-outs do to a real one).
+void broker_double_markers(struct broker_cluster *c, uint32_t chance_per_mille);
+
 // Looking -----------------------------------------------------------------------------------------------------------
 
 struct broker_truth {

@@ -271,7 +271,7 @@ static void read_transactional(struct commit *c, const struct txn_offset_commit_
     order_topics(c);
 }
 
-// KIP-890: the offsets' partition must be part of the transaction, and the producer not be an older self.
+// KIP-890: the offsets' partition must be part of the transaction.
 static int16_t check_producer(const struct commit *c, const struct group_shard *s) {
     const struct txn_offset_commit_request *body = c->request->body;
     const struct producer_state *state = producer_states_find(&s->shard.replica->log.producers, c->producer->id);
@@ -281,7 +281,7 @@ static int16_t check_producer(const struct commit *c, const struct group_shard *
         int16_t error_code = broker_transactions_verify(s->shard.cluster, &claim, c->request->version >= ABORTABLE_SINCE);
         if (error_code) return coordinator_write_error(error_code);
     }
-    return state && c->producer->epoch < state->epoch ? KAFKA_INVALID_PRODUCER_EPOCH : KAFKA_NONE;
+    return KAFKA_NONE;
 }
 
 void handle_txn_offset_commit(struct broker_request *r) {

@@ -1,0 +1,239 @@
+// AddPartitionsToTxn and AddOffsetsToTxn: what belongs to a transaction, and whether something does (KIP-890).
+#include "broker/asked_partitions.h"
+#include "broker/handlers.h"
+#include "broker/transactions_private.h"
+
+#include "base/memory.h"
+
+#define FENCED_SINCE 2        // both: PRODUCER_FENCED instead of INVALID_PRODUCER_EPOCH (KIP-588)
+#define TRANSACTIONS_SINCE 4  // AddPartitionsToTxn: many transactions, of brokers and second-version producers
+
+// What all checks of a producer begin with (TransactionCoordinator.handleAddPartitionsToTransaction).
+static int16_t check_producer(const struct transaction *t, const struct append_producer *p) {
+    if (!t || t->data.producer_id != p->id) return KAFKA_INVALID_PRODUCER_ID_MAPPING;
+    if (t->data.epoch != p->epoch) return KAFKA_PRODUCER_FENCED;
+    return transaction_is_prepared(t) ? KAFKA_CONCURRENT_TRANSACTIONS : KAFKA_NONE;
+}
+
+struct asked {
+    struct wire_text id;
+    struct append_producer producer;
+    bool verify_only;
+    const struct add_partitions_to_txn_request_topic *topics;
+    int32_t topics_count;
+};
+
+// One request, which may ask about many transactions.
+struct adding {
+    struct broker_request *request;  // NULL: forgotten, with the response
+    struct add_partitions_to_txn_response *response;
+    int32_t waiting;
+};
+
+static int16_t told(const struct broker_request *r, int16_t error_code) {
+    return error_code == KAFKA_PRODUCER_FENCED && r->version < FENCED_SINCE ? KAFKA_INVALID_PRODUCER_EPOCH : error_code;
+}
+
+static void set_errors(const struct adding *a, int32_t index, int16_t error_code) {
+    if (!a->request) return;
+    struct add_partitions_to_txn_response_transaction *out = &a->response->results_by_transaction[index];
+    for (int32_t i = 0; i < out->topic_results_count; i++)
+        for (int32_t k = 0; k < out->topic_results[i].results_by_partition_count; k++)
+            out->topic_results[i].results_by_partition[k].partition_error_code = told(a->request, error_code);
+}
+
+static void release(struct adding *a) {
+    if (--a->waiting) return;
+    struct add_partitions_to_txn_response *response = a->response;
+    if (a->request && a->request->version < TRANSACTIONS_SINCE) {
+        response->results_by_topic_v3_and_below = response->results_by_transaction[0].topic_results;
+        response->results_by_topic_v3_and_below_count = response->results_by_transaction[0].topic_results_count;
+        response->results_by_transaction_count = 0;
+    }
+    coordinator_answer_slot(&a->request, response);
+    memory_free(a);
+}
+
+static void added(struct transaction_transition *w, struct transaction *t, int16_t error_code) {
+    (void)t;
+    set_errors(w->context, w->index, error_code);
+    release(w->context);
+}
+
+// prepareAddPartitions
+static struct transaction_data next_data(const struct transaction *t, int16_t client_version) {
+    struct transaction_data next = transaction_data_copy(&t->data);
+    next.update_ms = t->shard->shard.cluster->wall_ms;
+    if (t->data.state != TRANSACTION_ONGOING) next.start_ms = next.update_ms;
+    next.state = TRANSACTION_ONGOING;
+    next.previous_producer_id = t->data.producer_id;
+    next.client_version = client_version;
+    return next;
+}
+
+static bool has_all(const struct transaction *t, const struct asked *asked) {
+    if (t->data.state != TRANSACTION_ONGOING) return false;
+    for (int32_t i = 0; i < asked->topics_count; i++)
+        for (int32_t k = 0; k < asked->topics[i].partitions_count; k++)
+            if (!transaction_data_has(&t->data, asked->topics[i].name, asked->topics[i].partitions[k])) return false;
+    return true;
+}
+
+static void add(struct adding *a, int32_t index, struct transaction *t, const struct asked *asked) {
+    int16_t error_code = t && t->pending != TRANSACTION_NO_STATE ? KAFKA_CONCURRENT_TRANSACTIONS : KAFKA_NONE;
+    if (!error_code) error_code = check_producer(t, &asked->producer);
+    if (error_code || has_all(t, asked)) {
+        set_errors(a, index, error_code);
+        return;
+    }
+    bool second = a->request->version >= TRANSACTIONS_SINCE;
+    struct transaction_data next = next_data(t, second ? TRANSACTION_VERSION_BUMPS : 0);
+    for (int32_t i = 0; i < asked->topics_count; i++)
+        for (int32_t k = 0; k < asked->topics[i].partitions_count; k++)
+            transaction_data_add(&next, asked->topics[i].name, asked->topics[i].partitions[k]);
+    struct transaction_transition *w = transaction_transition_new(t, &next, added);
+    w->context = a;
+    w->index = index;
+    a->waiting++;
+    transaction_transition_go(t, w);
+}
+
+static void verify(struct adding *a, int32_t index, const struct transaction *t, const struct asked *asked) {
+    struct add_partitions_to_txn_response_transaction *out = &a->response->results_by_transaction[index];
+    int16_t error_code = check_producer(t, &asked->producer);
+    if (error_code) {
+        set_errors(a, index, error_code);
+        return;
+    }
+    for (int32_t i = 0; i < asked->topics_count; i++)
+        for (int32_t k = 0; k < asked->topics[i].partitions_count; k++)
+            if (!transaction_data_has(&t->data, asked->topics[i].name, asked->topics[i].partitions[k]))
+                out->topic_results[i].results_by_partition[k].partition_error_code = KAFKA_TRANSACTION_ABORTABLE;
+}
+
+// Fills the answer's partitions; false when one of them is not known, which the answer says then.
+static bool look_up(struct broker_request *r, const struct asked *asked,
+                    struct add_partitions_to_txn_response_transaction *out) {
+    bool all_known = true;
+    out->transactional_id = asked->id;
+    out->topic_results = REQUEST_ARRAY(r, asked->topics_count, struct add_partitions_to_txn_response_topic);
+    out->topic_results_count = asked->topics_count;
+    for (int32_t i = 0; i < asked->topics_count; i++) {
+        const struct add_partitions_to_txn_request_topic *from = &asked->topics[i];
+        struct add_partitions_to_txn_response_topic *to = &out->topic_results[i];
+        const struct broker_topic *topic = broker_known_topic(r->node, from->name);
+        to->name = from->name;
+        to->results_by_partition =
+            REQUEST_ARRAY(r, from->partitions_count, struct add_partitions_to_txn_response_partition);
+        to->results_by_partition_count = from->partitions_count;
+        for (int32_t k = 0; k < from->partitions_count; k++) {
+            bool known = broker_known_partition(r->node, topic, from->partitions[k]);
+            to->results_by_partition[k].partition_index = from->partitions[k];
+            to->results_by_partition[k].partition_error_code =
+                known ? KAFKA_OPERATION_NOT_ATTEMPTED : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+            if (!known) all_known = false;
+        }
+    }
+    return all_known;
+}
+
+static void handle_one(struct adding *a, int32_t index, const struct asked *asked) {
+    if (!look_up(a->request, asked, &a->response->results_by_transaction[index])) return;
+    set_errors(a, index, KAFKA_NONE);
+    int16_t error_code = KAFKA_INVALID_REQUEST;
+    struct transaction_shard *s = NULL;
+    if (asked->id.size > 0) s = transaction_shard_find(a->request->node, asked->id, &error_code);
+    struct transaction *t = s ? transaction_find(s, asked->id) : NULL;
+    if (!s) set_errors(a, index, error_code);
+    else if (asked->verify_only) verify(a, index, t, asked);
+    else add(a, index, t, asked);
+}
+
+void handle_add_partitions_to_txn(struct broker_request *r) {
+    const struct add_partitions_to_txn_request *body = r->body;
+    bool many = r->version >= TRANSACTIONS_SINCE;
+    int32_t count = many ? body->transactions_count : 1;
+    struct adding *a = NEW(struct adding);
+    a->response = REQUEST_ARRAY(r, 1, struct add_partitions_to_txn_response);
+    a->response->results_by_transaction = REQUEST_ARRAY(r, count, struct add_partitions_to_txn_response_transaction);
+    a->response->results_by_transaction_count = count;
+    a->waiting = 1;
+    coordinator_park(r, &a->request);
+    for (int32_t i = 0; i < count; i++) {
+        struct asked asked = {.id = body->v3_and_below_transactional_id,
+                              .producer = {body->v3_and_below_producer_id, body->v3_and_below_producer_epoch},
+                              .topics = body->v3_and_below_topics,
+                              .topics_count = body->v3_and_below_topics_count};
+        if (many) {
+            const struct add_partitions_to_txn_request_transaction *from = &body->transactions[i];
+            asked = (struct asked){.id = from->transactional_id,
+                                   .producer = {from->producer_id, from->producer_epoch},
+                                   .verify_only = from->verify_only,
+                                   .topics = from->topics,
+                                   .topics_count = from->topics_count};
+        }
+        handle_one(a, i, &asked);
+    }
+    release(a);
+}
+
+// AddOffsetsToTxn: the partition that has the group's offsets -----------------------------------------------------------
+
+static void answer_offsets(struct broker_request *r, int16_t error_code) {
+    struct add_offsets_to_txn_response response;
+    message_defaults(&add_offsets_to_txn_response_message, &response);
+    response.error_code = told(r, error_code);
+    broker_answer(r, &response);
+}
+
+static void offsets_added(struct transaction_transition *w, struct transaction *t, int16_t error_code) {
+    (void)t;
+    struct broker_request *request = w->request;
+    w->request = NULL;
+    if (request) answer_offsets(request, error_code);
+}
+
+void handle_add_offsets_to_txn(struct broker_request *r) {
+    const struct add_offsets_to_txn_request *body = r->body;
+    const struct append_producer producer = {body->producer_id, body->producer_epoch};
+    int16_t error_code = KAFKA_INVALID_REQUEST;
+    struct transaction_shard *s = NULL;
+    if (body->transactional_id.size > 0) s = transaction_shard_find(r->node, body->transactional_id, &error_code);
+    struct transaction *t = s ? transaction_find(s, body->transactional_id) : NULL;
+    if (t && t->pending != TRANSACTION_NO_STATE) error_code = KAFKA_CONCURRENT_TRANSACTIONS;
+    else if (s) error_code = check_producer(t, &producer);
+    struct wire_text topic = transaction_text(GROUP_TOPIC);
+    int32_t index = coordinator_partition(body->group_id, coordinator_topic_partitions(r->node->cluster, true));
+    if (error_code || (t->data.state == TRANSACTION_ONGOING && transaction_data_has(&t->data, topic, index))) {
+        answer_offsets(r, error_code);
+        return;
+    }
+    struct transaction_data next = next_data(t, 0);
+    transaction_data_add(&next, topic, index);
+    struct transaction_transition *w = transaction_transition_new(t, &next, offsets_added);
+    coordinator_park(r, &w->request);
+    transaction_transition_go(t, w);
+}
+
+// What leaders ask --------------------------------------------------------------------------------------------------
+
+int16_t broker_transactions_verify(struct broker_cluster *c, const struct transaction_claim *claim,
+                                   bool abortable_known) {
+    const struct broker_topic *topic = broker_find_topic(c, transaction_text(TRANSACTION_TOPIC));
+    int32_t index = coordinator_partition(claim->transactional_id, c->transactions->partitions);
+    const struct broker_partition *p = broker_find_partition(topic, index);
+    const struct broker_node *n = p ? broker_find_node(c, p->leader) : NULL;
+    if (!n) return KAFKA_COORDINATOR_NOT_AVAILABLE;
+    if (!broker_node_works(n)) return KAFKA_NETWORK_EXCEPTION;
+    if (claim->transactional_id.size <= 0) return KAFKA_INVALID_REQUEST;
+    int16_t error_code;
+    const struct transaction_shard *s = transaction_shard_find(n, claim->transactional_id, &error_code);
+    if (!s) return error_code;
+    const struct transaction *t = transaction_find(s, claim->transactional_id);
+    error_code = check_producer(t, &claim->producer);
+    if (error_code == KAFKA_PRODUCER_FENCED) return KAFKA_INVALID_PRODUCER_EPOCH;
+    if (error_code) return error_code;
+    const struct broker_partition *asked = claim->partition;
+    if (transaction_data_has(&t->data, transaction_text(asked->topic->name), asked->index)) return KAFKA_NONE;
+    return abortable_known ? KAFKA_TRANSACTION_ABORTABLE : KAFKA_INVALID_TXN_STATE;
+}

@@ -1,0 +1,111 @@
+// DescribeTransactions and ListTransactions (KIP-664).
+#include "broker/handlers.h"
+#include "broker/transactions_private.h"
+
+static void describe_partitions(struct broker_request *r, const struct transaction_data *d,
+                                struct describe_transactions_response_transaction_state *out) {
+    out->topics = REQUEST_ARRAY(r, d->partitions_count, struct describe_transactions_response_topic);
+    for (int32_t i = 0; i < d->partitions_count; i++) {
+        const struct transaction_partition *p = &d->partitions[i];
+        struct describe_transactions_response_topic *topic = NULL;
+        for (int32_t k = 0; k < out->topics_count; k++)
+            if (!strcmp(out->topics[k].topic.at, p->topic)) topic = &out->topics[k];
+        if (!topic) {
+            topic = &out->topics[out->topics_count++];
+            topic->topic = transaction_text(p->topic);
+            topic->partitions = REQUEST_ARRAY(r, d->partitions_count, int32_t);
+        }
+        topic->partitions[topic->partitions_count++] = p->index;
+    }
+}
+
+static void describe(struct broker_request *r, struct wire_text id,
+                     struct describe_transactions_response_transaction_state *out) {
+    message_defaults(&describe_transactions_response_transaction_state_message, out);
+    out->transactional_id = id;
+    out->error_code = KAFKA_INVALID_REQUEST;
+    if (id.size <= 0) return;
+    const struct transaction_shard *s = transaction_shard_find(r->node, id, &out->error_code);
+    const struct transaction *t = s ? transaction_find(s, id) : NULL;
+    if (s && !t) out->error_code = KAFKA_TRANSACTIONAL_ID_NOT_FOUND;
+    if (!t) return;
+    out->transaction_state = transaction_text(transaction_state_name(t->data.state));
+    out->transaction_timeout_ms = t->data.timeout_ms;
+    out->transaction_start_time_ms = t->data.start_ms;
+    out->producer_id = t->data.producer_id;
+    out->producer_epoch = t->data.epoch;
+    describe_partitions(r, &t->data, out);
+}
+
+void handle_describe_transactions(struct broker_request *r) {
+    const struct describe_transactions_request *body = r->body;
+    struct describe_transactions_response response;
+    message_defaults(&describe_transactions_response_message, &response);
+    response.transaction_states_count = body->transactional_ids_count;
+    response.transaction_states =
+        REQUEST_ARRAY(r, response.transaction_states_count, struct describe_transactions_response_transaction_state);
+    for (int32_t i = 0; i < response.transaction_states_count; i++)
+        describe(r, body->transactional_ids[i], &response.transaction_states[i]);
+    broker_answer(r, &response);
+}
+
+static bool is_named(const struct transaction *t, struct wire_text name) {
+    const char *state = transaction_state_name(t->data.state);
+    return name.size == (int32_t)strlen(state) && !memcmp(name.at, state, (size_t)name.size);
+}
+
+static bool passes(const struct list_transactions_request *body, const struct transaction *t) {
+    bool state = body->state_filters_count <= 0, producer = body->producer_id_filters_count <= 0;
+    for (int32_t i = 0; i < body->state_filters_count; i++) state = state || is_named(t, body->state_filters[i]);
+    for (int32_t i = 0; i < body->producer_id_filters_count; i++)
+        producer = producer || body->producer_id_filters[i] == t->data.producer_id;
+    int64_t age_ms = t->shard->shard.cluster->wall_ms - t->data.start_ms;
+    return state && producer && (body->duration_filter < 0 || age_ms > body->duration_filter);
+}
+
+static bool is_state(struct wire_text name) {
+    for (int state = TRANSACTION_EMPTY; state < TRANSACTION_NO_STATE; state++) {
+        const char *known = transaction_state_name((enum transaction_state)state);
+        if (name.size == (int32_t)strlen(known) && !memcmp(name.at, known, (size_t)name.size)) return true;
+    }
+    return false;
+}
+
+static void list_shard(struct broker_request *r, const struct transaction_shard *s,
+                       struct list_transactions_response *response) {
+    size_t count = s->by_id.count + (size_t)response->transaction_states_count;
+    struct list_transactions_response_transaction_state *grown =
+        REQUEST_ARRAY(r, count, struct list_transactions_response_transaction_state);
+    if (response->transaction_states_count)
+        memcpy(grown, response->transaction_states, (size_t)response->transaction_states_count * sizeof *grown);
+    response->transaction_states = grown;
+    const struct transaction *t;
+    for (size_t i = 0; (t = map_next(&s->by_id, &i));) {
+        if (!passes(r->body, t)) continue;
+        struct list_transactions_response_transaction_state *out = &grown[response->transaction_states_count++];
+        out->transactional_id = transaction_text(t->id);
+        out->producer_id = t->data.producer_id;
+        out->transaction_state = transaction_text(transaction_state_name(t->data.state));
+    }
+}
+
+void handle_list_transactions(struct broker_request *r) {
+    const struct list_transactions_request *body = r->body;
+    const struct broker_transactions *transactions = r->node->cluster->transactions;
+    struct list_transactions_response response;
+    message_defaults(&list_transactions_response_message, &response);
+    response.unknown_state_filters = REQUEST_ARRAY(r, body->state_filters_count, struct wire_text);
+    for (int32_t i = 0; i < body->state_filters_count; i++)
+        if (!is_state(body->state_filters[i]))
+            response.unknown_state_filters[response.unknown_state_filters_count++] = body->state_filters[i];
+    for (int32_t p = 0; p < transactions->partitions; p++) {
+        const struct transaction_shard *s = map_get_number(&transactions->shards, coordinator_shard_key(r->node->id, p));
+        if (s && s->shard.loading) {
+            message_defaults(&list_transactions_response_message, &response);
+            response.error_code = KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
+            break;
+        }
+        if (s && s->by_id.count) list_shard(r, s, &response);
+    }
+    broker_answer(r, &response);
+}
