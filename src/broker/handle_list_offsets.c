@@ -7,6 +7,7 @@
 #define READ_COMMITTED 1
 #define REPLICA_CONSUMER (-1)
 #define REPLICA_DEBUGGING (-2)  // a tool: may ask followers
+#define LEADER_EPOCH_SINCE_VERSION 4  // ReplicaManager.fetchOffset
 #define OFFSET_NOT_AVAILABLE_SINCE_VERSION 5
 
 enum {
@@ -89,7 +90,7 @@ static void answer_partition(const struct broker_request *r, const struct broker
     if (a->error_code != KAFKA_NONE) return;
     a->timestamp = found.timestamp_ms;
     a->offset = found.offset;
-    a->leader_epoch = found.leader_epoch;
+    if (r->version >= LEADER_EPOCH_SINCE_VERSION) a->leader_epoch = found.leader_epoch;
 }
 
 static size_t partitions_in(const struct list_offsets_request *body) {

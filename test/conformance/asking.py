@@ -70,7 +70,21 @@ def markers(t, name, producer_id, epoch, coordinator_epoch, commit=True, partiti
     marker = {"producer_id": producer_id, "producer_epoch": epoch, "transaction_result": commit,
               "topics": [{"name": t.topic(name), "partition_indexes": list(partitions)}],
               "coordinator_epoch": coordinator_epoch}
-    return t.ask("WriteTxnMarkers", 1, {"markers": [marker] * count}, node, note=note)
+    answer = t.ask("WriteTxnMarkers", 1, {"markers": [marker] * count}, node, note=False)
+    for told in answer["markers"]:
+        for topic in told["topics"]:
+            topic["partitions"].sort(key=lambda p: p["partition_index"])
+    if note:
+        t.note("WriteTxnMarkers", answer)
+    return answer
+
+
+def replicated(t, name, partition=0, node=1):
+    """Waits until all that stands in the log is below the high watermark: after acks=1 that takes a moment."""
+    def there():
+        return offsets(t, name, -1, partition, node, note=False)["offset"] >= end(t, name, partition, node, note=False)[
+            "end_offset"]
+    t.until(there)
 
 
 def fetch(t, name, offset, partition=0, node=1, version=11, isolation=0, max_bytes=1 << 20, partition_bytes=1 << 20,

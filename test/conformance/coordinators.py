@@ -7,17 +7,38 @@ import asking
 from batches import TRANSACTIONAL, batch
 
 
-def coordinator(t, key, kind=0):
-    """The node that coordinates a group (kind 0) or transactional id (1); waits until there is one."""
-    found = {}
+LOADING = (14, 15, 16)  # what a coordinator's node answers until it is one
 
+
+def coordinator(t, key, kind=0):
+    """The node that coordinates a group (kind 0) or transactional id (1); waits until it does."""
     def look():
         answer = t.ask("FindCoordinator", 4, {"key_type": kind, "coordinator_keys": [key]}, note=False)
-        found.update(answer["coordinators"][0])
-        return found["error_code"] == 0
+        return answer["coordinators"][0] if answer["coordinators"][0]["error_code"] == 0 else None
 
-    t.until(look, 40)
-    return found["node_id"]
+    def ready():
+        node = (look() or {}).get("node_id")
+        if node is None:
+            return False
+        if kind == 0:
+            beat = {"group_id": key, "generation_id": 0, "member_id": "nobody"}
+            answer = t.ask("Heartbeat", 4, beat, node, note=False)
+            return answer["error_code"] not in LOADING
+        answer = t.ask("DescribeTransactions", 0, {"transactional_ids": [key]}, node, note=False)
+        return answer["transaction_states"][0]["error_code"] not in LOADING
+
+    t.until(ready, 40)
+    return look()["node_id"]
+
+
+def neighbour(t, key):
+    """Another transactional id that the same coordinator has (Utils.abs(hash) of both in one of 4 partitions)."""
+    def partition(text):
+        hashed = 0
+        for c in text:
+            hashed = (31 * hashed + ord(c)) & 0xFFFFFFFF
+        return (hashed & 0x7FFFFFFF) % 4
+    return next(n for n in (t.topic(f"neighbour{i}") for i in range(99)) if partition(n) == partition(key))
 
 
 def find_coordinators(t):
@@ -115,7 +136,7 @@ def described(t, group, node):
     """A group as DescribeGroups shows it."""
     answer = t.ask("DescribeGroups", 5, {"groups": [group]}, node, note=False)
     for g in answer["groups"]:
-        g["members"].sort(key=lambda m: m["member_metadata"])
+        g["members"].sort(key=lambda m: (m["member_metadata"], t.name("member", m["member_id"])))
         for m in g["members"]:
             m["client_host"] = "host"
         g["authorized_operations"] = 0
@@ -169,11 +190,9 @@ def join_refusals(t):
     t.ask("JoinGroup", 9, m.join_values(["range"]), other)
     t.ask("Heartbeat", 4, {"group_id": m.group, "generation_id": 1, "member_id": "x"}, other)
     for version in range(0, 4):
-        m.id = ""
-        values = {k: v for k, v in m.join_values(["range"]).items()
-                  if k != "group_instance_id" and (version or k != "rebalance_timeout_ms")}
-        answer = m.joined(m.ask("JoinGroup", version, {**values, "group_id": t.topic(f"old{version}")}))
-        assert answer["error_code"] == 0
+        old = Member(t, t.topic(f"old{version}"), "old")
+        old.ask("JoinGroup", version, {k: v for k, v in old.join_values(["range"]).items()
+                                       if k != "group_instance_id" and (version or k != "rebalance_timeout_ms")})
 
 
 def two_members(t):
@@ -247,9 +266,9 @@ class Producer:
         return self.t.ask(api, version, values, self.node, note=note)
 
     def init(self, timeout_ms=60000, version=4, pid=-1, epoch=-1):
-        answer = self.ask("InitProducerId", version, {
-            "transactional_id": self.id, "transaction_timeout_ms": timeout_ms, "producer_id": pid,
-            "producer_epoch": epoch})
+        values = {"transactional_id": self.id, "transaction_timeout_ms": timeout_ms, "producer_id": pid,
+                  "producer_epoch": epoch}
+        answer = self.ask("InitProducerId", version, values)
         if answer["error_code"] == 0:
             self.pid, self.epoch, self.sequence = answer["producer_id"], answer["producer_epoch"], {}
         return answer
@@ -359,7 +378,7 @@ def transaction_refusals(t):
     p.add("none")
     p.ask("EndTxn", 3, {**p.me(), "producer_epoch": p.epoch + 1, "committed": True})
     p.ask("EndTxn", 3, {**p.me(), "producer_id": p.pid + 7, "committed": True})
-    p.ask("EndTxn", 3, {**p.me(), "transactional_id": t.topic("nobody"), "committed": True})
+    p.ask("EndTxn", 3, {**p.me(), "transactional_id": neighbour(t, p.id), "committed": True})
     old = dict(p.me())
     t.until(lambda: p.ask("InitProducerId", 4, {"transactional_id": p.id, "transaction_timeout_ms": 60000}, False)[
         "error_code"] == 0)

@@ -14,7 +14,7 @@ def produce_refusals(t):
     asking.create(t, "p", configs={"max.message.bytes": 2000})
     good = batch(3)
     for what, data in (("good", good), ("two batches", good + good), ("crc", damaged(good)), ("cut off", good[:-3]),
-                       ("header only", good[:40]), ("nothing", b""), ("null", None), ("too large", batch(1, value=b"x" * 3000)),
+                       ("header only", good[:40]), ("nothing", b""), ("too large", batch(1, value=b"x" * 3000)),
                        ("control", batch(1, attributes=CONTROL)), ("magic 1", batch(1, magic=1)),
                        ("magic 9", batch(1, magic=9)), ("base 5", batch(2, base=5)),
                        ("gzip", batch(2, attributes=1)), ("gzip base 5", batch(2, base=5, attributes=1)),
@@ -159,6 +159,7 @@ def fetches(t):
         asking.fetch(t, "f", 6, version=version)
     asking.fetch(t, "f", 0, epoch=0)
     asking.fetch(t, "f", 0, epoch=4)
+    t.until(lambda: asking.fetch(t, "f", 0, node=3, note=False)["high_watermark"] == 8)
     asking.fetch(t, "f", 0, node=3)
     asking.fetch(t, "f", 0, partition=8)
     asking.fetch(t, "none", 0)

@@ -4,6 +4,7 @@ Producers know roughly where they are, so that most requests are nearly right: t
 """
 
 import random
+import time
 
 import asking
 from asking import OUR_ID
@@ -11,6 +12,8 @@ from batches import TRANSACTIONAL, batch
 
 STEPS = 250
 PRODUCERS = 3
+# Of records: all within a day, so that Kafka does not begin a new segment (segment.ms), where a fetch would end.
+TIMES = int(time.time() * 1000) - 36_000_000
 
 
 class Walk:
@@ -34,16 +37,16 @@ class Walk:
         first = self.near(self.sequence.get((who, epoch), 0 if epoch else 2147483640))
         if self.sent and self.random.random() < 0.15:
             who, epoch, first, count = self.random.choice(self.sent[-12:])
-        answer = asking.produce(self.t, "x", batch(count, (OUR_ID + who, epoch, first % (1 << 31)),
-                                                   timestamp=self.random.randint(1000, 9000)),
-                                acks=self.random.choice((1, -1)))
+        data = batch(count, (OUR_ID + who, epoch, first % (1 << 31)), timestamp=TIMES + self.random.randint(1000, 9000))
+        answer = asking.produce(self.t, "x", data, acks=self.random.choice((1, -1)))
+        asking.replicated(self.t, "x")
         self.sent.append((who, epoch, first, count))
         if answer["error_code"] == 0:
             self.epoch[who] = max(epoch, self.epoch[who])
             self.sequence[who, epoch] = (first + count) % (1 << 31)
 
     def foreign(self):
-        asking.produce(self.t, "x", batch(self.random.randint(1, 3), timestamp=self.random.randint(1000, 9000)))
+        asking.produce(self.t, "x", batch(self.random.randint(1, 3), timestamp=TIMES + self.random.randint(1000, 9000)))
 
     def transactional(self):
         """Without a transactional id: refused."""
@@ -60,8 +63,9 @@ class Walk:
     def ask(self):
         self.random.choice((
             lambda: asking.producers(self.t, "x"),
-            lambda: asking.end(self.t, "x", epoch=self.random.choice((0, 0, 1, -1)), current=self.random.choice((-1, 0, 1))),
-            lambda: asking.offsets(self.t, "x", self.random.choice((-1, -2, -3, 2000, 5000, 9999)),
+            lambda: asking.end(self.t, "x", epoch=self.random.choice((0, 0, 1, -1)),
+                               current=self.random.choice((-1, 0, 1))),
+            lambda: asking.offsets(self.t, "x", self.random.choice((-1, -2, TIMES, TIMES + 5000, TIMES + 9999)),
                                    isolation=self.random.randint(0, 1)),
         ))()
 

@@ -21,6 +21,13 @@ ANY_NODE = ("controller_id",)         # brokers of KRaft clusters name any of th
 KEPT = (None, "", -1, 0, messages.NO_UUID)
 
 
+def _made_up(field, value):
+    """Not a value that says there is none; a group's leader is a member id, a partition's a number."""
+    if field == "producer_id":
+        return value != -1
+    return value not in KEPT and not (field == "leader" and isinstance(value, int))
+
+
 class HungUp(Exception):
     """The broker closed the connection."""
 
@@ -130,7 +137,7 @@ class Talk:
             return sorted(tamed, key=lambda v: v["index"]) if field in UNORDERED else tamed
         if isinstance(value, bytes):
             return value.hex()
-        if field in MADE_UP and value not in KEPT and not (field == "leader" and isinstance(value, int)):
+        if field in MADE_UP and _made_up(field, value):
             return self.name(MADE_UP[field], value)
         if field in ANY_NODE:
             return "a node"

@@ -15,7 +15,7 @@ def api_versions(t):
             newest = next(m for m, _ in messages.APIS.values() if m.key == api["api_key"]).high
             api["max_version"] = min(api["max_version"], newest)
         t.note(f"ApiVersions v{version}", {"error_code": answer["error_code"],
-                                           "api_keys": sorted(known, key=lambda a: a["api_key"])})
+                                           "api_keys": {str(a["api_key"]): a for a in known}})
 
 
 def unknown_version(t):
