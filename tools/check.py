@@ -170,6 +170,7 @@ def parts(folder):
         ("tidy-built", "build", script("test/tidy/tidy.py", "--build", folder)),
         ("tidy-self",  None,    script("test/tidy/selftest.py")),
         ("check-self", None,    script("test/tidy/check_selftest.py")),
+        ("bench-self", None,    script("test/bench/selftest.py")),
         ("kafka",      "build", script("test/kafka/run.py")),
     ]
 

@@ -68,8 +68,8 @@ def system_calls(pid, seconds):
     """How many the process makes in that time; None where perf may not count them. strace would slow it down."""
     if not shutil.which("perf"):
         return None
-    done = subprocess.run(["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", str(pid), "sleep", str(seconds)],
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    command = ["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", str(pid), "sleep", str(seconds)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     found = re.search(r"^(\d+),,raw_syscalls:sys_enter", done.stderr, re.MULTILINE)
     return int(found.group(1)) if found else None
 

@@ -1,12 +1,16 @@
 """Who is measured: each contender is a command that copies one topic from one cluster to another, and what it reads."""
 
 import os
+import shlex
 from typing import NamedTuple
 
 import jvm
 import mirror
+import settings
 
 MIRRORMAKER_HEAP = "2g"  # what Kafka's own connect-mirror-maker.sh gives it
+MIRRORMAKER_1_HEAP = "256m"  # what kafka-mirror-maker.sh gives it
+MIRRORMAKER_1 = "3.9.1"  # the last version that has it
 FLOOR = os.path.join(os.path.dirname(mirror.PROGRAM), "bench", "floor")
 
 
@@ -15,6 +19,7 @@ class Data(NamedTuple):
 
     topic: str
     codec: str
+    batch_kib: int
     partitions: int
     records: int
     ends: dict  # of its partitions
@@ -48,12 +53,12 @@ def floor(task):
 
 def odraz(task):
     """This program with its defaults."""
-    settings = {"topics": task.data.topic, "refresh.topics.interval.seconds": 600}
-    text = mirror.properties(task.aliases(), (task.source.bootstrap, task.destination.bootstrap), settings)
+    values = {"topics": task.data.topic, "refresh.topics.interval.seconds": 600}
+    text = mirror.properties(task.aliases(), (task.source.bootstrap, task.destination.bootstrap), values)
     return [mirror.PROGRAM, "run", task.write("mirror.properties", text)]
 
 
-def _mirrormaker(task, settings):
+def _mirrormaker(task, more):
     a, b = task.aliases()
     kinds = ("", "checkpoints.topic.", "heartbeats.topic.", "offset-syncs.topic.", "offset.storage.", "status.storage.",
              "config.storage.")
@@ -63,9 +68,9 @@ def _mirrormaker(task, settings):
               f"{b}.bootstrap.servers": task.destination.bootstrap, f"{a}->{b}.enabled": "true",
               "topics": task.data.topic,
               "replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy",
-              **replicas, **{key.replace("A", a, 1).replace("B", b, 1): value for key, value in settings.items()}}
+              **replicas, **{key.replace("A", a, 1).replace("B", b, 1): value for key, value in more.items()}}
     path = task.write("mm2.properties", "".join(f"{key} = {value}\n" for key, value in values.items()))
-    return jvm.java("4.3.1", "org.apache.kafka.connect.mirror.MirrorMaker", [path], MIRRORMAKER_HEAP)
+    return jvm.java(settings.VERSION, "org.apache.kafka.connect.mirror.MirrorMaker", [path], MIRRORMAKER_HEAP)
 
 
 def mm2(task):
@@ -93,4 +98,25 @@ def mm2_tuned(task):
     return _mirrormaker(task, {**TUNED, "B.producer.compression.type": task.data.codec})
 
 
-ALL = {"floor": floor, "odraz": odraz, "mm2": mm2, "mm2-tuned": mm2_tuned}
+def mm1(task):
+    """MirrorMaker 1 with its defaults: a consumer and a producer."""
+    consumer = task.write("consumer.properties", f"bootstrap.servers={task.source.bootstrap}\n"
+                                                 f"group.id=mm1-{task.number}\nauto.offset.reset=earliest\n")
+    producer = task.write("producer.properties", f"bootstrap.servers={task.destination.bootstrap}\n")
+    arguments = ["--consumer.config", consumer, "--producer.config", producer, "--include", task.data.topic]
+    return jvm.java(MIRRORMAKER_1, "kafka.tools.MirrorMaker", arguments, MIRRORMAKER_1_HEAP)
+
+
+# What stands between keys, values and records in the pipe; nothing escapes it.
+KEY_END, RECORD_END = "|key\x1f|", "|record\x1e|"
+
+
+def kcat(task):
+    """kcat piped into kcat, to the end of the topic: keys and values, but neither headers nor times."""
+    read = ["kcat", "-C", "-q", "-e", "-b", task.source.bootstrap, "-t", task.data.topic, "-o", "beginning",
+            "-f", f"%k{KEY_END}%s{RECORD_END}"]
+    write = ["kcat", "-P", "-b", task.destination.bootstrap, "-t", task.data.topic, "-K", KEY_END, "-D", RECORD_END]
+    return ["sh", "-c", f"{shlex.join(read)} | {shlex.join(write)}"]
+
+
+ALL = {"floor": floor, "odraz": odraz, "mm2": mm2, "mm2-tuned": mm2_tuned, "mm1": mm1, "kcat": kcat}

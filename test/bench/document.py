@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -13,10 +14,14 @@ import mirror
 DOCS = os.path.join(mirror.ROOT, "docs")
 
 
-def _first_line(*command):
+def said(pattern, *command):
+    """What a program says of itself: the first group of `pattern` in its output; "none" where there is no program."""
+    if shutil.which(command[0]) is None:
+        return "none"
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, check=False)
-    return done.stdout.splitlines()[0] if done.stdout else ""
+    found = re.search(pattern, done.stdout)
+    return found.group(1) if found else "?"
 
 
 def _found(path, pattern):
@@ -37,14 +42,14 @@ def environment(command, **more):
         "command": command,
         "machine": f"{os.cpu_count()} cores of {_found('/proc/cpuinfo', 'model name.*: (.*)')}, {memory_gib:.0f} GiB",
         "kernel": platform.release().split("-")[0],
-        "odraz": _first_line(mirror.PROGRAM, "version"),
+        "odraz": said("(.*)", mirror.PROGRAM, "version"),
         **more,
     }
 
 
 def java_version():
-    """The first line of `java -version`."""
-    return _first_line("java", "-version")
+    """What brokers and MirrorMaker run on."""
+    return said("(.*)", "java", "-version")
 
 
 def surroundings(around):

@@ -23,12 +23,14 @@
 #define FETCH_WAIT_MS 500
 #define DEPTH_MAX 8  // Produce requests without an answer, of one connection
 #define PRODUCE_TIMEOUT_MS 30000
-#define PARTITIONS_MAX 64
+#define PARTITIONS_MAX 4096
 #define LEADERS_MAX 8
 #define FRAME_MAX (64 << 20)
 #define TOPIC_MAX 249
 #define HEADERS_MAX (DEPTH_MAX * (TOPIC_MAX + 64 + 8 * PARTITIONS_MAX))
 #define PIECES_MAX (DEPTH_MAX * 2 * PARTITIONS_MAX)
+#define PIECES_AT_ONCE_MAX 1024  // of one sendmsg(); IOV_MAX
+#define BATCHES_OF_PARTITION 4   // that a partition's share of a fetch has room for, where there are many partitions
 #define BATCH_HEADER_SIZE 61
 
 enum api { PRODUCE = 0, FETCH = 1, METADATA = 3 };
@@ -66,6 +68,8 @@ struct copy {
     bool fetching, fetched;
     struct frame frames[2];  // one is filled while the other is sent
     int filling;
+    int fetch_first;    // whose turn it is in the next fetch
+    int64_t batch_max;  // bytes of the largest batch so far
     int64_t bytes, batches, requests, fetches;
 };
 
@@ -242,7 +246,11 @@ static void fetch_send(struct copy *c) {
     int wanted = 0;
     for (int i = 0; i < c->partitions_count; i++) wanted += c->partitions[i].next < c->partitions[i].end;
     if (wanted == 0) return;
-    uint8_t request[512 + 32 * PARTITIONS_MAX], *at = request_begin(request, FETCH, 11);
+    static uint8_t request[512 + 32 * PARTITIONS_MAX];
+    uint8_t *at = request_begin(request, FETCH, 11);
+    // All of them in each response, because produce requests take one batch of each; but whole batches.
+    int64_t share = FETCH_BYTES_MAX / wanted;
+    if (share < BATCHES_OF_PARTITION * c->batch_max) share = BATCHES_OF_PARTITION * c->batch_max;
     at = put(at, -1, 4);
     at = put(at, FETCH_WAIT_MS, 4);
     at = put(at, 1, 4);
@@ -253,13 +261,14 @@ static void fetch_send(struct copy *c) {
     at = put(at, 1, 4);
     at = put_string(at, c->topic);
     at = put(at, wanted, 4);
-    for (int i = 0; i < c->partitions_count; i++) {
+    for (int k = 0; k < c->partitions_count; k++) {
+        int i = (c->fetch_first + k) % c->partitions_count;
         if (c->partitions[i].next >= c->partitions[i].end) continue;
         at = put(at, i, 4);
         at = put(at, -1, 4);
         at = put(at, c->partitions[i].next, 8);
         at = put(at, -1, 8);
-        at = put(at, FETCH_BYTES_MAX / wanted, 4);  // all of them in each response: produce requests take one of each
+        at = put(at, share, 4);
     }
     at = put(at, 0, 4);
     send_all(c->source, request, put_string(at, ""));
@@ -268,11 +277,12 @@ static void fetch_send(struct copy *c) {
 }
 
 // Cuts `size` bytes of records into batches, which is all that is ever looked at.
-static void take_records(struct partition *p, struct reader *r, int64_t size) {
+static void take_records(struct copy *c, struct partition *p, struct reader *r, int64_t size) {
     p->at = p->until = take(r, size);
     while (p->next < p->end && r->at - p->until >= BATCH_HEADER_SIZE) {
         struct reader header = {p->until, r->at};
         int64_t base = get(&header, 8), length = get(&header, 4);
+        if (length + 12 > c->batch_max) c->batch_max = length + 12;
         if (length > header.end - header.at) return;  // a fetch may end in the midst of a batch
         take(&header, 11);
         p->next = base + get(&header, 4) + 1;
@@ -297,7 +307,8 @@ static void fetch_take(struct copy *c) {
         take(&r, aborted > 0 ? 16 * aborted : 0);
         get(&r, 4);
         int64_t size = get(&r, 4);
-        take_records(&c->partitions[index], &r, size < 0 ? 0 : size);
+        take_records(c, &c->partitions[index], &r, size < 0 ? 0 : size);
+        if (size > 0) c->fetch_first = ((int)index + 1) % c->partitions_count;
     }
     c->fetched = false;
     c->filling = !c->filling;
@@ -356,8 +367,9 @@ static void produce_send(struct copy *c, int leader) {
             }
             if (l->pieces_count == 0) return;
         }
+        size_t left = l->pieces_count - l->pieces_first;
         struct msghdr message = {.msg_iov = l->pieces + l->pieces_first,
-                                 .msg_iovlen = l->pieces_count - l->pieces_first};
+                                 .msg_iovlen = left < PIECES_AT_ONCE_MAX ? left : PIECES_AT_ONCE_MAX};
         ssize_t sent = sendmsg(l->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EAGAIN) return;
         if (sent < 0) die("send: %s", strerror(errno));

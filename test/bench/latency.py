@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Added latency: how long after the source a consumer of the mirror sees a record, with odraz and with MirrorMaker 2."""
+"""Added latency: how long after the source a consumer of the mirror sees a record, with odraz and MirrorMaker 2."""
 
 import argparse
 import array
@@ -79,7 +79,7 @@ class Clusters:
         for cluster in (self.source, self.destination):
             self.client.create(cluster, topic, partitions=PARTITIONS)
         home = process.temporary(name)
-        data = contenders.Data(topic, "none", PARTITIONS, 0, {}, 0)
+        data = contenders.Data(topic, "none", 16, PARTITIONS, 0, {}, 0)
         command = contenders.ALL[name](contenders.Task(data, self.source, self.destination, number, home))
         with open(os.path.join(home, "out.log"), "wb") as log:
             child = process.launch(command, stdout=log, stderr=subprocess.STDOUT)

@@ -12,6 +12,7 @@ import protocol
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 LOOK_S = 0.01  # between two looks at the destination
+SESSION_LOOK_S = 0.5  # and for what a contender has started
 RUN_S_MAX = 900
 STANDSTILL_S_MAX = 180
 QUIET_CORES = 0.1  # what others may use before a run is called disturbed
@@ -21,17 +22,45 @@ class Failed(Exception):
     """A contender did not copy everything."""
 
 
-def _stat(pid):
-    """(state, CPU seconds) of a process, which may have ended, but not been waited for."""
+def _fields(pid):
+    """What /proc/PID/stat says from the state on."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return fields[0], (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        return f.read().rsplit(")", 1)[1].split()
 
 
-def _peak_mib(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        found = re.search(r"VmHWM:\s+(\d+) kB", f.read())
-    return int(found.group(1)) / 1024 if found else 0  # one that has ended has no memory
+def _session(leader):
+    """The processes of a session: a contender may be a pipeline."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and _fields(name)[3] == str(leader):
+                found.append(int(name))
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
+def _cpu_seconds(pids):
+    """Of these, which may have ended without being waited for, and of those they have waited for."""
+    total = 0
+    for pid in pids:
+        try:
+            total += sum(map(int, _fields(pid)[11:15]))
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return total / TICKS_PER_S
+
+
+def _peak_mib(pids):
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/status", encoding="ascii") as f:
+                found = re.search(r"VmHWM:\s+(\d+) kB", f.read())
+            total += int(found.group(1)) / 1024 if found else 0  # one that has ended has no memory
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return total
 
 
 def _machine_seconds():
@@ -42,7 +71,7 @@ def _machine_seconds():
 
 
 def _of_cluster(cluster):
-    return sum(_stat(node.child.pid)[1] for node in cluster.nodes.values())
+    return _cpu_seconds(node.child.pid for node in cluster.nodes.values())
 
 
 class Watch:
@@ -68,10 +97,10 @@ class Watch:
 class Meter:
     """The state of all counters at one moment, and what lies between two of them."""
 
-    def __init__(self, pid, task, records):
+    def __init__(self, pids, task, records):
         self.time, self.records = time.monotonic(), records
         own = sum(os.times()[:2])
-        self.cpu = {"contender": _stat(pid)[1] if pid else 0, "source": _of_cluster(task.source),
+        self.cpu = {"contender": _cpu_seconds(pids), "source": _of_cluster(task.source),
                     "destination": _of_cluster(task.destination), "bench": own}
         busy, stolen = _machine_seconds()
         self.cpu["others"] = busy - sum(self.cpu.values())
@@ -82,9 +111,9 @@ def wait_quiet(task, seconds):
     """Waits, not for ever, until others leave this machine alone."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        before = Meter(None, task, 0)
+        before = Meter((), task, 0)
         time.sleep(1)
-        after = Meter(None, task, 0)
+        after = Meter((), task, 0)
         brokers = sum(after.cpu[name] - before.cpu[name] for name in ("source", "destination"))
         others = sum(after.cpu[name] - before.cpu[name] for name in ("others", "host"))
         if others < QUIET_CORES and brokers < QUIET_CORES:
@@ -94,17 +123,19 @@ def wait_quiet(task, seconds):
 def _copy(child, task, watch):
     """Follows a run to its end: (moment of the first records, moment of the last one, peak memory)."""
     begin = changed = time.monotonic()
-    first, seen, peak = None, 0, 0
+    first, seen, peak, pids, looked = None, 0, 0, [child.pid], 0
     while True:
         records = watch.records()
         now = time.monotonic()
-        peak = max(peak, _peak_mib(child.pid))
+        if now > looked + SESSION_LOOK_S:
+            pids, looked = _session(child.pid), now
+        peak = max(peak, _peak_mib(pids))
         if records > seen:
             seen, changed = records, now
-            first = first or Meter(child.pid, task, records)
+            first = first or Meter(pids, task, records)
         if records >= task.data.records:
-            return first, Meter(child.pid, task, records), peak
-        if (_stat(child.pid)[0] == "Z" and now > changed + 1) or now > changed + STANDSTILL_S_MAX or \
+            return first, Meter(pids, task, records), peak
+        if (_fields(child.pid)[0] == "Z" and now > changed + 1) or now > changed + STANDSTILL_S_MAX or \
                 now > begin + RUN_S_MAX:
             raise Failed(f"{records} of {task.data.records} records after {now - begin:.0f} s")
         time.sleep(LOOK_S)
@@ -141,7 +172,7 @@ def run(command, task):
         raise Failed(f"{problem}\n{_tail(out)}") from None
     finally:
         watch.close()
-        child.send_signal(signal.SIGTERM)
+        os.killpg(child.pid, signal.SIGTERM)  # a pipeline too
         try:
             child.wait(20)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Network namespaces: a loopback with another congestion control than the machine's, and two ends of a simulated WAN."""
+"""Network namespaces: a loopback with another congestion control than the machine's, and a simulated WAN."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ def _run(*command):
 class Line:
     """A simulated WAN from our own namespace to a new one, which test/bench/wan makes of TUN devices."""
 
-    NEAR, FAR = "10.77.0.1", "10.77.0.2"
+    NET, NEAR, FAR = "10.77.0.0/30", "10.77.0.1", "10.77.0.2"
     PROGRAM = os.path.join(os.path.dirname(mirror.PROGRAM), "bench", "wan")
 
     def __init__(self, seed=1):
@@ -56,8 +56,8 @@ class Line:
         for prefix, address in (([], self.NEAR), (self.inside, self.FAR)):
             _run(*prefix, "ip", "address", "add", f"{address}/30", "dev", "wan0")
             _run(*prefix, "ip", "link", "set", "wan0", "mtu", "1500", "txqueuelen", "10000", "up")
-            _run(*prefix, "ip", "route", "replace", f"{self.NEAR.rsplit('.', 1)[0]}.0/30", "dev", "wan0", "proto", "kernel",
-                 "scope", "link", "src", address, "congctl", CONGESTION)
+            _run(*prefix, "ip", "route", "replace", self.NET, "dev", "wan0", "proto", "kernel", "scope", "link",
+                 "src", address, "congctl", CONGESTION)
 
     def _ask(self, line):
         self._child.stdin.write(line + "\n")

@@ -2,7 +2,8 @@
 //
 // relay SECONDS [CORE]
 // A child writes from memory as fast as it can, another throws away what it gets, as the synthetic source and sink do,
-// both on CORE where one is named; the process itself is the relay. The first second is not counted. Prints "BYTES SECONDS CPU_SECONDS CALLS".
+// both on CORE where one is named; the process itself is the relay. The first second is not counted. Prints
+// "BYTES SECONDS CPU_SECONDS CALLS".
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,42 +1,13 @@
 """What was measured, as tables, as a drawing and as a part of docs/performance.md."""
 
 import os
-import platform
-import re
 import statistics
-import subprocess
 
-import mirror
+import document
 from measure import QUIET_CORES
 
-ROOT = mirror.ROOT
-MEASURED = "<!-- what follows is written by test/bench/bench.py -->\n"
-COLORS = {"floor": "#9aa0a6", "odraz": "#1a73e8", "mm2": "#e8710a", "mm2-tuned": "#f9ab00"}
-
-
-def _first_line(*command):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, check=False)
-    return done.stdout.splitlines()[0] if done.stdout else ""
-
-
-def _found(path, pattern):
-    with open(path, encoding="utf-8") as f:
-        return re.search(pattern, f.read()).group(1)
-
-
-def environment(command, congestion, arguments):
-    """What the figures depend on, besides the programs themselves."""
-    memory_gib = int(_found("/proc/meminfo", r"MemTotal:\s+(\d+) kB")) / 2**20
-    return {
-        "command": command,
-        "machine": f"{os.cpu_count()} cores of {_found('/proc/cpuinfo', 'model name.*: (.*)')}, {memory_gib:.0f} GiB",
-        "kernel": platform.release().split("-")[0],
-        "odraz": _first_line(mirror.PROGRAM, "version"),
-        "java": _first_line("java", "-version"),
-        "kafka": f"4.3.1 (brokers and MirrorMaker 2), source 1 broker, destination {arguments.brokers}",
-        "network": f"loopback, {congestion}",
-    }
+COLORS = {"floor": "#9aa0a6", "odraz": "#1a73e8", "mm2": "#e8710a", "mm2-tuned": "#f9ab00", "mm1": "#9334e6",
+          "kcat": "#1e8e3e"}
 
 
 def _middle(runs, figure):
@@ -47,7 +18,8 @@ def _summary(runs, data):
     gigabytes = [run["records"] / 1e6 for run in runs]  # of 1,000-byte records
     speeds = [run["records_per_s"] for run in runs]
     result = {
-        "contender": runs[0]["contender"], "topic": data.topic, "codec": data.codec, "partitions": data.partitions,
+        "contender": runs[0]["contender"], "topic": data.topic, "codec": data.codec,
+        "batch_kib": data.batch_kib, "partitions": data.partitions,
         "runs": len(runs),
         "records_per_s": statistics.median(speeds),
         "spread": (max(speeds) - min(speeds)) / statistics.median(speeds),
@@ -103,15 +75,6 @@ COLUMNS = (
 )
 
 
-def _table(rows):
-    texts = [[head for head, _ in COLUMNS]] + [[show(row) for _, show in COLUMNS] for row in rows]
-    widths = [max(len(text[i]) for text in texts) for i in range(len(COLUMNS))]
-    lines = ["| " + " | ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(text, widths))) +
-             " |" for text in texts]
-    lines.insert(1, "|" + "|".join("-" * (w + 1) + (":" if i else "-") for i, w in enumerate(widths)) + "|")
-    return "\n".join(lines)
-
-
 def _quietness(made):
     worst = max((s["others_cores"] for s in made["summaries"]), default=0)
     calm = "The machine was quiet" if worst < QUIET_CORES else "The machine was NOT quiet"
@@ -120,27 +83,40 @@ def _quietness(made):
     return f"{calm}: what else ran on it, and its host, took at most {worst:.2f} cores during a run.{warning}"
 
 
+def _per_partition(made):
+    """What a record takes where there are many partitions, next to 8 of them; nothing when one of both is missing."""
+    of = {s["partitions"]: s for s in made["summaries"]
+          if (s["contender"], s["codec"], s["batch_kib"]) == ("odraz", "none", 16)}
+    if 8 not in of or max(of) == 8:
+        return ""
+    times = of[8]["records_per_s"] / of[max(of)]["records_per_s"]
+    return f"Cost per partition: a record takes odraz {times:.2f} times as long at {max(of):,} partitions as at 8."
+
+
 def markdown(made):
     """The report as text that is also Markdown."""
-    around = made["environment"]
-    parts = ["\n".join(f"- {key}: {f'`{value}`' if key == 'command' else value}" for key, value in around.items()),
-             _quietness(made)]
+    parts = [document.surroundings(made["environment"]), _quietness(made), _per_partition(made)]
     for data in made["data"]:
         rows = [s for s in made["summaries"] if s["topic"] == data["topic"]]
         per_record = data["stored"] / data["records"]
-        parts.append(f"### {data['partitions']} partition{'s' * (data['partitions'] > 1)}, "
-                     f"{'uncompressed' if data['codec'] == 'none' else data['codec']}: {data['records']:,} records, "
-                     f"{per_record:,.0f} bytes each as stored")
-        parts.append(_table(rows))
+        parts.append(f"#### {data['partitions']:,} partition{'s' * (data['partitions'] > 1)}, "
+                     f"{'uncompressed' if data['codec'] == 'none' else data['codec']}, batches of at most "
+                     f"{data['batch_kib']:,} KiB: {data['records']:,} records, {per_record:,.0f} bytes each as stored")
+        parts.append(document.table(COLUMNS, rows))
         parts += [f"FAILED: {r['contender']}: {r['failed']}" for r in made["runs"]
                   if r["topic"] == data["topic"] and "failed" in r]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _bar(x, y, width, summary, value):
     color = COLORS.get(summary["contender"], "#5f6368")
     return (f'<rect x="{x}" y="{y}" width="{max(width, 1):.1f}" height="16" fill="{color}"/>'
             f'<text x="{x + max(width, 1) + 5:.1f}" y="{y + 12}">{summary["contender"]} {value}</text>')
+
+
+def _title(data):
+    return (f"{data['partitions']:,} partition{'s' * (data['partitions'] > 1)}, {data['codec']}, batches of "
+            f"{data['batch_kib']:,} KiB")
 
 
 def svg(made):
@@ -153,7 +129,7 @@ def svg(made):
         out.append(f'<text x="{x}" y="20" font-weight="bold">{title}</text>')
         scale = 300 / max((figure(s) for s in made["summaries"]), default=1)
         for data in made["data"]:
-            out.append(f'<text x="{x}" y="{y + 16}">{data["topic"].removeprefix("bench-")} partitions</text>')
+            out.append(f'<text x="{x}" y="{y + 16}">{_title(data)}</text>')
             y += 22
             for s in (s for s in made["summaries"] if s["topic"] == data["topic"]):
                 out.append(_bar(x, y, figure(s) * scale, s, layout.format(figure(s))))
@@ -164,12 +140,7 @@ def svg(made):
             'font-size="12"><rect width="100%" height="100%" fill="white"/>\n' + "\n".join(out) + "\n</svg>\n")
 
 
-def document(made):
-    """Replaces the measured part of docs/performance.md, and its drawing."""
-    path = os.path.join(ROOT, "docs", "performance.md")
-    with open(path, encoding="utf-8") as f:
-        kept = f.read().split(MEASURED)[0]
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(kept + MEASURED + "\n" + markdown(made))
-    with open(os.path.join(ROOT, "docs", "performance.svg"), "w", encoding="utf-8") as f:
+def draw(made):
+    """Replaces docs/performance.svg."""
+    with open(os.path.join(document.DOCS, "performance.svg"), "w", encoding="utf-8") as f:
         f.write(svg(made))

@@ -1,4 +1,4 @@
-// A synthetic broker for the benchmark: as a source it has endless logs, as a sink it forgets what it is given. It knows
+// A synthetic broker for the benchmark: as a source it has endless logs, as a sink it forgets what it gets. It knows
 // just enough of Kafka for one mirror, so that no real broker limits what is measured. A thread for each connection,
 // blocking; one topic, one partition leader, one group member.
 #pragma once

@@ -1,5 +1,5 @@
-// A line between two network namespaces: a TUN device in each, and in between delay, rate, a queue's limit and loss, for
-// kernels without netem. TCP runs end to end over it: nothing is terminated here.
+// A line between two network namespaces: a TUN device in each, and delay, rate, a queue's limit and loss in between,
+// for kernels without netem. TCP runs end to end over it: nothing is terminated here.
 //
 // wan NAMESPACE NAMESPACE SEED    (files such as those in /proc/PID/ns/net)
 // The devices are called wan0; who started us gives them addresses after "ready". Each line on stdin is

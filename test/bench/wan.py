@@ -44,7 +44,7 @@ def parse():
     p.add_argument("--rates", default="400", help="of the line in Mbit/s (400)")
     p.add_argument("--round-trips", default="10,100,250", help="in ms (10,100,250)")
     p.add_argument("--losses", default="0,0.1,1", help="in percent (0,0.1,1)")
-    p.add_argument("--brokers", default="default,tuned", help="default,tuned: tuned leaves socket buffers to the kernel")
+    p.add_argument("--brokers", default="default,tuned", help="default,tuned (socket buffers left to the kernel)")
     p.add_argument("--sessions", default="0", help="fetch.sessions; 0: odraz chooses (0)")
     p.add_argument("--warm", type=int, default=5, help="seconds from the first byte until it counts (5)")
     p.add_argument("--seconds", type=int, default=8, help="of each measurement (8)")
@@ -161,7 +161,8 @@ def measure(line, mover, arguments, cell):
     finally:
         mover.stop()
     print(f"{cell['what']}: {cell['mbit']} Mbit/s, {cell['round_trip_ms']} ms, {cell['loss_percent']} % lost: "
-          f"{cell['mb_per_s']:.1f} MB/s, {cell['share']:.0%} of the line, {cell['connections']} connections", flush=True)
+          f"{cell['mb_per_s']:.1f} MB/s, {cell['share']:.0%} of the line, {cell['connections']} connections",
+          flush=True)
     return cell
 
 
@@ -249,7 +250,8 @@ def main():
     around = document.environment(
         document.command_line("wan", "bench-wan"), java=document.java_version(),
         kafka=f"{settings.VERSION}, one source broker, {PARTITIONS} partitions, batches of 16 KiB",
-        network=f"TUN devices, MTU 1500, {namespace.CONGESTION}, queue of a round trip, tcp_wmem at most {kernel_limit()}")
+        network=f"TUN devices, MTU 1500, {namespace.CONGESTION}, queue of a round trip, tcp_wmem at most "
+                f"{kernel_limit()}")
     made = {"environment": around, "cells": cells}
     print(report(made))
     if arguments.document:

@@ -1,5 +1,5 @@
-// One direction of a simulated line: a queue of limited size, a rate, a delay, and loss. Pure: bytes and times in, bytes
-// and times out. Packets leave in the order in which they came, so a ring holds them.
+// One direction of a simulated line: a queue of limited size, a rate, a delay, and loss. Pure: bytes and times in,
+// bytes and times out. Packets leave in the order in which they came, so a ring holds them.
 #pragma once
 #include "base/memory.h"
 #include "base/prng.h"
