@@ -59,6 +59,10 @@ static void rebalance(struct timer *t, int64_t now_us) {
     timer_set(&c->timers, t, now_us + interval_s * 1000000);
 }
 
+static void say_nothing(void *context, enum log_level level, const char *line, size_t size) {
+    (void)context, (void)level, (void)line, (void)size;
+}
+
 struct broker_cluster *broker_cluster_new(const struct broker_cluster_config *config, int64_t now_us, int64_t wall_ms) {
     assert(config->nodes >= 1 && config->nodes <= BROKER_NODES_MAX);
     struct broker_cluster *c = NEW(struct broker_cluster);
@@ -66,6 +70,7 @@ struct broker_cluster *broker_cluster_new(const struct broker_cluster_config *co
     c->config.cluster_id = memory_copy_string(config->cluster_id);
     c->config.host = memory_copy_string(config->host);
     c->config.settings = NULL;
+    if (!c->config.log.sink) c->config.log = (struct logger){.level = LOG_ERROR, .sink = say_nothing};
     c->now_us = now_us;
     c->wall_ms = wall_ms;
     timers_init(&c->timers);

@@ -20,7 +20,7 @@ struct broker_cluster_config {
     int32_t nodes;                // 1 .. BROKER_NODES_MAX; ids 1 .. nodes
     uint64_t seed;                // of topic ids, member ids and jitter
     const char *const *settings;  // pairs name, value of server.properties, NULL-terminated; NULL: none
-    struct logger log;
+    struct logger log;            // without a sink: none
     // Optional: how long things take, in microseconds; NULL: no time at all. Asked once for each occasion, in the order
     // in which they happen.
     int64_t (*service_us)(void *context, int32_t node, int16_t api_key);  // from a request's arrival to its execution

@@ -173,6 +173,8 @@ void broker_notices_go_on(struct broker_node *n);  // it hears again
 void broker_hear(struct broker_node *n, struct broker_partition *p);  // this, now: the answer to its own AlterPartition
 void broker_untell(struct broker_partition *p);  // it is deleted
 void broker_node_requeue(struct broker_node *n);  // sets the turn to the queue's first
+void broker_each_replica(struct broker_node *n, void (*each)(struct broker_replica *r, int32_t argument),
+                         int32_t argument);
 void broker_cleaning_init(struct broker_node *n);
 
 // The controller (election.c) ----------------------------------------------------------------------------------------

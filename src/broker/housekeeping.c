@@ -1,5 +1,6 @@
 // What a node does from time to time with its logs: retention and compaction; and deleted topics are let go.
 #include "broker/cluster_private.h"
+#include "broker/log_cleaner.h"
 
 #define CLEANING_MS_DEFAULT 300000  // log.retention.check.interval.ms
 
@@ -7,9 +8,23 @@ static int64_t interval_us(const struct broker_cluster *c) {
     return broker_setting_number(c, "log.retention.check.interval.ms", CLEANING_MS_DEFAULT) * 1000;
 }
 
+static void clean_log(struct broker_replica *r, int32_t unused) {
+    (void)unused;
+    int64_t start = r->log.start;
+    broker_log_clean(&r->log, &r->partition->topic->settings, r->node->cluster->wall_ms);
+    if (r->log.start > start && r->leader == r->node->id) broker_replica_appended(r);
+}
+
+void broker_clean_logs(struct broker_cluster *c) {
+    for (int32_t i = 0; i < c->config.nodes; i++) {
+        if (broker_node_works(&c->nodes[i])) broker_each_replica(&c->nodes[i], clean_log, 0);
+    }
+}
+
 static void clean(struct timer *t, int64_t now_us) {
     struct broker_node *n = CONTAINER_OF(t, struct broker_node, cleaning);
     broker_topics_sweep(n->cluster);
+    if (broker_node_works(n)) broker_each_replica(n, clean_log, 0);
     timer_set(&n->cluster->timers, t, now_us + interval_us(n->cluster));
 }
 

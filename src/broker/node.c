@@ -25,8 +25,7 @@ static void session_over(struct timer *t, int64_t now_us) {
     broker_fence(CONTAINER_OF(t, struct broker_node, session));
 }
 
-// Runs `each` for every replica of the node.
-static void each_replica(struct broker_node *n, void (*each)(struct broker_replica *r, int32_t argument),
+void broker_each_replica(struct broker_node *n, void (*each)(struct broker_replica *r, int32_t argument),
                          int32_t argument) {
     struct broker_cluster *c = n->cluster;
     for (size_t i = 0; i < c->topics_count; i++) {
@@ -44,12 +43,12 @@ static void expire(struct broker_replica *r, int32_t unused) {
 }
 
 void broker_expire_producers(struct broker_cluster *c, int32_t node) {
-    each_replica(broker_find_node(c, node), expire, 0);
+    broker_each_replica(broker_find_node(c, node), expire, 0);
 }
 
 static void expiration(struct timer *t, int64_t now_us) {
     struct broker_node *n = CONTAINER_OF(t, struct broker_node, expiration);
-    if (broker_node_works(n)) each_replica(n, expire, 0);
+    if (broker_node_works(n)) broker_each_replica(n, expire, 0);
     int64_t interval_ms = broker_setting_number(n->cluster, "producer.id.expiration.check.interval.ms", 600000);
     timer_set(&n->cluster->timers, t, now_us + interval_ms * 1000);
 }
@@ -130,12 +129,12 @@ void broker_node_stop(struct broker_cluster *c, int32_t node, enum broker_stop h
     n->running = n->frozen = n->isolated = false;
     broker_requests_drop(n);
     drop_connections(n);
-    each_replica(n, stop_leading, 0);
+    broker_each_replica(n, stop_leading, 0);
     fetch_sessions_free(n->sessions);
     n->sessions = NULL;
     broker_notices_drop(n);
     timer_cancel(&c->timers, &n->turn);
-    if (how == BROKER_POWER_LOST) each_replica(n, lose_tail, lost);
+    if (how == BROKER_POWER_LOST) broker_each_replica(n, lose_tail, lost);
     watch_session(n);
 }
 
@@ -154,7 +153,7 @@ void broker_node_start(struct broker_cluster *c, int32_t node) {
     // A new incarnation: whatever its predecessor led is led by others first (a real broker's registration waits for the
     // end of the old session).
     if (!n->fenced) broker_fence(n);
-    each_replica(n, reload, 0);
+    broker_each_replica(n, reload, 0);
     watch_session(n);
     broker_tell_now(n);
 }
@@ -184,7 +183,7 @@ void broker_node_freeze(struct broker_cluster *c, int32_t node, bool frozen) {
     n->frozen = frozen;
     if (!frozen) wake(n);
     watch_session(n);
-    if (!frozen) each_replica(n, follow, 0);
+    if (!frozen) broker_each_replica(n, follow, 0);
 }
 
 void broker_node_isolate(struct broker_cluster *c, int32_t node, bool isolated) {
@@ -193,5 +192,5 @@ void broker_node_isolate(struct broker_cluster *c, int32_t node, bool isolated) 
     n->isolated = isolated;
     if (!isolated) broker_notices_go_on(n);
     watch_session(n);
-    if (!isolated) each_replica(n, follow, 0);
+    if (!isolated) broker_each_replica(n, follow, 0);
 }

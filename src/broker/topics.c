@@ -3,6 +3,7 @@
 #include "broker/cluster_private.h"
 
 #include "base/memory.h"
+#include "broker/groups.h"
 #include "broker/request.h"
 #include "broker/topic_names.h"
 
@@ -93,6 +94,7 @@ void broker_topic_remove(struct broker_cluster *c, struct broker_topic *t) {
     t->deleted = true;
     t->deleted_serial = c->request_serial;
     for (int32_t i = 0; i < t->partitions_count; i++) broker_partition_end(t->partitions[i]);
+    broker_groups_on_topic_deleted(c, t);
 }
 
 static uint64_t oldest_parked(const struct broker_cluster *c) {
