@@ -29,7 +29,7 @@ QUICK_DATA = "none:16:8,lz4:16:8"
 FULL_DATA = ",".join(f"{codec}:{size}:{partitions}" for codec in ("none", "lz4") for size in (1, 16, 1024)
                      for partitions in (1, 8, 100, 2000) if size * partitions <= 32 << 10)  # the producer's memory
 MANY_PARTITIONS = 1000  # from here on the producer has to wait long for full batches
-LINGER_MS, LINGER_MANY_MS = 100, 10000
+LINGER_MS, LINGER_MANY_MS = 100, 1000
 CREATE_S_MAX = 180
 
 

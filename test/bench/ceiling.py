@@ -26,6 +26,7 @@ SIZES, PARTITIONS = (1, 4, 16, 64, 1024), (1, 10, 100, 1000, 10000)
 CALLGRIND_SIZES, CALLGRIND_PARTITIONS = (1, 16, 64), 10
 CALLGRIND_BATCHES = (50, 150)  # of each partition: what both runs share does not count
 CALLGRIND_S_MAX = 120
+IDLE_PARTITIONS, IDLE_COPY_S_MAX, IDLE_SETTLE_S, IDLE_S = 10000, 60, 6, 10
 GB = 1e9
 
 
@@ -135,6 +136,21 @@ def instructions_per_batch(size_kib):
     return (many - few) / ((CALLGRIND_BATCHES[1] - CALLGRIND_BATCHES[0]) * CALLGRIND_PARTITIONS)
 
 
+def idle(partitions, seconds):
+    """What it costs to have copied everything: the share of a core, and memory. None when it does not come so far."""
+    with synthetic.Rig(partitions, KIB, 1, prefix=on_core(0), own=on_core(1)) as rig:
+        deadline = time.monotonic() + IDLE_COPY_S_MAX
+        while rig.sink.counters().batches < partitions and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if rig.sink.counters().batches < partitions:
+            return None
+        time.sleep(IDLE_SETTLE_S)
+        cpu, begin = cpu_seconds(rig.child.pid), time.monotonic()
+        time.sleep(seconds)
+        return {"partitions": partitions, "core": (cpu_seconds(rig.child.pid) - cpu) / (time.monotonic() - begin),
+                "peak_mib": peak_mib(rig.child.pid)}
+
+
 def shown(value, layout):
     """A figure, or nothing where it could not be had."""
     return layout.format(value) if value is not None else "n/a"
@@ -164,6 +180,8 @@ def report(made):
         document.surroundings(made["environment"]),
         f"Bare relay: {bare['gb_per_s']:.2f} GB/s, {bare['cpu_s_per_gb']:.2f} CPU-s/GB, "
         f"{bare['calls_per_mb']:.2f} calls/MB, its core busy {bare['core']:.0%}.",
+        f"Idle, {made['idle']['partitions']:,} partitions caught up: {made['idle']['core']:.2%} of a core, peak "
+        f"{made['idle']['peak_mib']:.0f} MiB." if made["idle"] else "Idle: not everything was copied in time.",
         document.table(COLUMNS, made["cells"]),
         f"Instructions (user space, callgrind) for each further batch, {CALLGRIND_PARTITIONS} partitions:",
         document.table((("batches", lambda r: f"{r['size']} KiB"),
@@ -187,7 +205,8 @@ def run(arguments):
     counted = {size: instructions_per_batch(size) for size in CALLGRIND_SIZES} if shutil.which("valgrind") else {}
     around = document.environment(document.command_line("ceiling", "bench-ceiling"),
                                   network=f"loopback, {namespace.CONGESTION}")
-    return {"environment": around, "relay": bare, "cells": cells, "instructions": counted}
+    return {"environment": around, "relay": bare, "idle": idle(IDLE_PARTITIONS, IDLE_S), "cells": cells,
+            "instructions": counted}
 
 
 def main():

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of what the benchmarks calculate and write, without measuring anything: quantiles, summaries, tables, sections."""
+"""Tests of what the benchmarks calculate and write, without measuring: quantiles, summaries, tables, sections."""
 
 import os
 import sys
