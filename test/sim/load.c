@@ -13,22 +13,28 @@ static void tell(struct world *w, const char *what, const struct ledger_topic *t
 
 // Topics ------------------------------------------------------------------------------------------------------------
 
-// A log whose beginning is gone by the time somebody reads it, perhaps in the middle of a batch.
-static void begin_later(struct world *w, struct ledger_topic *t, int32_t partition) {
+// A log whose beginning is gone by the time somebody reads it, perhaps in the middle of a batch: first it is written,
+// then, when it is replicated, deleted.
+static void begin_later(struct world *w, struct ledger_topic *t, bool written) {
     struct broker_truth truth;
-    while (broker_partition_truth(w->clusters[SOURCE], t->name, partition, &truth) && truth.leader >= 0 &&
-           truth.log->end < t->plan->starts_at)
-        load_write(w, t, partition);
-    t->starts_at = t->plan->starts_at;
+    if (written) broker_delete_records(w->clusters[SOURCE], t->name, 0, t->plan->starts_at);
+    for (int i = 0; !written && i < t->plan->starts_at; i++) {
+        if (!broker_partition_truth(w->clusters[SOURCE], t->name, 0, &truth) || truth.log->end >= t->plan->starts_at)
+            break;
+        load_write(w, t, 0);
+    }
 }
 
 static void on_begin(struct timer *timer, int64_t now_us) {
-    (void)now_us;
-    struct world *w = CONTAINER_OF(timer, struct load, begin)->world;
+    struct load *l = CONTAINER_OF(timer, struct load, begin);
+    struct world *w = l->world;
     for (int32_t i = 0; i < w->ledger.topics_count; i++) {
         struct ledger_topic *t = &w->ledger.topics[i];
-        if (t->starts_at > 0) broker_delete_records(w->clusters[SOURCE], t->name, 0, t->starts_at);
+        if (t->plan->starts_at > 0 && !t->plan->compacted) begin_later(w, t, l->begun);
     }
+    if (l->begun) return;
+    l->begun = true;
+    timer_set(&w->timers, timer, now_us + LOAD_BEGIN_US / 3);
 }
 
 static void create_at_source(struct world *w, struct ledger_topic *t) {
@@ -56,7 +62,6 @@ bool load_create_topic(struct world *w) {
     l->topics_count++;
     create_at_source(w, t);
     tell(w, "creates", t);
-    if (t->plan->starts_at > 0 && !t->plan->compacted) begin_later(w, t, 0);
     return true;
 }
 
@@ -154,8 +159,8 @@ void load_start(struct world *w) {
     timer_init(&l->timer, on_timer);
     timer_init(&l->begin, on_begin);
     for (int32_t i = 0; i < w->plan.topics_count; i++) load_create_topic(w);
-    timer_set(&w->timers, &l->begin, w->now_us + 1 * SECOND);
-    timer_set(&w->timers, &l->timer, w->now_us + 1 * SECOND);
+    timer_set(&w->timers, &l->begin, w->now_us + LOAD_BEGIN_US / 2);
+    timer_set(&w->timers, &l->timer, w->now_us + LOAD_BEGIN_US / 2);
 }
 
 void load_stop(struct world *w) {

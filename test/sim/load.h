@@ -7,7 +7,8 @@
 struct world;
 struct ledger_topic;
 
-#define LOAD_BATCHES_MAX 1000  // of one run
+#define LOAD_BATCHES_MAX 1000       // of one run
+#define LOAD_BEGIN_US (6 * SECOND)  // brokers hear of their topics, logs get their beginnings; nobody reads yet
 
 struct load {
     struct world *world;
@@ -15,7 +16,7 @@ struct load {
     struct timer timer, begin;
     int32_t left;
     int64_t timestamp_ms;  // rises with each batch
-    bool stopped;
+    bool begun, stopped;
 };
 
 void load_start(struct world *w);  // with the planned topics

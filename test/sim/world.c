@@ -175,7 +175,7 @@ struct world *world_begin(const struct plan *plan, FILE *story, bool chatty, str
     for (int side = 0; side < SIDES; side++) make_cluster(w, (enum side)side);
     for (int32_t i = 0; i < SIM_INSTANCES_MAX; i++) instance_init(w, i);
     load_start(w);
-    world_run(w, BEGIN_US);
+    world_run(w, LOAD_BEGIN_US);
     w->faults = faults_new(w);
     for (int32_t i = 0; i < w->plan.instances; i++) instance_start(&w->instances[i]);
     return w;
