@@ -42,10 +42,6 @@ static int64_t bytes_between(const struct broker_log *l, size_t from, int64_t en
     return bytes < enough ? bytes : enough;
 }
 
-static size_t batches_of(const struct broker_log *l) {
-    return broker_log_find(l, INT64_MAX);
-}
-
 struct fetch_read fetch_look(const struct broker_replica *replica, const struct fetch_request_partition *asked,
                              enum fetch_isolation isolation, int32_t limit, bool at_least_one,
                              struct fetch_response_partition *answer) {
@@ -70,7 +66,7 @@ struct fetch_read fetch_look(const struct broker_replica *replica, const struct 
     read.lists_aborted = isolation == FETCH_COMMITTED;
     if (asked->fetch_offset >= end) return read;
     read.first = broker_log_find(l, asked->fetch_offset);
-    if (read.first >= batches_of(l)) {  // compaction took all that was behind the offset
+    if (read.first >= l->count) {  // compaction took all that was behind the offset
         read.lists_aborted = false;
         return read;
     }
@@ -86,14 +82,14 @@ struct fetch_read fetch_look(const struct broker_replica *replica, const struct 
 // are answered, and it has not every batch (LogSegment.fetchUpperBoundOffset); to know too many does no harm.
 static int64_t aborted_bound(const struct fetch_read *read) {
     const struct broker_log *l = read->log;
-    size_t count = batches_of(l), i = read->first;
+    size_t i = read->first;
     int64_t left = read->size, passed = 0;
-    for (; i < count && left > 0; i++) {
+    for (; i < l->count && left > 0; i++) {
         left -= broker_log_at(l, i)->header.size;
         passed = broker_log_at(l, i)->header.size;
     }
-    for (; i < count && passed <= INDEX_INTERVAL; i++) passed += broker_log_at(l, i)->header.size;
-    return i < count ? broker_log_at(l, i)->header.base_offset : l->end;
+    for (; i < l->count && passed <= INDEX_INTERVAL; i++) passed += broker_log_at(l, i)->header.size;
+    return i < l->count ? broker_log_at(l, i)->header.base_offset : l->end;
 }
 
 static void list_aborted(struct broker_request *r, const struct fetch_read *read, int64_t offset,

@@ -9,12 +9,12 @@
 struct deletion;
 
 struct deleted {
+    struct waiter waiter;
     struct deletion *of;
     struct broker_replica *replica;
     int64_t offset;  // what the low watermark must reach
     struct delete_records_response_partition *answer;
     bool pending;
-    struct waiter waiters[BROKER_REPLICAS_MAX];  // the leader's and the followers' starts count
 };
 
 struct deletion {
@@ -23,18 +23,6 @@ struct deletion {
     struct deleted *all;
     int32_t count, pending;
 };
-
-// Partition.lowWatermarkIfLeader: the lowest start of the leader's log and of the replicas that are alive.
-static int64_t low_watermark(const struct broker_replica *leader) {
-    const struct broker_partition *p = leader->partition;
-    int64_t low = leader->log.start;
-    for (int32_t i = 0; i < p->replicas_count; i++) {
-        const struct broker_replica *r = p->replicas[i];
-        bool alive = leader->node->alive_known & 1u << (r->node->id - 1);
-        if (alive && r->log.start < low) low = r->log.start;
-    }
-    return low;
-}
 
 static int16_t delete_below(struct broker_replica *leader, int64_t *offset) {
     const struct broker_topic_settings *settings = &leader->partition->topic->settings;
@@ -60,20 +48,16 @@ static void delete_partition(struct deletion *d, const struct broker_topic *t, i
     one->offset = offset;
     a->error_code = delete_below(one->replica, &one->offset);
     if (a->error_code != KAFKA_NONE) return;
-    a->low_watermark = low_watermark(one->replica);
+    a->low_watermark = broker_replica_low_watermark(one->replica);
     one->pending = a->low_watermark < one->offset;
     if (!one->pending) return;
     a->error_code = KAFKA_REQUEST_TIMED_OUT;  // until it is not
     d->pending++;
 }
 
-static void stop_waiting_for(struct deleted *one) {
-    for (int32_t i = 0; i < BROKER_REPLICAS_MAX; i++) broker_wait_end(&one->waiters[i]);
-}
-
 static void stop_waiting(struct broker_request *r) {
     struct deletion *d = r->parked;
-    for (int32_t i = 0; i < d->count; i++) stop_waiting_for(&d->all[i]);
+    for (int32_t i = 0; i < d->count; i++) broker_wait_end(&d->all[i].waiter);
 }
 
 static void expired(struct timer *t, int64_t now_us) {
@@ -94,7 +78,7 @@ static void settle(struct deleted *one) {
         one->answer->error_code = KAFKA_NOT_LEADER_OR_FOLLOWER;
         one->answer->low_watermark = -1;
     } else {
-        int64_t low = low_watermark(leader);
+        int64_t low = broker_replica_low_watermark(leader);
         if (low < one->offset) return;
         one->answer->error_code = KAFKA_NONE;
         one->answer->low_watermark = low;
@@ -102,33 +86,14 @@ static void settle(struct deleted *one) {
     one->pending = false;
 }
 
-static void look_again(struct deleted *one) {
+static void changed(struct waiter *w) {
+    struct deleted *one = CONTAINER_OF(w, struct deleted, waiter);
     struct deletion *d = one->of;
     if (d->request->node->frozen) return;
     settle(one);
     if (one->pending) return;
-    stop_waiting_for(one);
+    broker_wait_end(w);
     if (--d->pending == 0) broker_answer(d->request, &d->response);
-}
-
-static void leader_changed(struct waiter *w) {
-    look_again(CONTAINER_OF(w, struct deleted, waiters[0]));
-}
-
-static void follower_changed(struct waiter *w) {
-    while (w->ready == follower_changed) w--;  // waiters[0] is the leader's
-    leader_changed(w);
-}
-
-static void wait_for(struct deleted *one) {
-    const struct broker_partition *p = one->replica->partition;
-    one->waiters[0].ready = leader_changed;
-    broker_wait(one->replica, &one->waiters[0]);
-    for (int32_t i = 0, used = 1; i < p->replicas_count; i++) {
-        if (p->replicas[i] == one->replica) continue;
-        one->waiters[used].ready = follower_changed;
-        broker_wait(p->replicas[i], &one->waiters[used++]);
-    }
 }
 
 // Each partition once, with the offset that was said last.
@@ -174,8 +139,11 @@ void handle_delete_records(struct broker_request *r) {
         broker_answer(r, &d->response);
         return;
     }
-    for (int32_t i = 0; i < d->count; i++)
-        if (d->all[i].pending) wait_for(&d->all[i]);
+    for (int32_t i = 0; i < d->count; i++) {
+        if (!d->all[i].pending) continue;
+        d->all[i].waiter.ready = changed;
+        broker_wait(d->all[i].replica, &d->all[i].waiter);
+    }
     r->parked = d;
     broker_park_for(r, body->timeout_ms, expired, stop_waiting);
 }
