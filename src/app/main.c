@@ -1,4 +1,5 @@
 // The commands of odraz. Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
+#include "app/broker_command.h"
 #include "app/run.h"
 #include "app/settings_help.h"
 #include "base/limits.h"
@@ -11,6 +12,7 @@ static const char usage[] =
     "odraz mirrors topics from one Kafka cluster to another: identical offsets, exactly once.\n"
     "\n"
     "  odraz run FILE        mirrors what the settings file says, until SIGTERM; SIGHUP reads the file again\n"
+    "  odraz broker ...      a Kafka cluster in memory, for trying things out; odraz help broker says how\n"
     "  odraz help            this text\n"
     "  odraz help settings   every setting: what it means, its default, what is allowed (--markdown for a page)\n"
     "  odraz version\n"
@@ -47,6 +49,7 @@ int main(int count, char **words) {
     if (count < 2) return wrong_usage("a command is missing");
     const char *command = words[1];
     if (strcmp(command, "run") == 0) return count == 3 ? run_command(words[2]) : wrong_usage("run takes one FILE");
+    if (strcmp(command, "broker") == 0) return broker_command(count - 2, words + 2);
     if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
         puts("odraz " ODRAZ_VERSION);
         return 0;
@@ -55,6 +58,6 @@ int main(int count, char **words) {
         return wrong_usage("there is no such command");
     if (count > 2 && strcmp(words[2], "settings") == 0)
         return help_on_settings(count > 3 && strcmp(words[3], "--markdown") == 0);
-    fputs(usage, stdout);
+    fputs(count > 2 && strcmp(words[2], "broker") == 0 ? broker_usage : usage, stdout);
     return 0;
 }

@@ -59,6 +59,15 @@ static void rebalance(struct timer *t, int64_t now_us) {
     timer_set(&c->timers, t, now_us + interval_s * 1000000);
 }
 
+// A cluster of 4.1 or later keeps what its controller was started with as a dynamic default (eligible leader replicas,
+// KIP-966), and shows it so.
+static void keep_minimum_insync(struct broker_cluster *c) {
+    static const char name[] = "min.insync.replicas";
+    const char *value = setting_values_get(&c->settings_static, name);
+    if (!value) value = setting_find(SETTING_OF_BROKER, (struct wire_text){name, sizeof name - 1})->value_default;
+    setting_values_set(&c->settings_dynamic, name, (struct wire_text){value, (int32_t)strlen(value)});
+}
+
 static void say_nothing(void *context, enum log_level level, const char *line, size_t size) {
     (void)context, (void)level, (void)line, (void)size;
 }
@@ -81,6 +90,7 @@ struct broker_cluster *broker_cluster_new(const struct broker_cluster_config *co
     list_init(&c->requests_spare);
     timer_init(&c->rebalance, rebalance);
     bool right = read_settings(c, config->settings);
+    keep_minimum_insync(c);
     broker_settings_changed(c);
     c->groups = broker_groups_new(c);
     c->transactions = broker_transactions_new(c);

@@ -151,7 +151,7 @@ static bool apply(struct alteration *a, struct setting_values *values) {
         if (c->operation == OP_SET) setting_values_set(values, name, c->value);
         else if (c->operation == OP_DELETE) setting_values_unset(values, name);
         else if (c->operation == OP_APPEND || c->operation == OP_SUBTRACT) done = change_list(a, values, c);
-        else done = REFUSE(a, KAFKA_INVALID_REQUEST, "Unknown operations type %d", c->operation);
+        else a->error_code = KAFKA_UNKNOWN_SERVER_ERROR, done = false;
         if (!done) return false;
     }
     for (size_t i = 0; i < values->count; i++) {

@@ -93,7 +93,7 @@ static void describe(struct broker_request *r, const struct describe_configs_req
     char reason[TOPIC_REASON_MAX];
     out->resource_type = asked->resource_type;
     out->resource_name = name;
-    out->error_message = (struct wire_text){NULL, -1};
+    out->error_message = config_text("");
     switch (asked->resource_type) {
     case RESOURCE_TOPIC: {
         const char *refusal = topic_name_refusal(name, reason, sizeof reason);

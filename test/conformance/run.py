@@ -52,7 +52,7 @@ def differences(path, ours, theirs):
     elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
         for i, pair in enumerate(zip(ours, theirs)):
             yield from differences(f"{path}[{i}]", *pair)
-    elif ours != theirs and not known.deliberate(path, ours, theirs):
+    elif ours != theirs and not known.deliberate(path):
         yield f"{path}: model {ours!r:.300}, Kafka {theirs!r:.300}"
 
 
