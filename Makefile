@@ -33,7 +33,8 @@ tidy: deps
 # Two clusters in memory; KAFKA=1: real ones.
 demo:
 	@tools/install-deps build $(if $(KAFKA),kafka)
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@ninja -C $(BUILD) odraz traffic
 	@KAFKA=$(KAFKA) python3 tools/demo.py
 
 soak: deps
