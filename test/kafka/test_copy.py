@@ -49,6 +49,23 @@ class CopyTest(scenario.Scenario):
         self.assertEqual(self.destination.offsets(orders, protocol.EARLIEST), {0: 777, 1: 0})
         self.assertConsumersAgree(orders)
 
+    def test_filler_that_a_killed_mirror_left(self):
+        orders = self.topic("orders")
+        self.produce(orders, total=4000, keys=1000)
+        self.load.delete_records(self.source, orders, 0, 777)
+        # The broker refuses DeleteRecords there (POLICY_VIOLATION): the mirror copies, and dies before it could delete.
+        self.load.create(self.destination, orders, config={"cleanup.policy": "compact"})
+        mirror = self.start_mirror()
+        net.wait_until(lambda: self.destination.offsets(orders) == {0: 4000}, 30, "the records to be copied")
+        mirror.kill()
+        self.assertEqual(self.destination.offsets(orders, protocol.EARLIEST), {0: 0})
+        self.load.alter(self.destination, orders, cleanup_policy="delete")
+        mirror.start()
+        self.produce(orders, total=1000)
+        self.assertMirrored()
+        self.assertEqual(self.destination.offsets(orders, protocol.EARLIEST), {0: 777})
+        self.assertConsumersAgree(orders)
+
     def test_a_log_that_starts_far_up(self):
         orders = self.topic("orders")
         many = protocol.batch([b""] * 500_000, attributes=protocol.GZIP)
