@@ -3,6 +3,7 @@
 #include "broker/append.h"
 #include "broker/asked_partitions.h"
 #include "broker/handlers.h"
+#include "broker/transactions.h"
 #include "wire/error_codes.h"
 
 #include <assert.h>
@@ -10,6 +11,7 @@
 #define INTERNAL_TOPICS_CLIENT "__admin_client"  // AdminUtils.ADMIN_CLIENT_ID
 #define ZSTD_SINCE_VERSION 7                     // KIP-110
 #define LEADER_HINT_SINCE_VERSION 10             // KIP-951
+#define ABORTABLE_SINCE_VERSION 11               // KIP-890: knows TRANSACTION_ABORTABLE
 #define TOPIC_IDS_SINCE_VERSION 13               // KIP-516
 
 struct produce;
@@ -40,31 +42,19 @@ static void answer_partition(struct produce_response_partition *a, int32_t index
     a->base_offset = -1;
 }
 
-// ByteBufferLogInputStream.nextBatch at the front of `left`: 0 and *size 0 when there is no whole batch (any more).
-static int16_t next_batch(struct bytes left, size_t *size) {
-    *size = 0;
-    if (left.size < BATCH_LENGTH_EXTRA) return KAFKA_NONE;
-    int32_t length = (int32_t)load_be32(left.at + BATCH_AT_LENGTH);
-    if (length < 14) return KAFKA_CORRUPT_MESSAGE;  // LegacyRecord.RECORD_OVERHEAD_V0
-    if (left.size <= BATCH_AT_MAGIC) return KAFKA_NONE;
-    if (left.at[BATCH_AT_MAGIC] > BATCH_MAGIC) return KAFKA_CORRUPT_MESSAGE;
-    if (left.size >= (size_t)length + BATCH_LENGTH_EXTRA) *size = (size_t)length + BATCH_LENGTH_EXTRA;
-    return KAFKA_NONE;
-}
-
 static uint16_t attributes_of(struct bytes batch) {
     return batch.size >= BATCH_HEADER_SIZE ? load_be16(batch.at + BATCH_AT_ATTRIBUTES) : 0;
 }
 
 // ProduceRequest.validateRecords: exactly one batch, of the new format, with a codec that the version knows.
 static int16_t validate_records(int16_t version, struct bytes records, size_t *size) {
-    int16_t error_code = next_batch(records, size);
+    int16_t error_code = append_next_batch(records, size);
     if (error_code) return error_code;
     if (*size == 0 || records.at[BATCH_AT_MAGIC] != BATCH_MAGIC) return KAFKA_INVALID_RECORD;
     bool zstd = (attributes_of(records) & BATCH_ATTRIBUTE_CODEC) == CODEC_ZSTD;
     if (version < ZSTD_SINCE_VERSION && zstd) return KAFKA_UNSUPPORTED_COMPRESSION_TYPE;
     size_t second;
-    error_code = next_batch((struct bytes){records.at + *size, records.size - *size}, &second);
+    error_code = append_next_batch((struct bytes){records.at + *size, records.size - *size}, &second);
     if (error_code) return error_code;
     return second > 0 ? KAFKA_INVALID_RECORD : KAFKA_NONE;
 }
@@ -75,7 +65,7 @@ static struct bytes records_bytes(struct wire_bytes records) {
 
 static bool is_transactional(struct bytes records) {
     size_t size;
-    return next_batch(records, &size) == KAFKA_NONE && size >= BATCH_HEADER_SIZE &&
+    return append_next_batch(records, &size) == KAFKA_NONE && size >= BATCH_HEADER_SIZE &&
            (attributes_of(records) & BATCH_ATTRIBUTE_TRANSACTIONAL);
 }
 
@@ -192,8 +182,46 @@ static void tell_result(struct broker_request *r, struct produced *p, const stru
 static int64_t end_of(const struct broker_log *l, const struct append_result *result) {
     if (!result->duplicate) return l->end;
     size_t i = broker_log_find(l, result->base_offset);
-    bool gone = i >= (size_t)l->count || broker_log_at(l, i)->header.base_offset != result->base_offset;
+    bool gone = i >= l->count || broker_log_at(l, i)->header.base_offset != result->base_offset;
     return gone ? l->high_watermark : batch_last_offset(&broker_log_at(l, i)->header) + 1;
+}
+
+static const char *unverified(struct broker_request *r, int16_t error_code) {
+    static const char reason[] = "Unable to verify the partition has been added to the transaction. Underlying error: ";
+    const char *name = kafka_error_name(error_code);
+    char *out = broker_request_alloc(r, sizeof reason + strlen(name));
+    memcpy(out, reason, sizeof reason - 1);
+    memcpy(out + sizeof reason - 1, name, strlen(name) + 1);
+    return out;
+}
+
+// KIP-890: the first records of a transaction on a partition are taken only if the coordinator knows the partition as part
+// of the transaction (ReplicaManager.maybeSendPartitionsToTransactionCoordinator). Errors that old clients would not
+// retry become one that they do.
+static int16_t verify(struct broker_request *r, const struct produced *p, const char **message) {
+    const struct produce_request *body = r->body;
+    struct batch_header h;
+    bool whole = batch_look(records_bytes(p->records), &h) == BATCH_WHOLE;
+    if (!whole || !(h.attributes & BATCH_ATTRIBUTE_TRANSACTIONAL) || h.producer_id < 0) return KAFKA_NONE;
+    const struct producer_state *state = producer_states_find(&p->replica->log.producers, h.producer_id);
+    if (state && h.producer_epoch < state->epoch) return KAFKA_INVALID_PRODUCER_EPOCH;
+    if (state && h.producer_epoch == state->epoch && state->transaction_first_offset >= 0) return KAFKA_NONE;
+    struct transaction_claim claim = {body->transactional_id, {h.producer_id, h.producer_epoch}, p->partition};
+    int16_t error_code = broker_transactions_verify(r->node->cluster, &claim, r->version >= ABORTABLE_SINCE_VERSION);
+    switch (error_code) {
+    case KAFKA_INVALID_TXN_STATE:
+        *message = "Partition was not added to the transaction";
+        return error_code;
+    case KAFKA_NETWORK_EXCEPTION:
+    case KAFKA_COORDINATOR_LOAD_IN_PROGRESS:
+    case KAFKA_COORDINATOR_NOT_AVAILABLE:
+    case KAFKA_NOT_COORDINATOR:
+    case KAFKA_CONCURRENT_TRANSACTIONS:
+        *message = unverified(r, error_code);
+        return KAFKA_NOT_ENOUGH_REPLICAS;
+    default:
+        return error_code;
+    }
 }
 
 static void append(struct produce *q, struct produced *p) {
@@ -208,6 +236,10 @@ static void append(struct produce *q, struct produced *p) {
     }
     p->replica = broker_asked_replica(r->node, p->partition, -1, true, &p->answer->error_code);
     if (!p->replica) return;
+    const char *message = NULL;
+    p->answer->error_code = verify(r, p, &message);
+    p->answer->error_message = text(message);
+    if (p->answer->error_code != KAFKA_NONE) return;
     struct append_result result = {.error_code = body->acks == -1 ? broker_replica_enough(p->replica) : KAFKA_NONE};
     if (result.error_code == KAFKA_NONE) {
         result = append_from_client(&p->replica->log, &t->settings, records_bytes(p->records), p->replica->leader_epoch,

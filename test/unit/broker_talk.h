@@ -4,6 +4,7 @@
 #include "broker/cluster.h"
 #include "broker/faults.h"
 #include "unit/batches.h"
+#include "unit/test.h"
 #include "wire/error_codes.h"
 #include "wire/frame.h"
 #include "wire/messages.h"
