@@ -14,8 +14,8 @@ struct append_result {
     int64_t append_time_ms;  // -1 unless the topic's timestamps are append times
 };
 
-// The batch at the front of `in` (ByteBufferLogInputStream.nextBatch): error code CORRUPT_MESSAGE, or 0 and its *size; 0
-// where none begins or it is cut off.
+// The batch at the front of `in` (ByteBufferLogInputStream.nextBatch): error code CORRUPT_MESSAGE, or 0 and its *size;
+// 0 where none begins or it is cut off.
 int16_t append_next_batch(struct bytes in, size_t *size);
 
 // `records` as the request carries them. `wall_ms`: now, for append times and bounds of timestamps. Recompresses when

@@ -32,8 +32,8 @@ struct broker_log {
 void broker_log_init(struct broker_log *l);
 void broker_log_free(struct broker_log *l);
 
-// The batch's base offset must be >= end (compaction leaves holes on the leader, so a follower may get them), its leader
-// epoch >= the newest. Takes a reference of its own. The producer's state, the open transaction and the aborted list
+// The batch's base offset must be >= end (compaction leaves holes on the leader, so a follower may get them), its
+// leader epoch >= the newest. Takes a reference of its own. The producer's state, the open transaction and the aborted list
 // follow. The high watermark does not.
 void broker_log_append(struct broker_log *l, struct stored_batch *b, int64_t wall_ms);
 
@@ -46,8 +46,8 @@ void broker_log_truncate(struct broker_log *l, int64_t offset);
 // Everything goes and the log starts again at `offset` (a follower whose end is below its leader's start).
 void broker_log_restart_at(struct broker_log *l, int64_t offset);
 
-// Raises the log start; batches wholly below go. Producer states stay (as on a real broker, until they expire). `offset`
-// is at most the end; a high watermark below it follows.
+// Raises the log start; batches wholly below go. Producer states stay (as on a real broker, until they expire).
+// `offset` is at most the end; a high watermark below it follows.
 void broker_log_delete_below(struct broker_log *l, int64_t offset);
 
 // A broker that was shut down starts again: states come back from the snapshot taken at the log end, each with its last
@@ -66,8 +66,8 @@ static inline struct stored_batch *broker_log_at(const struct broker_log *l, siz
     return l->batches[l->first + i];
 }
 
-// LeaderEpochFileCache.endOffsetFor: the largest epoch <= `epoch` that is known, and where it ends (`start`). (-1, -1) for
-// an epoch above all that are known; the asked epoch and the start of the oldest for one below all.
+// LeaderEpochFileCache.endOffsetFor: the largest epoch <= `epoch` that is known, and where it ends (`start`). (-1, -1)
+// for an epoch above all that are known; the asked epoch and the start of the oldest for one below all.
 struct log_epoch broker_log_end_of_epoch(const struct broker_log *l, int32_t epoch);
 int32_t broker_log_newest_epoch(const struct broker_log *l);              // -1: none
 int32_t broker_log_epoch_at(const struct broker_log *l, int64_t offset);  // under which it was written; -1: not known

@@ -1,5 +1,5 @@
-// Retention and compaction of one replica's log, as org.apache.kafka.storage.internals.log.{UnifiedLog.deleteOldSegments,
-// Cleaner} do them: the same segments, horizons and exceptions, but when the caller says so (no cleaner threads, no
+// Retention and compaction of one replica's log, as org.apache.kafka.storage.internals.log.UnifiedLog
+// (deleteOldSegments) and Cleaner do them: the same segments, horizons and exceptions, but when the caller says so (no cleaner threads, no
 // dirty ratio).
 #pragma once
 #include "broker/log.h"

@@ -64,7 +64,7 @@ static const struct producer_batch *find_duplicate(const struct producer_state *
 
 // ProducerAppendInfo.checkSequence: a new epoch begins at 0.
 static bool sequence_is_next(const struct producer_state *p, const struct batch_header *h) {
-    if (h->producer_epoch != p->epoch) return h->base_sequence == 0 || p->epoch == EPOCH_NONE;
+    if (h->producer_epoch != p->epoch) return h->base_sequence == 0;
     int32_t last = producer_state_last_sequence(p);
     return h->base_sequence == (last == INT32_MAX ? 0 : last + 1);
 }
@@ -85,8 +85,8 @@ int16_t producer_states_check(const struct producer_states *s, const struct batc
 int16_t producer_states_check_marker(const struct producer_states *s, const struct producer_marker *m) {
     const struct producer_state *p = producer_states_find(s, m->producer_id);
     if (!p) return KAFKA_NONE;
-    // With transaction version 2 each transaction ends with a new epoch. The epoch of a transaction that has ended already
-    // is a repetition, and so is the largest epoch, which cannot rise (ProducerAppendInfo.checkProducerEpoch).
+    // With transaction version 2 each transaction ends with a new epoch. That of a transaction which has ended already is
+    // a repetition, and so is the largest epoch, which cannot rise (ProducerAppendInfo.checkProducerEpoch).
     bool repeated = m->producer_epoch == p->epoch && (p->transaction_first_offset < 0 || p->epoch == INT16_MAX);
     bool old = m->transaction_version >= 2 ? m->producer_epoch <= p->epoch && !repeated : m->producer_epoch < p->epoch;
     if (old) return KAFKA_INVALID_PRODUCER_EPOCH;

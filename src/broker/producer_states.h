@@ -2,8 +2,9 @@
 //
 // After org.apache.kafka.storage.internals.log.{ProducerStateEntry, ProducerAppendInfo, ProducerStateManager}. Kafka's
 // rough edges are kept: an exact repeat of one of the last five ranges is found before the sequence is looked at,
-// whatever the records are (ProducerStateEntry.findDuplicateBatch); an id that is not known may begin with any sequence;
-// states expire by the timestamp of the last batch's newest *record*; a snapshot keeps only the last of the five ranges.
+// whatever the records are (ProducerStateEntry.findDuplicateBatch); an id that is not known may begin with any
+// sequence; states expire by the timestamp of the last batch's newest *record*; a snapshot keeps only the last of the
+// five ranges.
 #pragma once
 #include "base/map.h"
 #include "wire/batch.h"
@@ -91,7 +92,7 @@ void producer_states_forget_below(struct producer_states *s, int64_t log_start, 
 // Forgets states whose newest record is `expiration_ms` old and that have no open transaction.
 void producer_states_expire(struct producer_states *s, int64_t wall_ms, int64_t expiration_ms);
 
-// The aborted transactions that a read_committed reader of [from, to) must know (UnifiedLog.collectAbortedTransactions).
+// The aborted transactions that a read_committed reader of [from, to) must know (TransactionIndex.collectAbortedTxns).
 // Answers how many were written to `out`, at most `max`.
 size_t producer_states_aborted(const struct producer_states *s, int64_t from, int64_t to,
                                struct aborted_transaction *out, size_t max);

@@ -74,7 +74,7 @@ const struct setting_definition *setting_find(enum setting_scope scope, struct w
 const char *setting_refusal(const struct setting_definition *d, struct wire_text value, char *text, size_t size);
 
 // What a topic's setting stands at when the topic does not set it: the broker's under its own name or one of its older
-// synonyms (log.retention.hours), else the default; NULL for those without any. `text` is for values that are converted.
+// synonyms (log.retention.hours), else the default; NULL for those without any. `text`: for values that are converted.
 #define SETTING_NUMBER_SIZE 24
 const char *setting_default(const struct setting_definition *d, const struct setting_values *broker, char *text,
                             size_t size);

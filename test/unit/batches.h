@@ -19,7 +19,8 @@ struct test_batch {
     int64_t base_offset, producer_id;
     int16_t producer_epoch;
     int32_t base_sequence, leader_epoch;
-    int32_t offset_skip;  // between one record's offset and the next one's, beyond 1
+    int32_t offset_skip;          // between one record's offset and the next one's, beyond 1
+    int64_t base_timestamp_back;  // how much the header's is before the first record's
 };
 
 // Of no producer.
@@ -52,11 +53,11 @@ static inline void test_append_record(struct buffer *out, const struct test_reco
 static inline struct bytes test_batch_write(struct buffer *out, const struct test_batch *b,
                                             const struct test_record *records, int32_t count) {
     struct buffer plain;
-    int64_t newest = records[0].timestamp;
+    int64_t newest = records[0].timestamp, base = records[0].timestamp - b->base_timestamp_back;
     buffer_init(&plain, 64 * MiB);
     buffer_clear(out);
     for (int32_t i = 0; i < count; i++) {
-        test_append_record(&plain, &records[i], records[0].timestamp, i * (1 + b->offset_skip));
+        test_append_record(&plain, &records[i], base, i * (1 + b->offset_skip));
         if (records[i].timestamp > newest) newest = records[i].timestamp;
     }
     buffer_extend(out, BATCH_HEADER_SIZE);
@@ -68,7 +69,7 @@ static inline struct bytes test_batch_write(struct buffer *out, const struct tes
                              .leader_epoch = b->leader_epoch,
                              .attributes = (int16_t)(b->attributes | b->codec),
                              .last_offset_delta = (count - 1) * (1 + b->offset_skip),
-                             .base_timestamp = records[0].timestamp,
+                             .base_timestamp = base,
                              .max_timestamp = newest,
                              .producer_id = b->producer_id,
                              .producer_epoch = b->producer_epoch,

@@ -63,7 +63,8 @@ static const char *contents(const struct broker_log *l) {
         struct batch_header h;
         struct error err = records_open(&records, bytes, &b->header, &plain);
         if (error_is(&err) || !batch_crc_is_right(bytes) || batch_look(bytes, &h) != BATCH_WHOLE) return "damaged";
-        if (memcmp(&h.crc, &b->header.crc, sizeof h.crc) != 0 || h.max_timestamp != b->header.max_timestamp) return "header";
+        if (memcmp(&h.crc, &b->header.crc, sizeof h.crc) != 0 || h.max_timestamp != b->header.max_timestamp)
+            return "header";
         if (h.count == 0)
             size += (size_t)snprintf(text + size, sizeof text - size, "[%lld..%lld] ", (long long)h.base_offset,
                                      (long long)batch_last_offset(&h));
@@ -190,12 +191,114 @@ TEST(aborted_records_go_and_their_marker_later) {
     broker_log_clean(&l, &s, NOW);
     EXPECT_TEXT(contents(&l), "0:a=1 2:M=- 3:b=3 ");
     EXPECT_INT(l.producers.aborted_count, 1);
+    EXPECT_INT(broker_log_at(&l, 1)->header.attributes & BATCH_ATTRIBUTE_DELETE_HORIZON, 0);
     broker_log_clean(&l, &s, NOW);  // nothing of it is left: the marker gets its horizon
     EXPECT_TEXT(contents(&l), "0:a=1 2:M=- 3:b=3 ");
     EXPECT_INT(l.producers.aborted_count, 0);
     EXPECT(broker_log_at(&l, 1)->header.attributes & BATCH_ATTRIBUTE_DELETE_HORIZON);
     broker_log_clean(&l, &s, NOW + RETENTION);
     EXPECT_TEXT(contents(&l), "0:a=1 3:b=3 ");
+    broker_log_free(&l);
+}
+
+TEST(aborted_batch_of_an_active_producer_stays_empty) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    put(&l, in_transaction(7, 0), (struct test_record[]){{"a", "1", 10}, {"b", "2", 10}}, 2);
+    end_transaction(&l, 7, false, 30);
+    put_one(&l, "b", "3", 50);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "[0..1] 2:M=- 3:b=3 ");
+    broker_log_free(&l);
+}
+
+// Without data of its own a producer is known by its marker alone.
+TEST(newest_marker_of_an_active_producer_stays) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    struct producer_marker m = {.producer_id = 7, .coordinator_epoch = 1, .commit = true};
+    broker_log_init(&l);
+    for (m.producer_epoch = 0; m.producer_epoch < 2; m.producer_epoch++)
+        append_marker(&l, &s, &m, 0, 10 + 20 * m.producer_epoch);
+    l.high_watermark = l.end;
+    put_one(&l, "b", "3", 50);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "0:M=- 1:M=- 2:b=3 ");
+    broker_log_clean(&l, &s, NOW + RETENTION);
+    EXPECT_TEXT(contents(&l), "[1..1] 2:b=3 ");
+    broker_log_free(&l);
+}
+
+TEST(horizon_stays_when_the_batch_is_thinned_again) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    put(&l, PLAIN_BATCH, (struct test_record[]){{"a", NULL, 10}, {"b", NULL, 11}}, 2);
+    put_one(&l, "c", "1", 30);
+    broker_log_clean(&l, &s, NOW);
+    put_one(&l, "a", "2", 50);
+    put_one(&l, "d", "3", 70);
+    broker_log_clean(&l, &s, NOW + 10);
+    EXPECT_TEXT(contents(&l), "1:b=- 2:c=1 3:a=2 4:d=3 ");
+    EXPECT_INT(broker_log_at(&l, 0)->header.base_timestamp, NOW + RETENTION);
+    EXPECT_INT(broker_log_at(&l, 0)->header.max_timestamp, 11);
+    broker_log_free(&l);
+}
+
+TEST(append_time_of_a_batch_stays) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    struct test_batch b = PLAIN_BATCH;
+    broker_log_init(&l);
+    s.append_time = true;
+    s.segment_bytes = 100;
+    struct bytes records = test_batch_write(&scratch, &b, (struct test_record[]){{"a", "1", 10}, {"b", "2", 11}}, 2);
+    for (int i = 0; i < 2; i++) append_from_client(&l, &s, records, 0, 500 + i);
+    l.high_watermark = l.end;
+    s.segment_bytes = 1;
+    put_one(&l, "b", "3", 50);
+    put_one(&l, "c", "3", 50);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_INT(l.count, 3);
+    EXPECT_INT(broker_log_at(&l, 0)->header.count, 1);
+    EXPECT_INT(broker_log_at(&l, 0)->header.max_timestamp, 501);
+    EXPECT_INT(broker_log_at(&l, 0)->header.attributes, BATCH_ATTRIBUTE_LOG_APPEND_TIME);
+    broker_log_free(&l);
+}
+
+TEST(closed_segments_stay_closed) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    for (int i = 0; i < 4; i++) put_one(&l, i < 2 ? "a" : "b", "1", i < 2 ? 1000 : 3000);
+    s.segment_bytes = 2 * broker_log_at(&l, 0)->header.size;
+    s.segment_ms = 1000000;
+    broker_log_clean(&l, &s, 4000);
+    EXPECT_TEXT(contents(&l), "1:a=1 2:b=1 3:b=1 ");
+    EXPECT_INT(l.active_start, 2);
+    s.delete = true;
+    s.retention_ms = 1500;
+    broker_log_clean(&l, &s, 4000);  // what is left of the first is not one with the first batch of the second
+    EXPECT_TEXT(contents(&l), "2:b=1 3:b=1 ");
+    broker_log_truncate(&l, 3);
+    EXPECT_INT(l.active_start, 2);
+    broker_log_delete_below(&l, 3);
+    broker_log_free(&l);
+}
+
+TEST(truncation_opens_a_segment_again) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    for (int i = 0; i < 4; i++) put_one(&l, "a", "1", 20 * i);
+    s.segment_ms = 1000;
+    l.active_start = 3;
+    broker_log_truncate(&l, 2);
+    put_one(&l, "a", "1", 40);
+    put_one(&l, "a", "1", 60);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "1:a=1 2:a=1 3:a=1 ");
     broker_log_free(&l);
 }
 
@@ -301,6 +404,12 @@ int main(void) {
     RUN(tombstones_stay_for_delete_retention);
     RUN(last_batch_of_an_active_producer_stays_as_an_empty_one);
     RUN(aborted_records_go_and_their_marker_later);
+    RUN(aborted_batch_of_an_active_producer_stays_empty);
+    RUN(newest_marker_of_an_active_producer_stays);
+    RUN(horizon_stays_when_the_batch_is_thinned_again);
+    RUN(append_time_of_a_batch_stays);
+    RUN(closed_segments_stay_closed);
+    RUN(truncation_opens_a_segment_again);
     RUN(marker_stays_while_committed_records_do);
     RUN(compaction_stops_at_open_transactions_and_young_segments);
     RUN(retention_by_time_takes_whole_segments_below_the_high_watermark);

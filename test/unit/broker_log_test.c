@@ -7,13 +7,14 @@
 #define PRODUCER 7000
 
 static struct buffer scratch = {.size_max = 64 * MiB};
+static int64_t timestamp_shift;
 
 // Appends `count` records of 1 ms each; offsets from `base` on.
 static void put(struct broker_log *l, struct test_batch b, int64_t base, int32_t epoch, int32_t count) {
     struct test_record records[64];
     struct batch_header h;
     assert(count > 0 && count <= 64);
-    for (int32_t i = 0; i < count; i++) records[i] = (struct test_record){"k", "v", 1000 + base + i};
+    for (int32_t i = 0; i < count; i++) records[i] = (struct test_record){"k", "v", 1000 + base + i + timestamp_shift};
     b.base_offset = base;
     b.leader_epoch = epoch;
     struct bytes bytes = test_batch_write(&scratch, &b, records, count);
@@ -112,11 +113,41 @@ TEST(truncate_takes_whole_batches) {
     broker_log_truncate(&l, 35);
     EXPECT_INT(l.end, 30);
     EXPECT_INT(l.high_watermark, 30);
+    EXPECT_INT(l.bytes, 3 * broker_log_at(&l, 0)->header.size);
     EXPECT_INT(broker_log_newest_epoch(&l), 2);
     broker_log_truncate(&l, 20);
     EXPECT_INT(l.end, 20);
     EXPECT_INT(l.count, 2);
     EXPECT_INT(broker_log_newest_epoch(&l), 1);
+    broker_log_free(&l);
+}
+
+TEST(truncation_may_take_the_batch_that_holds_the_start) {
+    struct broker_log l;
+    broker_log_init(&l);
+    put(&l, PLAIN_BATCH, 0, 0, 10);
+    broker_log_delete_below(&l, 5);
+    EXPECT_INT(l.high_watermark, 5);
+    broker_log_truncate(&l, 7);
+    EXPECT_INT(l.end, 0);
+    EXPECT_INT(l.start, 0);
+    EXPECT_INT(l.high_watermark, 0);
+    broker_log_free(&l);
+}
+
+TEST(epochs_that_contradict_go) {
+    struct broker_log l;
+    broker_log_init(&l);
+    put(&l, PLAIN_BATCH, 0, 0, 10);
+    put(&l, PLAIN_BATCH, 10, 1, 10);
+    broker_log_start_epoch(&l, 5);
+    broker_log_start_epoch(&l, 1);  // an older leader after all
+    EXPECT_INT(l.epochs_count, 2);
+    EXPECT_INT(l.epochs[1].epoch, 1);
+    EXPECT_INT(l.epochs[1].start, 20);
+    broker_log_delete_below(&l, 20);
+    EXPECT_INT(l.epochs_count, 1);
+    EXPECT_INT(l.epochs[0].epoch, 1);
     broker_log_free(&l);
 }
 
@@ -232,6 +263,7 @@ TEST(ends_of_epochs) {
     EXPECT_INT(end_of(&l, 5).start, 30);
     EXPECT_INT(end_of(&l, 7).start, 30);
     EXPECT_INT(broker_log_epoch_at(&l, 19), 2);
+    EXPECT_INT(broker_log_epoch_at(&l, 20), 5);
     EXPECT_INT(broker_log_epoch_at(&l, 29), 5);
     broker_log_start_epoch(&l, 8);  // nothing was written under 7
     EXPECT_INT(l.epochs_count, 3);
@@ -256,6 +288,10 @@ TEST(offsets_by_time) {
     EXPECT_INT(broker_log_offset_of_max_timestamp(&l).offset, 19);
     broker_log_delete_below(&l, 5);
     EXPECT_INT(broker_log_offset_for_time(&l, 0).offset, 5);
+    timestamp_shift = -20;
+    put(&l, PLAIN_BATCH, 30, 1, 10);  // as new as the batch before: the first counts
+    timestamp_shift = 0;
+    EXPECT_INT(broker_log_offset_of_max_timestamp(&l).offset, 19);
     broker_log_free(&l);
 }
 
@@ -309,6 +345,18 @@ TEST(last_stable_offset_and_aborted_list_follow_markers) {
     l.high_watermark = 21;
     EXPECT_INT(l.producers.aborted_count, 0);
     EXPECT_INT(broker_log_last_stable_offset(&l), 21);
+    b.base_sequence = 10;
+    put(&l, b, 21, 0, 10);
+    b.base_sequence = 20;
+    put(&l, b, 31, 0, 10);                      // goes on with it
+    EXPECT_INT(l.producers.unstable_count, 2);  // and the one before
+    put_marker(&l, PRODUCER, false);
+    put(&l, PLAIN_BATCH, 42, 0, 10);
+    broker_log_truncate(&l, 42);  // what stands in the index is not added again
+    EXPECT_INT(l.producers.aborted_count, 1);
+    EXPECT_INT(l.producers.aborted[0].first_offset, 21);
+    broker_log_delete_below(&l, 35);
+    EXPECT_INT(broker_log_last_stable_offset(&l), 35);  // the marker is above the high watermark
     broker_log_free(&l);
 }
 
@@ -318,6 +366,8 @@ int main(void) {
     RUN(holes_are_read_over);
     RUN(delete_below_keeps_the_batch_that_holds_the_start);
     RUN(truncate_takes_whole_batches);
+    RUN(truncation_may_take_the_batch_that_holds_the_start);
+    RUN(epochs_that_contradict_go);
     RUN(truncate_below_the_start_starts_again);
     RUN(truncation_makes_states_again_from_the_log);
     RUN(truncation_forgets_who_wrote_below_the_start_only);

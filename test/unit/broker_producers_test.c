@@ -173,6 +173,8 @@ TEST(first_unstable_offset_waits_for_the_marker_to_be_replicated) {
     end(&s, 1, 30, true);
     EXPECT_INT(producer_states_first_unstable(&s, 30), 10);  // the marker is above the high watermark
     EXPECT_INT(producer_states_first_unstable(&s, 31), 20);
+    producer_states_forget_below(&s, 0, 30);
+    EXPECT_INT(s.unstable_count, 2);
     producer_states_forget_below(&s, 0, 31);
     EXPECT_INT(s.unstable_count, 1);
     end(&s, 2, 40, false);
@@ -200,9 +202,12 @@ TEST(aborted_transactions_of_a_range) {
     EXPECT_INT(producer_states_aborted(&s, 25, 100, found, 4), 3);
     EXPECT_INT(found[0].producer_id, 2);
     EXPECT_INT(found[0].first_offset, 20);
+    EXPECT_INT(producer_states_aborted(&s, 30, 100, found, 4), 3);
     EXPECT_INT(producer_states_aborted(&s, 31, 70, found, 4), 1);
     EXPECT_INT(producer_states_aborted(&s, 41, 70, found, 4), 0);
     EXPECT_INT(producer_states_aborted(&s, 0, 100, found, 2), 2);
+    producer_states_forget_below(&s, 30, 100);
+    EXPECT_INT(s.aborted_count, 3);
     producer_states_forget_below(&s, 31, 100);
     EXPECT_INT(s.aborted_count, 2);
     producer_states_free(&s);
