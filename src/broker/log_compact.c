@@ -186,8 +186,7 @@ static struct stored_batch *write_thinned(struct compaction *c, const struct sto
     if (sets_horizon) h.base_timestamp = c->wall_ms + c->delete_retention_ms;
     else if (!has_horizon(&h)) h.base_timestamp = t->first_timestamp;
     if (sets_horizon) h.attributes |= BATCH_ATTRIBUTE_DELETE_HORIZON;
-    bool append_time = h.attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME;
-    if (!append_time) h.max_timestamp = t->max_timestamp;
+    h.max_timestamp = t->max_timestamp;  // the append time is each record's
     h.count = t->count;
     struct error err = records_open(&records, batch_bytes(b), &b->header, &c->plain);
     buffer_clear(&c->kept);

@@ -209,6 +209,22 @@ TEST(keys_and_timestamps_are_judged_record_by_record) {
     broker_log_free(&l);
 }
 
+TEST(three_bad_records_are_shown_of_all) {
+    struct broker_topic_settings s = usual();
+    struct arena arena;
+    struct test_batch b = PLAIN_BATCH;
+    struct test_record keyless[4];
+    for (int i = 0; i < 4; i++) keyless[i] = (struct test_record){NULL, "v", NOW};
+    arena_init(&arena, MiB);
+    s.compact = true;
+    struct bytes records = test_batch_write(&scratch, &b, keyless, 4);
+    struct append_explanation e = append_explain(&s, records, NOW, "orders", 4, &arena);
+    EXPECT_INT(e.count, 4);
+    EXPECT(strstr(e.error_message, "due to 4 record errors"));
+    EXPECT(strstr(e.error_message, "batchIndex=2") && !strstr(e.error_message, "batchIndex=3"));
+    arena_free(&arena);
+}
+
 TEST(timestamps_may_be_too_old) {
     struct broker_log l;
     struct broker_topic_settings s = usual();
@@ -440,6 +456,7 @@ int main(void) {
     RUN(size_comes_before_the_crc);
     RUN(counts_and_kinds);
     RUN(keys_and_timestamps_are_judged_record_by_record);
+    RUN(three_bad_records_are_shown_of_all);
     RUN(timestamps_may_be_too_old);
     RUN(a_client_may_not_set_append_time);
     RUN(append_time_is_set_in_place);

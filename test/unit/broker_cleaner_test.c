@@ -115,6 +115,9 @@ TEST(whole_batches_go_and_leave_holes) {
     for (int i = 0; i < 4; i++) put_one(&l, "a", "1", 20 * i);
     broker_log_clean(&l, &s, NOW);
     EXPECT_TEXT(contents(&l), "2:a=1 3:a=1 ");
+    put_one(&l, "a", "1", 69);  // 9 ms younger than the first of its segment, which stays open
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "2:a=1 3:a=1 4:a=1 ");
     EXPECT_INT(broker_log_find(&l, 0), 0);
     EXPECT_INT(broker_log_at(&l, 0)->header.base_offset, 2);
     EXPECT_INT(l.start, 0);
