@@ -4,8 +4,10 @@
 import argparse
 import itertools
 import os
+import shutil
 import signal
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "kafka"))
@@ -31,6 +33,7 @@ FULL_DATA = ",".join(f"{codec}:{size}:{partitions}" for codec in ("none", "lz4")
 MANY_PARTITIONS = 1000  # from here on the producer has to wait long for full batches
 LINGER_MS, LINGER_MANY_MS = 100, 1000
 CREATE_S_MAX = 180
+MEMORY = "/dev/shm"
 
 
 def parse():
@@ -42,6 +45,7 @@ def parse():
     p.add_argument("--contenders", default=",".join(contenders.ALL), help=",".join(contenders.ALL))
     p.add_argument("--brokers", type=int, default=1, help="of the destination (1)")
     p.add_argument("--patience", type=int, default=20, help="seconds to wait for a quiet machine before each run (20)")
+    p.add_argument("--disk", action="store_true", help="brokers' logs on disk even where memory has room for them")
     p.add_argument("--quick", action="store_true", help=f"{QUICK_DATA}, 100 MB, once: four minutes")
     p.add_argument("--full", action="store_true", help="every combination, 1 GB, three times: hours")
     p.add_argument("--document", action="store_true", help="put the report into docs/performance.md")
@@ -60,6 +64,17 @@ def parse():
     except ValueError:
         p.error("--data: expected CODEC:KIB:PARTITIONS, such as lz4:16:8, with commas in between")
     return arguments
+
+
+def choose_folder(arguments):
+    """Where the brokers' logs go, in words. In memory where there is room: the first append to each partition of a new
+    topic waits for a disk (LeaderEpochFileCache writes its checkpoint through), whoever makes it.
+    """
+    needed = (len(arguments.data) + 2) * arguments.megabytes * 1_500_000
+    if arguments.disk or not os.path.isdir(MEMORY) or shutil.disk_usage(MEMORY).free < needed:
+        return "on disk"
+    tempfile.tempdir = MEMORY
+    return "in memory"
 
 
 def create(cluster, client, topic, partitions):
@@ -155,6 +170,7 @@ def main():
     for version in (settings.VERSION, contenders.MIRRORMAKER_1):
         jvm.prepare(version)  # outside of the namespace: it may have to download
     namespace.enter()
+    logs = choose_folder(arguments)
     for program in (mirror.PROGRAM, contenders.FLOOR):
         if not os.path.exists(program):
             sys.exit(f"{program} is not there: run make first")
@@ -167,7 +183,7 @@ def main():
     around = document.environment(
         document.command_line("bench", "bench"), java=document.java_version(),
         kafka=f"{settings.VERSION} (brokers and MirrorMaker 2), {contenders.MIRRORMAKER_1} (MirrorMaker 1), "
-              f"source 1 broker, destination {arguments.brokers}",
+              f"source 1 broker, destination {arguments.brokers}, logs {logs}",
         kcat=document.said(r"Version (\S+)", "kcat", "-V"),
         network=f"loopback, {namespace.CONGESTION}")
     made = report.make(bench.runs, bench.data, around)

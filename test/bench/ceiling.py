@@ -191,7 +191,7 @@ def report(made):
 
 def run(arguments):
     """All cells; the relay before and after them, the machine may have changed its mind."""
-    relays, cells = [relay(arguments.seconds)], []
+    others, relays, cells = document.others(), [relay(arguments.seconds)], []
     for size in map(int, arguments.sizes.split(",")):
         for partitions in map(int, arguments.partitions.split(",")):
             cell = median_of([measure(size, partitions, arguments.seconds) for _ in range(arguments.repeat)])
@@ -204,7 +204,7 @@ def run(arguments):
         cell["to_relay"] = cell["cpu_s_per_gb"] / bare["cpu_s_per_gb"]
     counted = {size: instructions_per_batch(size) for size in CALLGRIND_SIZES} if shutil.which("valgrind") else {}
     around = document.environment(document.command_line("ceiling", "bench-ceiling"),
-                                  network=f"loopback, {namespace.CONGESTION}")
+                                  others=others, network=f"loopback, {namespace.CONGESTION}")
     return {"environment": around, "relay": bare, "idle": idle(IDLE_PARTITIONS, IDLE_S), "cells": cells,
             "instructions": counted}
 

@@ -8,10 +8,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 
+import measure
 import mirror
 
 DOCS = os.path.join(mirror.ROOT, "docs")
+LOOK_AROUND_S = 2
 
 
 def said(pattern, *command):
@@ -45,6 +48,15 @@ def environment(command, **more):
         "odraz": said("(.*)", mirror.PROGRAM, "version"),
         **more,
     }
+
+
+def others():
+    """What else runs on this machine, and its host: asked before anything of ours does."""
+    before = measure.machine_seconds()
+    time.sleep(LOOK_AROUND_S)
+    cores = (sum(measure.machine_seconds()) - sum(before)) / LOOK_AROUND_S
+    quiet = "quiet" if cores < measure.QUIET_CORES else "NOT quiet: figures are not to be quoted"
+    return f"{cores:.2f} cores were busy when it began: {quiet}"
 
 
 def java_version():

@@ -186,12 +186,14 @@ def main():
     probe = build_probe()
     namespace.enter()
     jvm.FAST[:] = settings.JAVA
+    others = document.others()
     clusters = Clusters(probe)
     try:
         cells = compared(run(clusters, arguments))
     finally:
         clusters.stop()
-    around = document.environment(document.command_line("latency", "bench-latency"), java=document.java_version(),
+    around = document.environment(document.command_line("latency", "bench-latency"), others=others,
+                                  java=document.java_version(),
                                   kafka=f"{settings.VERSION} (brokers and MirrorMaker), a broker each, "
                                         f"{PARTITIONS} partitions, records of 100 bytes",
                                   network=f"loopback, {namespace.CONGESTION}")

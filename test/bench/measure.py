@@ -63,7 +63,7 @@ def _peak_mib(pids):
     return total
 
 
-def _machine_seconds():
+def machine_seconds():
     """CPU time that this machine spent on anything (user, nice, system, irq, softirq), and what its host withheld."""
     with open("/proc/stat", encoding="ascii") as f:
         fields = [int(field) / TICKS_PER_S for field in f.readline().split()[1:]]
@@ -102,7 +102,7 @@ class Meter:
         own = sum(os.times()[:2])
         self.cpu = {"contender": _cpu_seconds(pids), "source": _of_cluster(task.source),
                     "destination": _of_cluster(task.destination), "bench": own}
-        busy, stolen = _machine_seconds()
+        busy, stolen = machine_seconds()
         self.cpu["others"] = busy - sum(self.cpu.values())
         self.cpu["host"] = stolen
 

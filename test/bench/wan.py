@@ -239,6 +239,7 @@ def main():
     jvm.prepare(settings.VERSION)  # outside of the namespace: it may have to download
     namespace.enter(always=True)
     jvm.FAST[:] = settings.JAVA
+    others = document.others()
     line = namespace.Line()
     source = Source("source", 1, settings.BROKER, settings.VERSION, settings.BROKER_HEAP)
     try:
@@ -248,7 +249,7 @@ def main():
         source.stop()
         line.stop()
     around = document.environment(
-        document.command_line("wan", "bench-wan"), java=document.java_version(),
+        document.command_line("wan", "bench-wan"), others=others, java=document.java_version(),
         kafka=f"{settings.VERSION}, one source broker, {PARTITIONS} partitions, batches of 16 KiB",
         network=f"TUN devices, MTU 1500, {namespace.CONGESTION}, queue of a round trip, tcp_wmem at most "
                 f"{kernel_limit()}")
