@@ -62,6 +62,9 @@ static void copy_batches(struct broker_replica *f, const struct broker_log *lead
         struct stored_batch *b = broker_log_at(leader, i);
         bytes += b->header.size;
         if (bytes > BROKER_REPLICA_FETCH_BYTES_MAX && bytes > b->header.size) break;
+        // The leader's log start lies inside a batch, and the follower began there (Partition.appendRecordsToFollower).
+        if (b->header.base_offset < f->log.end && f->log.end == f->log.start)
+            broker_log_restart_at(&f->log, b->header.base_offset);
         broker_log_append(&f->log, b, f->node->cluster->wall_ms);
     }
 }

@@ -34,7 +34,6 @@ void attempt(const struct plan *plan, FILE *story, bool chatty, struct outcome *
     if (child == 0) {
         alarm(ATTEMPT_SECONDS_MAX);
         if (!story) be_silent();
-        if (story) setvbuf(story, NULL, _IOLBF, 0);
         world_live(plan, story, chatty, shared);
         fflush(NULL);
         _exit(0);

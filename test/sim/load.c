@@ -37,15 +37,18 @@ static void on_begin(struct timer *timer, int64_t now_us) {
     timer_set(&w->timers, timer, now_us + LOAD_BEGIN_US / 3);
 }
 
-static void create_at_source(struct world *w, struct ledger_topic *t) {
+// False: the source's controller refuses, there are no brokers.
+static bool create_at_source(struct world *w, struct ledger_topic *t) {
     const char *settings[5] = {NULL};
     size_t n = 0;
     if (t->plan->append_time) settings[n++] = "message.timestamp.type", settings[n++] = "LogAppendTime";
     if (t->plan->compacted) settings[n++] = "cleanup.policy", settings[n++] = "compact";
     settings[n] = NULL;
     broker_topic_create(w->clusters[SOURCE], t->name, t->partitions, (int16_t)w->plan.nodes[SOURCE], settings);
+    if (broker_topic_partitions(w->clusters[SOURCE], t->name) == 0) return false;
     t->there = true;
     t->lives++;
+    return true;
 }
 
 bool load_create_topic(struct world *w) {
@@ -59,23 +62,24 @@ bool load_create_topic(struct world *w) {
         t->life_at_destination[k] = -1;
         t->checked[k].foreign_at = -1;
     }
+    if (!create_at_source(w, t)) return false;
     l->topics_count++;
-    create_at_source(w, t);
     tell(w, "creates", t);
     return true;
 }
 
 bool load_create_again(struct world *w, struct ledger_topic *t) {
     if (t->there || t->lives == LEDGER_LIVES_MAX) return false;
-    create_at_source(w, t);
+    if (!create_at_source(w, t)) return false;
     tell(w, "creates again", t);
     return true;
 }
 
 bool load_grow(struct world *w, struct ledger_topic *t) {
     if (!t->there || t->partitions == 2 * SIM_PARTITIONS_MAX) return false;
+    broker_topic_grow(w->clusters[SOURCE], t->name, t->partitions + 1);
+    if (broker_topic_partitions(w->clusters[SOURCE], t->name) == t->partitions) return false;
     t->partitions++;
-    broker_topic_grow(w->clusters[SOURCE], t->name, t->partitions);
     tell(w, "grows", t);
     return true;
 }

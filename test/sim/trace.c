@@ -16,5 +16,6 @@ void trace_tell(struct trace *t, int64_t now_us, const char *who, const char *fo
     fprintf(t->story, "[%8.3f s] %s: ", (double)now_us / 1e6, who);
     vfprintf(t->story, format, args);
     fputc('\n', t->story);
+    fflush(t->story);  // the next thing may be the end of the process
     va_end(args);
 }
