@@ -48,7 +48,8 @@ def find_coordinators(t):
     coordinator(t, group, 1)
     for version in range(0, 4):
         t.ask("FindCoordinator", version, {"key": group, **({"key_type": 0} if version else {})}, note=False)
-    t.ask("FindCoordinator", 3, {"key": "", "key_type": 0})
+    empty = t.ask("FindCoordinator", 3, {"key": "", "key_type": 0}, note=False)
+    t.note("FindCoordinator of nobody", empty["error_code"])
     t.ask("FindCoordinator", 3, {"key": group, "key_type": 9})
     t.ask("FindCoordinator", 4, {"key_type": 0, "coordinator_keys": []})
 
@@ -254,6 +255,20 @@ def silent_member(t):
     described(t, m.group, m.node)
 
 
+def init_producer(t, version, values, node=1):
+    """InitProducerId; waits while the node gets new ids from the controller (COORDINATOR_LOAD_IN_PROGRESS)."""
+    answer = None
+
+    def has_ids():
+        nonlocal answer
+        answer = t.ask("InitProducerId", version, values, node, note=False)
+        return answer["error_code"] != 14
+
+    t.until(has_ids)
+    t.note(f"InitProducerId v{version}", answer)
+    return answer
+
+
 class Producer:
     """A transactional producer."""
 
@@ -268,7 +283,7 @@ class Producer:
     def init(self, timeout_ms=60000, version=4, pid=-1, epoch=-1):
         values = {"transactional_id": self.id, "transaction_timeout_ms": timeout_ms, "producer_id": pid,
                   "producer_epoch": epoch}
-        answer = self.ask("InitProducerId", version, values)
+        answer = init_producer(self.t, version, values, self.node)
         if answer["error_code"] == 0:
             self.pid, self.epoch, self.sequence = answer["producer_id"], answer["producer_epoch"], {}
         return answer
@@ -317,6 +332,7 @@ class Producer:
         """Waits until the markers are written."""
         self.t.until(lambda: not any(p["current_txn_start_offset"] >= 0 for p in asking.producers(
             self.t, name, node=node, note=False)["topics"][0]["partitions"][0]["active_producers"]))
+        asking.replicated(self.t, name, node=node)
 
 
 def init_producers(t):
@@ -332,8 +348,8 @@ def init_producers(t):
     p.init(timeout_ms=999999999)
     p.init(timeout_ms=0)
     for version in range(0, 5):
-        t.ask("InitProducerId", version, {"transactional_id": None, "transaction_timeout_ms": 1000})
-    t.ask("InitProducerId", 4, {"transactional_id": "", "transaction_timeout_ms": 1000}, p.node)
+        init_producer(t, version, {"transactional_id": None, "transaction_timeout_ms": 1000})
+    init_producer(t, 4, {"transactional_id": "", "transaction_timeout_ms": 1000}, p.node)
     t.ask("InitProducerId", 4, {"transactional_id": p.id, "transaction_timeout_ms": 1000}, 1 + p.node % 3)
 
 
