@@ -94,6 +94,21 @@ static bool too_early(struct partition *p, const struct batch_header *h) {
     return true;
 }
 
+static void damaged(struct partition *p, int64_t offset, const char *what) {
+    RARE("copy: a damaged batch");
+    if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
+        partition_halt(p, offset, "the source's batch at offset %lld is damaged (%s), %d times in a row",
+                       (long long)offset, what, DAMAGED_TRIES_MAX);
+        partition_halt_may_pass(p);
+        return;
+    }
+    struct error why =
+        error_make(ERROR_PROTOCOL, 0, "fetch", "damaged batch at offset %lld: %s", (long long)offset, what);
+    struct fetch_session *s = p->fetch.session;
+    partition_surprise(p, &why);
+    if (s) flow_reset_session(s, &why);
+}
+
 // The append time is what consumers of the source see, and only the source's own setting makes them see it: the batch
 // is written anew with that time in each record. Answers a frame with it, or NULL when that cannot be done.
 static struct frame *with_append_time(struct partition *p, struct batch_header *h, const uint8_t *at) {
@@ -111,6 +126,8 @@ static struct frame *with_append_time(struct partition *p, struct batch_header *
         f = frame_new(&p->flow->env->frames, out.size);
         memcpy(f->at, out.at, out.size);
         f->size = out.size;
+    } else if (!batch_crc_is_right((struct bytes){at, (size_t)h->size})) {
+        damaged(p, p->log_end, "its CRC is wrong");
     } else {
         stop_before(p, p->log_end, "the batch at offset %lld of %s cannot be read: %.100s", (long long)p->log_end,
                     p->topic->source_name, e.detail);
@@ -145,21 +162,6 @@ static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t 
     p->log_end += h->count;
     p->fetch.last_fetched_epoch = epoch;
     return h->size;
-}
-
-static void damaged(struct partition *p, int64_t offset, const char *what) {
-    RARE("copy: a damaged batch");
-    if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
-        partition_halt(p, offset, "the source's batch at offset %lld is damaged (%s), %d times in a row",
-                       (long long)offset, what, DAMAGED_TRIES_MAX);
-        partition_halt_may_pass(p);
-        return;
-    }
-    struct error why =
-        error_make(ERROR_PROTOCOL, 0, "fetch", "damaged batch at offset %lld: %s", (long long)offset, what);
-    struct fetch_session *s = p->fetch.session;
-    partition_surprise(p, &why);
-    if (s) flow_reset_session(s, &why);
 }
 
 // Walks the batches of a response. Answers the bytes that stay counted in the budget.
