@@ -53,7 +53,9 @@ static void fill_next(struct partition *p) {
 
 void fill_begin(struct partition *p) {
     fetch_session_remove(&p->fetch);
-    log_line(&p->flow->env->log, LOG_INFO, "filling up to the source's log start",
+    // A log that held something and is empty now: what the source lost since then was never mirrored.
+    bool emptied = p->log_end > 0 && p->tail.size == 0;
+    log_line(&p->flow->env->log, emptied ? LOG_WARN : LOG_INFO, "filling up to the source's log start",
              "flow=%s topic=%s partition=%d offset=%lld until=%lld", p->flow->config.name, p->topic->destination_name,
              p->index, (long long)p->log_end, (long long)p->fill_to);
     p->fill_count = BATCH_FILLER_COUNT_MAX;
@@ -140,7 +142,10 @@ static void on_below(struct leader_query *q, const struct leader_answer *a) {
     int64_t begins = -1;
     if (whole && provenance_same_flow(h.producer_id, p->flow->producer_id) && batch_is_filler(a->records, &h))
         begins = batch_last_offset(&h) + 1;
-    if (begins > p->log_start_wanted) p->log_start_wanted = begins;
+    if (begins > p->log_start_wanted) {
+        RARE("fill: an earlier owner's filler is visible");
+        p->log_start_wanted = begins;
+    }
     if (begins >= 0 && begins < p->log_end) {
         ask_below(p, begins);
         return;
