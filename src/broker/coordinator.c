@@ -233,13 +233,8 @@ int32_t coordinator_partition(struct wire_text key, int32_t partitions) {
     return hash == INT32_MIN ? 0 : abs(hash) % partitions;
 }
 
-int64_t coordinator_setting(const struct broker_cluster *c, const char *name, int64_t value_default) {
-    const char *value = setting_values_get(&c->settings, name);
-    return value ? strtoll(value, NULL, 10) : value_default;
-}
-
 int32_t coordinator_topic_partitions(const struct broker_cluster *c, bool of_groups) {
-    return of_groups ? (int32_t)coordinator_setting(c, "offsets.topic.num.partitions", OFFSETS_TOPIC_PARTITIONS)
-                     : (int32_t)coordinator_setting(c, "transaction.state.log.num.partitions",
+    return of_groups ? (int32_t)broker_setting_number(c, "offsets.topic.num.partitions", OFFSETS_TOPIC_PARTITIONS)
+                     : (int32_t)broker_setting_number(c, "transaction.state.log.num.partitions",
                                                     TRANSACTION_TOPIC_PARTITIONS);
 }

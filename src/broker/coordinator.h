@@ -74,9 +74,6 @@ static inline uint64_t coordinator_shard_key(int32_t node, int32_t partition) {
     return (uint64_t)(uint32_t)node << 32 | (uint32_t)partition;
 }
 
-// A setting of server.properties that is no setting of topics or brokers in setting_table.
-int64_t coordinator_setting(const struct broker_cluster *c, const char *name, int64_t value_default);
-
 #define GROUP_TOPIC "__consumer_offsets"
 #define TRANSACTION_TOPIC "__transaction_state"
 // How many partitions such a topic gets.

@@ -17,14 +17,14 @@ struct broker_groups *broker_groups_new(struct broker_cluster *c) {
     g->cluster = c;
     map_init(&g->shards);
     g->partitions = coordinator_topic_partitions(c, true);
-    g->initial_delay_ms = coordinator_setting(c, "group.initial.rebalance.delay.ms", 3000);
-    g->session_ms_min = coordinator_setting(c, "group.min.session.timeout.ms", 6000);
-    g->session_ms_max = coordinator_setting(c, "group.max.session.timeout.ms", 1800000);
-    g->size_max = coordinator_setting(c, "group.max.size", INT32_MAX);
-    g->metadata_size_max = coordinator_setting(c, "offset.metadata.max.bytes", 4096);
-    g->retention_ms = coordinator_setting(c, "offsets.retention.minutes", 10080) * 60000;
-    g->retention_check_ms = coordinator_setting(c, "offsets.retention.check.interval.ms", 600000);
-    g->commit_timeout_ms = coordinator_setting(c, "offsets.commit.timeout.ms", 5000);
+    g->initial_delay_ms = broker_setting_number(c, "group.initial.rebalance.delay.ms", 3000);
+    g->session_ms_min = broker_setting_number(c, "group.min.session.timeout.ms", 6000);
+    g->session_ms_max = broker_setting_number(c, "group.max.session.timeout.ms", 1800000);
+    g->size_max = broker_setting_number(c, "group.max.size", INT32_MAX);
+    g->metadata_size_max = broker_setting_number(c, "offset.metadata.max.bytes", 4096);
+    g->retention_ms = broker_setting_number(c, "offsets.retention.minutes", 10080) * 60000;
+    g->retention_check_ms = broker_setting_number(c, "offsets.retention.check.interval.ms", 600000);
+    g->commit_timeout_ms = broker_setting_number(c, "offsets.commit.timeout.ms", 5000);
     return g;
 }
 

@@ -13,11 +13,11 @@ struct broker_transactions *broker_transactions_new(struct broker_cluster *c) {
     t->cluster = c;
     map_init(&t->shards);
     t->partitions = coordinator_topic_partitions(c, false);
-    t->timeout_ms_max = coordinator_setting(c, "transaction.max.timeout.ms", 900000);
-    t->timeout_check_ms = coordinator_setting(c, "transaction.abort.timed.out.transaction.cleanup.interval.ms", 10000);
-    t->expiration_ms = coordinator_setting(c, "transactional.id.expiration.ms", 604800000);
+    t->timeout_ms_max = broker_setting_number(c, "transaction.max.timeout.ms", 900000);
+    t->timeout_check_ms = broker_setting_number(c, "transaction.abort.timed.out.transaction.cleanup.interval.ms", 10000);
+    t->expiration_ms = broker_setting_number(c, "transactional.id.expiration.ms", 604800000);
     t->expiration_check_ms =
-        coordinator_setting(c, "transaction.remove.expired.transaction.cleanup.interval.ms", 3600000);
+        broker_setting_number(c, "transaction.remove.expired.transaction.cleanup.interval.ms", 3600000);
     return t;
 }
 
