@@ -1,330 +1,324 @@
-// What a modelled broker answers to ListOffsets, OffsetForLeaderEpoch, DeleteRecords and DescribeProducers.
-#include "broker/cluster_private.h"
-#include "unit/broker_talk.h"
-#include "unit/test.h"
+// Offsets of groups of a modelled cluster, over the protocol: committed, fetched, pending, deleted, expired, remembered.
+#include "coordinator_talk.h"
 
-#define TXN BATCH_ATTRIBUTE_TRANSACTIONAL
+#define GROUP "copier"  // coordinated by partition 24 of 50
+#define GROUP_PARTITION 24
+#define TOPIC "orders"
 
 static struct talk t;
 
-static void open(void) {
-    talk_open(&t, NULL);
-    talk_topic(&t, "t", NULL);
+static void open_world(int32_t nodes, const char *const *settings) {
+    talk_open(&t, nodes, settings);
+    broker_topic_create(t.c, TOPIC, 4, 1, NULL);
+    t.node = talk_find(&t, 0, GROUP, 0);
+    client_close(&t.clients[0]);
 }
 
-static void append(struct bytes batch) {
-    struct talk_produce how = TALK_PRODUCE;
-    talk_produce(&t, 1, &how, "t", batch);
-}
-
-static void append_unreplicated(struct bytes batch) {
-    struct talk_produce how = TALK_PRODUCE;
-    how.acks = 1;
-    talk_produce(&t, 1, &how, "t", batch);
-}
-
-static int32_t epoch_now(void) {
-    struct broker_truth truth;
-    broker_partition_truth(t.c, "t", 0, &truth);
-    return truth.leader_epoch;
-}
-
-// ListOffsets --------------------------------------------------------------------------------------------------------
-
-struct listing {
-    int32_t node, replica_id, current_epoch;
+struct commit {
     int16_t version;
-    int8_t isolation;
+    const char *topic, *member, *metadata;
+    int32_t partition, generation;
+    int64_t offset, retention_ms;
 };
-#define LISTING ((struct listing){.node = 1, .replica_id = -1, .current_epoch = -1, .version = 11})
+#define PLAIN ((struct commit){.version = 8, .topic = TOPIC, .member = "", .metadata = "m", .generation = -1, .retention_ms = -1})
 
-static struct list_offsets_response_partition *list(struct listing how, int64_t timestamp) {
-    struct list_offsets_request_partition p = {0, how.current_epoch, timestamp};
-    struct list_offsets_request_topic topic = {talk_text("t"), &p, 1};
-    struct list_offsets_request r = {how.replica_id, how.isolation, &topic, 1, 0};
-    struct list_offsets_response *answer = talk_ask(&t, how.node, API_LIST_OFFSETS, how.version, &r);
-    return answer->topics[0].partitions;
+static void send_commit(int who, const struct commit *how) {
+    struct offset_commit_request_partition p;
+    struct offset_commit_request_topic topic;
+    struct offset_commit_request r;
+    message_defaults(&offset_commit_request_partition_message, &p);
+    message_defaults(&offset_commit_request_topic_message, &topic);
+    message_defaults(&offset_commit_request_message, &r);
+    p.partition_index = how->partition;
+    p.committed_offset = how->offset;
+    p.committed_leader_epoch = 7;
+    p.committed_metadata = client_text(how->metadata);
+    topic.name = client_text(how->topic);
+    topic.partitions = &p;
+    topic.partitions_count = 1;
+    r.group_id = client_text(GROUP);
+    r.generation_id_or_member_epoch = how->generation;
+    r.member_id = client_text(how->member);
+    r.retention_time_ms = how->retention_ms;
+    r.topics = &topic;
+    r.topics_count = 1;
+    talk_send(&t, who, API_OFFSET_COMMIT, how->version, &r);
 }
 
-TEST(latest_is_the_high_watermark) {
-    open();
-    append(talk_batch(&t, 3));
-    broker_replica_hold(t.c, "t", 0, 2, true);
-    append_unreplicated(talk_batch(&t, 2));
-    struct list_offsets_response_partition *p = list(LISTING, -1);
-    EXPECT_INT(p->error_code, KAFKA_NONE);
-    EXPECT_INT(p->offset, 3);
-    EXPECT_INT(p->timestamp, -1);
-    EXPECT_INT(p->leader_epoch, epoch_now());
-    struct listing how = LISTING;
-    how.replica_id = -2;
-    EXPECT_INT(list(how, -1)->offset, 5);
-    how.node = 3;  // a tool may ask followers
-    EXPECT_INT(list(how, -1)->offset, 5);
-    how = LISTING;
-    how.node = 3;
-    EXPECT_INT(list(how, -1)->error_code, KAFKA_NOT_LEADER_OR_FOLLOWER);
-    EXPECT_INT(list(how, -1)->offset, -1);
-    talk_close(&t);
+// -99: no answer yet.
+static int16_t take_commit(int who, int16_t version) {
+    struct offset_commit_response r;
+    if (!talk_take(&t, who, API_OFFSET_COMMIT, version, &r)) return -99;
+    return r.topics[0].partitions[0].error_code;
 }
 
-TEST(earliest_times_and_the_rest) {
-    open();
-    append(talk_batch(&t, 3));
-    append(talk_batch(&t, 3));
-    struct list_offsets_response_partition *p = list(LISTING, -2);
-    EXPECT_INT(p->offset, 0);
-    EXPECT_INT(p->timestamp, -1);
-    EXPECT_INT(list(LISTING, -4)->offset, 0);
-    p = list(LISTING, TALK_WALL_MS + 2);
-    EXPECT_INT(p->offset, 2);
-    EXPECT_INT(p->timestamp, TALK_WALL_MS + 2);
-    EXPECT_INT(p->leader_epoch, epoch_now());
-    p = list(LISTING, TALK_WALL_MS + 3);
-    EXPECT_INT(p->error_code, KAFKA_NONE);
-    EXPECT_INT(p->offset, -1);
-    EXPECT_INT(p->timestamp, -1);
-    EXPECT_INT(p->leader_epoch, -1);
-    EXPECT_INT(list(LISTING, -3)->offset, 2);
-    EXPECT_INT(list(LISTING, -5)->offset, -1);
-    EXPECT_INT(list(LISTING, -5)->error_code, KAFKA_NONE);
-    EXPECT_INT(list(LISTING, -6)->offset, -1);
-    talk_close(&t);
-}
-
-TEST(special_times_have_first_versions) {
-    open();
-    struct listing how = LISTING;
-    const struct {
-        int64_t time;
-        int16_t since;
-    } times[] = {{-3, 7}, {-4, 8}, {-5, 9}, {-6, 11}};
-    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
-        how.version = (int16_t)(times[i].since - 1);
-        EXPECT_INT(list(how, times[i].time)->error_code, KAFKA_UNSUPPORTED_VERSION);
-        how.version = times[i].since;
-        EXPECT_INT(list(how, times[i].time)->error_code, KAFKA_NONE);
+static int16_t commit(struct commit how) {
+    send_commit(0, &how);
+    for (int i = 0; i < 100; i++) {
+        int16_t error_code = take_commit(0, how.version);
+        if (error_code != -99) return error_code;
+        talk_pass(&t, 10);
     }
-    EXPECT_INT(list(LISTING, -7)->error_code, KAFKA_UNSUPPORTED_VERSION);
+    return -99;
+}
+
+static int16_t commit_at(int32_t partition, int64_t offset) {
+    struct commit how = PLAIN;
+    how.partition = partition;
+    how.offset = offset;
+    return commit(how);
+}
+
+static struct offset_fetch_response fetch(int who, int32_t partition, bool stable) {
+    struct offset_fetch_request_group_topic topic = {.name = client_text(TOPIC), .partition_indexes_count = 1};
+    struct offset_fetch_request_group group;
+    struct offset_fetch_request r;
+    struct offset_fetch_response answer;
+    message_defaults(&offset_fetch_request_group_message, &group);
+    message_defaults(&offset_fetch_request_message, &r);
+    topic.partition_indexes = &partition;
+    group.group_id = client_text(GROUP);
+    group.topics = partition < 0 ? NULL : &topic;
+    group.topics_count = partition < 0 ? -1 : 1;
+    r.groups = &group;
+    r.groups_count = 1;
+    r.require_stable = stable;
+    talk_ask(&t, who, API_OFFSET_FETCH, 9, &r, &answer);
+    return answer;
+}
+
+static int64_t fetched(int who, int32_t partition, bool stable) {
+    struct offset_fetch_response r = fetch(who, partition, stable);
+    if (r.groups[0].error_code) return -1000 - r.groups[0].error_code;
+    const struct offset_fetch_response_group_partition *p = &r.groups[0].topics[0].partitions[0];
+    return p->error_code ? -1000 - p->error_code : p->committed_offset;
+}
+
+static void hold_followers(bool held) {
+    for (int32_t n = 1; n <= 3; n++)
+        if (n != t.node) broker_replica_hold(t.c, "__consumer_offsets", GROUP_PARTITION, n, held);
+}
+
+TEST(what_is_committed_is_fetched) {
+    open_world(1, NULL);
+    EXPECT_INT(fetched(0, 0, false), -1);
+    EXPECT_INT(commit_at(0, 42), 0);
+    EXPECT_INT(commit_at(2, 7), 0);
+    EXPECT_INT(commit_at(0, 43), 0);
+    struct offset_fetch_response r = fetch(0, 0, true);
+    const struct offset_fetch_response_group_partition *p = &r.groups[0].topics[0].partitions[0];
+    EXPECT_INT(p->committed_offset, 43);
+    EXPECT_INT(p->committed_leader_epoch, 7);
+    EXPECT(talk_is(p->metadata, "m"));
+    EXPECT_INT(fetched(0, 1, true), -1);
+    r = fetch(0, -1, false);
+    EXPECT_INT(r.groups[0].topics_count, 1);
+    EXPECT_INT(r.groups[0].topics[0].partitions_count, 2);
+    EXPECT_INT(broker_group_offset(t.c, GROUP, TOPIC, 2), 7);
+    EXPECT_INT(broker_group_offset(t.c, GROUP, TOPIC, 3), -1);
     talk_close(&t);
 }
 
-TEST(latest_of_committed_records_is_the_last_stable_offset) {
-    open();
-    append(talk_batch(&t, 3));
-    broker_append(t.c, "t", 0, talk_producer_batch(&t, TXN, 50, 0, 0, 2));
-    talk_run(&t);
-    struct listing how = LISTING;
-    how.isolation = 1;
-    EXPECT_INT(list(how, -1)->offset, 3);
-    EXPECT_INT(list(LISTING, -1)->offset, 5);
+TEST(old_versions_ask_for_one_group) {
+    open_world(1, NULL);
+    EXPECT_INT(commit_at(1, 5), 0);
+    int32_t indexes[2] = {1, 3};
+    struct offset_fetch_request_topic topic = {client_text(TOPIC), indexes, 2};
+    struct offset_fetch_request r;
+    struct offset_fetch_response answer;
+    message_defaults(&offset_fetch_request_message, &r);
+    r.group_id = client_text(GROUP);
+    r.topics = &topic;
+    r.topics_count = 1;
+    for (int16_t version = 1; version <= 7; version++) {
+        r.require_stable = version == 7;
+        talk_ask(&t, 0, API_OFFSET_FETCH, version, &r, &answer);
+        EXPECT_INT(answer.topics[0].partitions[0].committed_offset, 5);
+        EXPECT_INT(answer.topics[0].partitions[1].committed_offset, -1);
+    }
+    r.require_stable = false;
+    r.topics = NULL;
+    r.topics_count = -1;
+    talk_ask(&t, 0, API_OFFSET_FETCH, 5, &r, &answer);
+    EXPECT_INT(answer.topics_count, 1);
+    EXPECT_INT(answer.topics[0].partitions_count, 1);
     talk_close(&t);
 }
 
-TEST(epochs_of_list_offsets) {
-    open();
-    struct listing how = LISTING;
-    how.current_epoch = epoch_now() + 1;
-    EXPECT_INT(list(how, -1)->error_code, KAFKA_UNKNOWN_LEADER_EPOCH);
-    how.current_epoch = epoch_now();
-    EXPECT_INT(list(how, -1)->error_code, KAFKA_NONE);
-    broker_leader_move(t.c, "t", 0, 2, false);
-    talk_run(&t);
-    how.node = 2;
-    EXPECT_INT(list(how, -1)->error_code, KAFKA_FENCED_LEADER_EPOCH);
+TEST(refusals) {
+    open_world(3, NULL);
+    struct commit how = PLAIN;
+    how.partition = 4;
+    EXPECT_INT(commit(how), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    how = PLAIN;
+    how.topic = "nothing";
+    EXPECT_INT(commit(how), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    how = PLAIN;
+    how.generation = 3;
+    EXPECT_INT(commit(how), KAFKA_ILLEGAL_GENERATION);
+    how.version = 9;
+    EXPECT_INT(commit(how), KAFKA_GROUP_ID_NOT_FOUND);
+    EXPECT_INT(commit_at(0, 1), 0);
+    how.version = 8;
+    EXPECT_INT(commit(how), KAFKA_UNKNOWN_MEMBER_ID);
+    char large[4098];
+    memset(large, 'x', sizeof large - 1);
+    large[sizeof large - 1] = 0;
+    how = PLAIN;
+    how.metadata = large;
+    EXPECT_INT(commit(how), KAFKA_OFFSET_METADATA_TOO_LARGE);
+    how.metadata = large + 1;
+    EXPECT_INT(commit(how), 0);
+    t.node = t.node % 3 + 1;
+    EXPECT_INT(fetched(1, 0, false), -1000 - KAFKA_NOT_COORDINATOR);
+    EXPECT_INT(fetched(1, 0, true), -1000 - KAFKA_NOT_COORDINATOR);
     talk_close(&t);
 }
 
-// A new leader does not know yet how far the old one's high watermark was (KIP-207).
-TEST(a_new_leader_does_not_know_the_latest_offset_yet) {
-    open();
-    append(talk_batch(&t, 3));
-    broker_replica_hold(t.c, "t", 0, 3, true);
-    append_unreplicated(talk_batch(&t, 2));
-    EXPECT(broker_leader_move(t.c, "t", 0, 2, false));
-    talk_run(&t);
-    struct listing how = LISTING;
-    how.node = 2;
-    EXPECT_INT(broker_replica_log(t.c, "t", 0, 2)->high_watermark, 3);
-    EXPECT_INT(list(how, -1)->error_code, KAFKA_OFFSET_NOT_AVAILABLE);
-    how.version = 4;
-    EXPECT_INT(list(how, -1)->error_code, KAFKA_LEADER_NOT_AVAILABLE);
-    how.version = 11;
-    EXPECT_INT(list(how, -2)->error_code, KAFKA_NONE);
-    broker_replica_hold(t.c, "t", 0, 3, false);
-    talk_run(&t);
-    EXPECT_INT(list(how, -1)->offset, 5);
+TEST(members_keep_others_from_committing) {
+    open_world(1, (const char *const[]){"group.initial.rebalance.delay.ms", "0", NULL});
+    struct join_group_request_protocol protocol = {client_text("range"), {(const uint8_t *)"", 0}};
+    struct join_group_request r;
+    struct join_group_response joined;
+    message_defaults(&join_group_request_message, &r);
+    r.group_id = client_text(GROUP);
+    r.session_timeout_ms = r.rebalance_timeout_ms = 10000;
+    r.protocol_type = client_text("consumer");
+    r.protocols = &protocol;
+    r.protocols_count = 1;
+    talk_ask(&t, 1, API_JOIN_GROUP, 3, &r, &joined);
+    EXPECT_INT(joined.error_code, 0);
+    char id[128];
+    talk_copy(joined.member_id, id);
+    EXPECT_INT(commit_at(0, 1), KAFKA_UNKNOWN_MEMBER_ID);
+    struct commit how = PLAIN;
+    how.member = id;
+    how.generation = 1;
+    EXPECT_INT(commit(how), KAFKA_REBALANCE_IN_PROGRESS);  // it has not synced
+    struct sync_group_request s;
+    struct sync_group_response synced;
+    message_defaults(&sync_group_request_message, &s);
+    s.group_id = client_text(GROUP);
+    s.generation_id = 1;
+    s.member_id = client_text(id);
+    talk_ask(&t, 1, API_SYNC_GROUP, 3, &s, &synced);
+    EXPECT_INT(synced.error_code, 0);
+    EXPECT_INT(commit(how), 0);
+    how.generation = 2;
+    EXPECT_INT(commit(how), KAFKA_ILLEGAL_GENERATION);
     talk_close(&t);
 }
 
-TEST(a_partition_named_twice_is_refused_once) {
-    open();
-    struct list_offsets_request_partition p[] = {{0, -1, -1}, {0, -1, -1}, {7, -1, -1}};
-    struct list_offsets_request_topic topic = {talk_text("t"), p, 3};
-    struct list_offsets_request r = {-1, 0, &topic, 1, 0};
-    struct list_offsets_response *answer = talk_ask(&t, 1, API_LIST_OFFSETS, 7, &r);
-    EXPECT_INT(answer->topics[0].partitions_count, 2);
-    EXPECT_INT(answer->topics[0].partitions[0].error_code, KAFKA_INVALID_REQUEST);
-    EXPECT_INT(answer->topics[0].partitions[1].error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
-    talk_close(&t);
-}
-
-// OffsetForLeaderEpoch -----------------------------------------------------------------------------------------------
-
-static struct offset_for_leader_epoch_response_partition *end_of(int32_t node, int32_t current_epoch, int32_t epoch) {
-    struct offset_for_leader_epoch_request_partition p = {0, current_epoch, epoch};
-    struct offset_for_leader_epoch_request_topic topic = {talk_text("t"), &p, 1};
-    struct offset_for_leader_epoch_request r = {-1, &topic, 1};
-    struct offset_for_leader_epoch_response *answer = talk_ask(&t, node, API_OFFSET_FOR_LEADER_EPOCH, 4, &r);
-    return answer->topics[0].partitions;
-}
-
-TEST(epochs_end_at_the_log_end) {
-    open();
-    append(talk_batch(&t, 3));
-    int32_t first = epoch_now();
-    broker_leader_move(t.c, "t", 0, 2, false);
-    broker_leader_move(t.c, "t", 0, 1, false);
-    talk_run(&t);
-    append(talk_batch(&t, 1));
-    broker_replica_hold(t.c, "t", 0, 2, true);
-    append_unreplicated(talk_batch(&t, 2));
-    struct offset_for_leader_epoch_response_partition *p = end_of(1, first + 2, first + 2);
-    EXPECT_INT(p->error_code, KAFKA_NONE);
-    EXPECT_INT(p->leader_epoch, first + 2);
-    EXPECT_INT(p->end_offset, 6);
-    p = end_of(1, -1, first);
-    EXPECT_INT(p->leader_epoch, first);
-    EXPECT_INT(p->end_offset, 3);
-    p = end_of(1, -1, first + 1);
-    EXPECT_INT(p->leader_epoch, first);
-    EXPECT_INT(p->end_offset, 3);
-    p = end_of(1, -1, first + 3);
-    EXPECT_INT(p->error_code, KAFKA_NONE);
-    EXPECT_INT(p->leader_epoch, -1);
-    EXPECT_INT(p->end_offset, -1);
-    EXPECT_INT(end_of(1, first, first)->error_code, KAFKA_FENCED_LEADER_EPOCH);
-    EXPECT_INT(end_of(1, first + 3, first)->error_code, KAFKA_UNKNOWN_LEADER_EPOCH);
-    EXPECT_INT(end_of(3, -1, first)->error_code, KAFKA_NOT_LEADER_OR_FOLLOWER);
-    EXPECT_INT(end_of(3, -1, first)->end_offset, -1);
-    talk_close(&t);
-}
-
-// DeleteRecords ------------------------------------------------------------------------------------------------------
-
-static void *delete_request(const char *topic, int64_t offset) {
-    struct delete_records_request *r = arena_alloc(&t.arena, sizeof *r);
-    struct delete_records_request_topic *of = arena_alloc(&t.arena, sizeof *of);
-    struct delete_records_request_partition *p = arena_alloc(&t.arena, sizeof *p);
-    *p = (struct delete_records_request_partition){0, offset};
-    *of = (struct delete_records_request_topic){talk_text(topic), p, 1};
-    *r = (struct delete_records_request){of, 1, 1000};
-    return r;
-}
-
-static struct delete_records_response_partition *delete_below(int32_t node, const char *topic, int64_t offset) {
-    struct delete_records_response *answer = talk_ask(&t, node, API_DELETE_RECORDS, 2, delete_request(topic, offset));
-    return answer ? answer->topics[0].partitions : NULL;
-}
-
-TEST(records_below_an_offset_go) {
-    open();
-    append(talk_batch(&t, 3));
-    append(talk_batch(&t, 3));
-    struct delete_records_response_partition *p = delete_below(1, "t", 4);
-    EXPECT(p);
-    EXPECT_INT(p->error_code, KAFKA_NONE);
-    EXPECT_INT(p->low_watermark, 4);
-    for (int32_t node = 1; node <= TALK_NODES; node++) EXPECT_INT(broker_replica_log(t.c, "t", 0, node)->start, 4);
-    EXPECT_INT(list(LISTING, -2)->offset, 4);
-    EXPECT_INT(delete_below(1, "t", 2)->low_watermark, 4);
-    EXPECT_INT(delete_below(1, "t", 7)->error_code, KAFKA_OFFSET_OUT_OF_RANGE);
-    EXPECT_INT(delete_below(1, "t", 7)->low_watermark, -1);
-    EXPECT_INT(delete_below(1, "t", -2)->error_code, KAFKA_OFFSET_OUT_OF_RANGE);
-    EXPECT_INT(delete_below(2, "t", 5)->error_code, KAFKA_NOT_LEADER_OR_FOLLOWER);
-    EXPECT_INT(delete_below(1, "none", 5)->error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
-    EXPECT_INT(delete_below(1, "t", -1)->low_watermark, 6);
-    talk_close(&t);
-}
-
-TEST(compacted_topics_keep_their_records) {
-    const char *const settings[] = {"cleanup.policy", "compact", NULL};
-    talk_open(&t, NULL);
-    talk_topic(&t, "t", settings);
-    append(talk_batch(&t, 3));
-    EXPECT_INT(delete_below(1, "t", 2)->error_code, KAFKA_POLICY_VIOLATION);
-    talk_close(&t);
-}
-
-TEST(a_deletion_waits_for_the_followers) {
-    open();
-    append(talk_batch(&t, 3));
-    broker_replica_hold(t.c, "t", 0, 3, true);
-    EXPECT(!delete_below(1, "t", 2));
+TEST(offset_counts_when_it_is_replicated) {
+    open_world(3, NULL);
+    EXPECT_INT(commit_at(0, 1), 0);
+    hold_followers(true);
+    struct commit how = PLAIN;
+    how.offset = 2;
+    send_commit(0, &how);
+    talk_pass(&t, 100);
+    EXPECT_INT(take_commit(0, how.version), -99);
+    EXPECT_INT(fetched(1, 0, false), 1);
+    talk_pass(&t, 5000);
+    EXPECT_INT(take_commit(0, how.version), KAFKA_COORDINATOR_NOT_AVAILABLE);
+    hold_followers(false);
     talk_pass(&t, 1000);
-    struct delete_records_response *r = talk_receive(&t, t.connections[0], API_DELETE_RECORDS, 2);
-    EXPECT(r);
-    EXPECT_INT(r->topics[0].partitions[0].error_code, KAFKA_REQUEST_TIMED_OUT);
-    EXPECT_INT(r->topics[0].partitions[0].low_watermark, 0);
-    EXPECT(!delete_below(1, "t", 3));
-    broker_replica_hold(t.c, "t", 0, 3, false);
-    talk_run(&t);
-    r = talk_receive(&t, t.connections[0], API_DELETE_RECORDS, 2);
-    EXPECT(r);
-    EXPECT_INT(r->topics[0].partitions[0].error_code, KAFKA_NONE);
-    EXPECT_INT(r->topics[0].partitions[0].low_watermark, 3);
+    EXPECT_INT(fetched(1, 0, false), 2);  // it was in the log all the same
     talk_close(&t);
 }
 
-// DescribeProducers --------------------------------------------------------------------------------------------------
-
-static struct describe_producers_response_partition *describe(int32_t node, const char *topic, int32_t index) {
-    struct describe_producers_request_topic of = {talk_text(topic), &index, 1};
-    struct describe_producers_request r = {&of, 1};
-    struct describe_producers_response *answer = talk_ask(&t, node, API_DESCRIBE_PRODUCERS, 0, &r);
-    return answer->topics[0].partitions;
+TEST(unreplicated_commit_is_lost_with_its_leader) {
+    open_world(3, NULL);
+    EXPECT_INT(commit_at(0, 1), 0);
+    int32_t old = t.node, other = old % 3 + 1;
+    hold_followers(true);
+    struct commit how = PLAIN;
+    how.offset = 2;
+    send_commit(0, &how);
+    talk_pass(&t, 100);
+    EXPECT(broker_leader_move(t.c, "__consumer_offsets", GROUP_PARTITION, other, false));
+    hold_followers(false);
+    talk_pass(&t, 1000);
+    EXPECT_INT(take_commit(0, how.version), KAFKA_NOT_COORDINATOR);
+    t.node = other;
+    EXPECT_INT(fetched(1, 0, true), 1);
+    broker_node_stop(t.c, other, BROKER_KILLED, 0);
+    talk_pass(&t, 20000);
+    client_close(&t.clients[1]);
+    struct broker_truth truth;
+    EXPECT(broker_partition_truth(t.c, "__consumer_offsets", GROUP_PARTITION, &truth));
+    EXPECT(truth.leader != other && truth.leader > 0);
+    t.node = truth.leader;
+    EXPECT_INT(fetched(2, 0, true), 1);
+    talk_close(&t);
 }
 
-TEST(any_replica_tells_what_it_knows_of_producers) {
-    open();
-    append(talk_producer_batch(&t, 0, 70, 4, 10, 3));
-    broker_append(t.c, "t", 0, talk_producer_batch(&t, TXN, 50, 0, 0, 2));
-    talk_run(&t);
-    broker_replica_hold(t.c, "t", 0, 2, true);
-    append_unreplicated(talk_producer_batch(&t, 0, 70, 4, 13, 3));
-    struct describe_producers_response_partition *p = describe(1, "t", 0);
-    EXPECT_INT(p->error_code, KAFKA_NONE);
-    EXPECT_INT(p->error_message.size, -1);
-    EXPECT_INT(p->active_producers_count, 2);
-    EXPECT_INT(p->active_producers[0].producer_id, 50);
-    EXPECT_INT(p->active_producers[0].current_txn_start_offset, 3);
-    EXPECT_INT(p->active_producers[1].producer_id, 70);
-    EXPECT_INT(p->active_producers[1].producer_epoch, 4);
-    EXPECT_INT(p->active_producers[1].last_sequence, 15);
-    EXPECT_INT(p->active_producers[1].last_timestamp, TALK_WALL_MS + 2);
-    EXPECT_INT(p->active_producers[1].coordinator_epoch, -1);
-    EXPECT_INT(p->active_producers[1].current_txn_start_offset, -1);
-    EXPECT_INT(describe(2, "t", 0)->active_producers[1].last_sequence, 12);
-    EXPECT_INT(describe(1, "t", 5)->error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
-    EXPECT_INT(describe(1, "t", 5)->error_message.size, -1);
-    p = describe(1, "none", 0);
-    EXPECT_INT(p->error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
-    EXPECT(p->error_message.size > 0 && memcmp(p->error_message.at, "This server does not host", 25) == 0);
+TEST(deleting) {
+    open_world(1, NULL);
+    EXPECT_INT(commit_at(0, 1), 0);
+    EXPECT_INT(commit_at(1, 1), 0);
+    struct offset_delete_request_partition partitions[2] = {{0}, {9}};
+    struct offset_delete_request_topic topic = {client_text(TOPIC), partitions, 2};
+    struct offset_delete_request r = {client_text(GROUP), &topic, 1};
+    struct offset_delete_response answer;
+    talk_ask(&t, 0, API_OFFSET_DELETE, 0, &r, &answer);
+    EXPECT_INT(answer.error_code, 0);
+    EXPECT_INT(answer.topics[0].partitions[0].error_code, 0);
+    EXPECT_INT(answer.topics[0].partitions[1].error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    EXPECT_INT(fetched(0, 0, true), -1);
+    EXPECT_INT(fetched(0, 1, true), 1);
+    r.group_id = client_text("nobody");
+    talk_ask(&t, 0, API_OFFSET_DELETE, 0, &r, &answer);
+    EXPECT_INT(answer.error_code, KAFKA_GROUP_ID_NOT_FOUND);
+    struct wire_text names[1] = {client_text(GROUP)};
+    struct delete_groups_request d = {names, 1};
+    struct delete_groups_response deleted;
+    talk_ask(&t, 0, API_DELETE_GROUPS, 2, &d, &deleted);
+    EXPECT_INT(deleted.results[0].error_code, 0);
+    EXPECT_INT(fetched(0, 1, true), -1);
+    talk_close(&t);
+}
+
+TEST(offsets_expire) {
+    open_world(1, (const char *const[]){"offsets.retention.minutes", "60", NULL});
+    struct commit how = PLAIN;
+    EXPECT_INT(commit(how), 0);
+    how.version = 4;
+    how.partition = 1;
+    how.retention_ms = 20 * 60000;
+    EXPECT_INT(commit(how), 0);
+    talk_pass(&t, 15 * 60000);
+    EXPECT_INT(fetched(0, 1, false), 0);
+    talk_pass(&t, 20 * 60000);
+    EXPECT_INT(fetched(0, 1, false), -1);
+    EXPECT_INT(fetched(0, 0, false), 0);
+    talk_pass(&t, 40 * 60000);
+    EXPECT_INT(fetched(0, 0, false), -1);
+    talk_close(&t);
+}
+
+TEST(next_coordinator_loads_offsets) {
+    open_world(3, NULL);
+    for (int64_t i = 0; i < 50; i++) EXPECT_INT(commit_at((int32_t)(i % 4), i), 0);
+    int32_t other = t.node % 3 + 1;
+    EXPECT(broker_leader_move(t.c, "__consumer_offsets", GROUP_PARTITION, other, false));
+    talk_pass(&t, 1000);
+    EXPECT_INT(fetched(0, 0, false), -1000 - KAFKA_NOT_COORDINATOR);
+    t.node = other;
+    EXPECT_INT(fetched(1, 1, false), 49);
+    EXPECT_INT(fetched(1, 3, true), 47);
     talk_close(&t);
 }
 
 int main(void) {
-    RUN(latest_is_the_high_watermark);
-    RUN(earliest_times_and_the_rest);
-    RUN(special_times_have_first_versions);
-    RUN(latest_of_committed_records_is_the_last_stable_offset);
-    RUN(epochs_of_list_offsets);
-    RUN(a_new_leader_does_not_know_the_latest_offset_yet);
-    RUN(a_partition_named_twice_is_refused_once);
-    RUN(epochs_end_at_the_log_end);
-    RUN(records_below_an_offset_go);
-    RUN(compacted_topics_keep_their_records);
-    RUN(a_deletion_waits_for_the_followers);
-    RUN(any_replica_tells_what_it_knows_of_producers);
+    RUN(what_is_committed_is_fetched);
+    RUN(old_versions_ask_for_one_group);
+    RUN(refusals);
+    RUN(members_keep_others_from_committing);
+    RUN(offset_counts_when_it_is_replicated);
+    RUN(unreplicated_commit_is_lost_with_its_leader);
+    RUN(deleting);
+    RUN(offsets_expire);
+    RUN(next_coordinator_loads_offsets);
     return test_result();
 }
