@@ -14,7 +14,7 @@
 // client
 #define REQUESTS_IN_FLIGHT_MAX 64            // of one connection
 #define CONNECTION_OUTPUT_MAX (8 * MiB)      // encoded, not yet written, without payloads
-#define CONNECTION_WANTED_MAX (128 * KiB)    // bytes that are waited for before a response goes on being received
+#define CONNECTION_WANTED_MAX (512 * KiB)    // bytes that are waited for before a response goes on being received
 #define BROKERS_MAX 4096                     // of one cluster
 #define TOPICS_MAX 100000                    // of one cluster
 #define PARTITIONS_OF_TOPIC_MAX 100000
@@ -24,8 +24,10 @@
 #define QUERY_BATCHES_MAX 32                 // of one fetch for single batches
 #define QUERY_FETCH_BYTES_MAX (4 * MiB)
 #define POSITION_PARTITIONS_MAX 500          // of one round of position questions
+#define FETCH_REQUEST_SCRATCH_MAX (64 * MiB) // a request's parts while it is made: 100 bytes for a partition
 #define FETCH_PARTITION_BYTES_MIN (64 * KiB) // a partition's share of a fetch
 #define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch
+#define PRODUCE_REQUEST_SCRATCH_MAX MiB      // the same of a Produce request
 #define APPENDER_DEPTH_MAX 16                // Produce requests without an answer, of one connection
 #define FETCH_SESSIONS_MAX 64                // of one source broker
 #define FETCH_SHORT_WAIT_MS 20               // long poll of a session that a partition has just left: it may come back
@@ -50,7 +52,7 @@
 #define LOOP_EVENTS_MAX 128                  // taken at once
 #define LOOP_CHANNELS_PER_TURN 64            // moved before events and timers are looked at again
 #define LOOP_WAIT_MS_MAX 1000                // epoll's clock stands still in a suspended host; ours does not
-#define CHANNEL_BYTES_PER_TURN (256 * KiB)   // each way, so that a fast broker does not starve the others
+#define CHANNEL_BYTES_PER_TURN (2 * MiB)     // each way, so that a fast broker does not starve the others
 #define CHANNEL_RANGES_MAX 128               // of one sendmsg()
 #define CONNECT_ADDRESS_MS_MAX 2000          // for an address that is not a name's last
 #define ADDRESSES_OF_HOST_MAX 16

@@ -102,7 +102,17 @@ static void request_free(struct append_request *r) {
     while ((k = list_take_first(&r->appends))) append_drop(r->appender, CONTAINER_OF(k, struct append, link));
     list_remove(&r->link);
     r->appender->depth--;
-    memory_free(r);
+    list_append(&r->appender->free_requests, &r->link);
+}
+
+static struct append_request *request_new(struct appender *a) {
+    struct link *k = list_take_first(&a->free_requests);
+    struct append_request *r = k ? CONTAINER_OF(k, struct append_request, link) : NEW(struct append_request);
+    r->appender = a;
+    list_init(&r->appends);
+    list_append(&a->requests, &r->link);
+    a->depth++;
+    return r;
 }
 
 static void on_response(void *context, const struct error *error, const void *response, struct frame *frame);
@@ -110,9 +120,9 @@ static void on_response(void *context, const struct error *error, const void *re
 static struct error send_produce(struct appender *a, struct append_request *r, size_t count) {
     struct produce_request request;
     message_defaults(&produce_request_message, &request);
-    struct produce_request_topic *topics = memory_alloc_zeroed(count, sizeof *topics);
-    struct produce_request_partition *partitions = memory_alloc_zeroed(count, sizeof *partitions);
-    struct frame **holds = memory_alloc(count * sizeof *holds);
+    struct produce_request_topic *topics = memory_check(arena_alloc(&a->scratch, count * sizeof *topics));
+    struct produce_request_partition *partitions = memory_check(arena_alloc(&a->scratch, count * sizeof *partitions));
+    struct frame **holds = memory_check(arena_alloc(&a->scratch, count * sizeof *holds));
     request.acks = a->acks;
     request.timeout_ms = (int32_t)(a->link.cluster->config.request_timeout_us / 1000);
     request.topic_data = topics;
@@ -124,8 +134,8 @@ static struct error send_produce(struct appender *a, struct append_request *r, s
         const struct topic_partition *name = &x->partition->name;
         if (uuid_is_zero(&name->topic_id)) names_only = true;
         if (!topic || strcmp(topic, name->topic) != 0)
-            topics[request.topic_data_count++] = (struct produce_request_topic){text_of(name->topic), name->topic_id,
-                                                                                &partitions[n], 0};
+            topics[request.topic_data_count++] =
+                (struct produce_request_topic){text_of(name->topic), name->topic_id, &partitions[n], 0};
         topic = name->topic;
         partitions[n] = (struct produce_request_partition){name->index, {x->at, x->size}};
         topics[request.topic_data_count - 1].partition_data_count++;
@@ -141,20 +151,14 @@ static struct error send_produce(struct appender *a, struct append_request *r, s
                                    .holds = holds,
                                    .holds_count = count};
     struct error e = connection_call(&a->link.connection, &call);
-    memory_free(topics);
-    memory_free(partitions);
-    memory_free(holds);
+    arena_reset(&a->scratch);
     return e;
 }
 
 static void flush(struct appender *a) {
     while (broker_link_ready(&a->link) && a->depth < a->depth_max && !list_empty(&a->ready)) {
-        struct append_request *r = NEW(struct append_request);
-        r->appender = a;
-        list_init(&r->appends);
+        struct append_request *r = request_new(a);
         size_t count = gather(a, r);
-        list_append(&a->requests, &r->link);
-        a->depth++;
         struct error e = send_produce(a, r, count);
         // The connection holds the payloads from here on; ours are not sent twice.
         for (struct link *k = list_first(&r->appends); k; k = list_next(&r->appends, k)) {
@@ -272,6 +276,8 @@ void appender_init(struct appender *a, struct cluster *cluster, int32_t node_id,
     list_init(&a->members);
     list_init(&a->requests);
     list_init(&a->free_appends);
+    list_init(&a->free_requests);
+    arena_init(&a->scratch, PRODUCE_REQUEST_SCRATCH_MAX);
     timer_init(&a->flush, on_flush);
 }
 
@@ -285,5 +291,7 @@ void appender_free(struct appender *a) {
     assert(list_empty(&a->members) && list_empty(&a->requests));
     struct link *k;
     while ((k = list_take_first(&a->free_appends))) memory_free(CONTAINER_OF(k, struct append, link));
+    while ((k = list_take_first(&a->free_requests))) memory_free(CONTAINER_OF(k, struct append_request, link));
+    arena_free(&a->scratch);
     broker_link_free(&a->link);
 }

@@ -41,7 +41,8 @@ struct appender {
     struct environment *env;
     int16_t acks;               // 1 or -1
     int32_t depth_max;          // requests without an answer
-    struct list ready, members, requests, free_appends;
+    struct list ready, members, requests, free_appends, free_requests;
+    struct arena scratch;  // of the request being made
     int32_t depth;
     struct timer flush;
     size_t answer_size_min, answer_partition_size_min;

@@ -3,7 +3,7 @@
 //
 // Usual fetches take from the first half of the limit. The second half is kept for responses larger than what was asked
 // for (a broker answers with at least one whole batch, KIP-74), one at a time: so a batch of up to half the budget gets
-// through whatever else goes on.
+// through whatever else goes on. A larger one is received, but not kept: its partition halts.
 #pragma once
 #include "base/list.h"
 

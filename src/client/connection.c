@@ -40,7 +40,7 @@ void connection_open(struct connection *c) {
 // Everything but telling the owner: after this the connection is CLOSED and holds nothing but its unanswered requests.
 static void let_go(struct connection *c) {
     c->state = CONNECTION_CLOSED;
-    c->paused = false;
+    c->paused = c->admitted = false;
     timer_cancel(&c->env->timers, &c->timer);
     output_drop(c);
     frame_release(c->in);
@@ -199,8 +199,9 @@ void connection_opened(struct connection *c) {
 struct connection_space connection_input(struct connection *c) {
     if (c->paused || c->state < CONNECTION_GREETING) return (struct connection_space){0};
     if (!c->in) c->in = frame_new(&c->env->frames, c->receive_hint);
-    assert(c->in->size < c->in->capacity);
-    return (struct connection_space){c->in->at + c->in->size, c->in->capacity - c->in->size};
+    size_t end = c->admitted ? c->in->capacity : c->receive_hint;
+    assert(c->in->size < end && end <= c->in->capacity);
+    return (struct connection_space){c->in->at + c->in->size, end - c->in->size};
 }
 
 static struct error check_frame_size(const struct connection *c, const uint8_t *prefix) {
@@ -240,6 +241,7 @@ static bool deliver(struct connection *c, struct frame *frame) {
     c->requests_first = (c->requests_first + 1) % REQUESTS_IN_FLIGHT_MAX;
     c->requests_count--;
     c->frame_size = 0;
+    c->admitted = false;
     r.reply(r.context, &e, response, frame);
     arena_reset(&c->env->arena);
     return c->state >= CONNECTION_GREETING;
@@ -272,14 +274,16 @@ static struct frame *take_frame(struct connection *c) {
     return whole;
 }
 
-// Makes room for an announced response that does not fit; false when the owner wants to wait.
+// Makes room for an announced response that is larger than usual; false when the owner wants to wait.
 static bool grow_frame(struct connection *c) {
     size_t whole = 4 + c->frame_size;
-    if (c->in->capacity >= whole) return true;
+    if (whole <= c->receive_hint || c->admitted) return true;
     if (c->admit && !c->admit(c, c->frame_size)) {
         c->paused = true;
         return false;
     }
+    c->admitted = true;
+    if (c->in->capacity >= whole) return true;
     struct frame *larger = frame_new(&c->env->frames, whole);
     memcpy(larger->at, c->in->at, c->in->size);
     larger->size = c->in->size;

@@ -45,13 +45,13 @@ struct connection {
     uint16_t port;
     int32_t unacknowledged_ms_max;  // see struct transport_options
     int64_t open_timeout_us;        // until READY
-    size_t receive_hint;            // capacity of a receive buffer: what a usual response needs
+    size_t receive_hint;            // what a usual response needs with its length prefix: size of a receive buffer
 
     // READY or CLOSED (`why` says why); after CLOSED the owner may open it again, from a timer.
     void (*on_state)(struct connection *c, const struct error *why);
 
-    // Optional. Asked when a response larger than receive_hint is announced; false pauses reading until
-    // connection_resume(). Larger than FRAME_SIZE_MAX is damage and never asked.
+    // Optional. Asked when a response larger than receive_hint is announced, before more than that is received; false
+    // pauses reading until connection_resume(). Larger than FRAME_SIZE_MAX is damage and never asked.
     bool (*admit)(struct connection *c, size_t frame_size);
 
     // Optional: after *fence_us (environment's clock) nothing is written any more, however late the driver comes
@@ -71,7 +71,7 @@ struct connection {
     size_t out_sent;  // bytes of `out` already written
     struct frame *in;
     size_t frame_size;  // of the response being received, 0 = not known yet
-    bool paused;
+    bool paused, admitted;
     struct timer timer;
     uint64_t bytes_in, bytes_out;  // since creation
 };

@@ -100,6 +100,10 @@ struct request_parts {
     bool names_only;
 };
 
+static void *scratch_alloc(struct fetch_session *s, size_t size) {
+    return memory_check(arena_alloc(&s->scratch, size));
+}
+
 static size_t count_links(const struct list *l) {
     size_t n = 0;
     for (const struct link *k = list_first(l); k; k = list_next(l, k)) n++;
@@ -108,8 +112,8 @@ static size_t count_links(const struct list *l) {
 
 static void add_changed(struct fetch_session *s, struct request_parts *r) {
     size_t count = count_links(&s->changed), n = 0;
-    r->topics = memory_alloc_zeroed(count + 1, sizeof *r->topics);
-    r->partitions = memory_alloc_zeroed(count + 1, sizeof *r->partitions);
+    r->topics = scratch_alloc(s, count * sizeof *r->topics);
+    r->partitions = scratch_alloc(s, count * sizeof *r->partitions);
     r->request.topics = r->topics;
     int32_t share = bytes_max_each(s);
     const char *topic = NULL;
@@ -117,8 +121,8 @@ static void add_changed(struct fetch_session *s, struct request_parts *r) {
         struct fetch_partition *p = CONTAINER_OF(k, struct fetch_partition, changed);
         if (uuid_is_zero(&p->name.topic_id)) r->names_only = true;
         if (!topic || strcmp(topic, p->name.topic) != 0)
-            r->topics[r->request.topics_count++] = (struct fetch_request_topic){
-                text_of(p->name.topic), p->name.topic_id, &r->partitions[n], 0};
+            r->topics[r->request.topics_count++] =
+                (struct fetch_request_topic){text_of(p->name.topic), p->name.topic_id, &r->partitions[n], 0};
         topic = p->name.topic;
         struct fetch_request_partition *q = &r->partitions[n];
         message_defaults(&fetch_request_partition_message, q);
@@ -133,15 +137,15 @@ static void add_changed(struct fetch_session *s, struct request_parts *r) {
 
 static void add_forgotten(struct fetch_session *s, struct request_parts *r) {
     size_t count = count_links(&s->forgotten), n = 0;
-    r->forgotten = memory_alloc_zeroed(count + 1, sizeof *r->forgotten);
-    r->forgotten_indexes = memory_alloc_zeroed(count + 1, sizeof *r->forgotten_indexes);
+    r->forgotten = scratch_alloc(s, count * sizeof *r->forgotten);
+    r->forgotten_indexes = scratch_alloc(s, count * sizeof *r->forgotten_indexes);
     r->request.forgotten_topics_data = r->forgotten;
     for (struct link *k = list_first(&s->forgotten); k; k = list_next(&s->forgotten, k), n++) {
         struct forgotten *f = CONTAINER_OF(k, struct forgotten, link);
         if (uuid_is_zero(&f->topic_id)) r->names_only = true;
         r->forgotten_indexes[n] = f->index;
-        r->forgotten[r->request.forgotten_topics_data_count++] = (struct fetch_request_forgotten_topic){
-            text_of(f->topic), f->topic_id, &r->forgotten_indexes[n], 1};
+        r->forgotten[r->request.forgotten_topics_data_count++] =
+            (struct fetch_request_forgotten_topic){text_of(f->topic), f->topic_id, &r->forgotten_indexes[n], 1};
     }
 }
 
@@ -182,17 +186,14 @@ static struct error send_fetch(struct fetch_session *s) {
                                    .context = s,
                                    .timeout_us = s->link.cluster->config.request_timeout_us + s->wait_ms_max * 1000};
     struct error e = connection_call(&s->link.connection, &call);
-    memory_free(r.topics);
-    memory_free(r.partitions);
-    memory_free(r.forgotten);
-    memory_free(r.forgotten_indexes);
+    arena_reset(&s->scratch);
     return e;
 }
 
 static void fetch_now(struct fetch_session *s) {
     if (s->fetching || !broker_link_ready(&s->link) || s->partitions_count == 0) return;
-    if (!budget_take(s->budget, s->bytes_max, &s->waiter)) return;
-    s->reserved = s->bytes_max;
+    if (!budget_take(s->budget, s->usual, &s->waiter)) return;
+    s->reserved = s->usual;
     struct error e = send_fetch(s);
     if (error_is(&e)) {
         budget_release(s->budget, s->reserved);
@@ -217,9 +218,9 @@ static void on_room(struct budget_waiter *w) {
 
 static bool admit(struct connection *c, size_t frame_size) {
     struct fetch_session *s = CONTAINER_OF(CONTAINER_OF(c, struct broker_link, connection), struct fetch_session, link);
-    if ((int64_t)frame_size <= s->reserved + s->oversized) return true;
-    int64_t more = (int64_t)frame_size - s->reserved;
-    if (more > s->budget->limit / 2) more = s->budget->limit / 2;  // refused below, when the batch is looked at
+    if (!s->fetching) return true;  // a large greeting; an answer to nothing will not be taken
+    int64_t more = (int64_t)(sizeof(int32_t) + frame_size) - s->reserved;
+    if (more > s->budget->limit / 2) more = s->budget->limit / 2;  // what is beyond it is not handed over
     if (!budget_take_oversized(s->budget, more, &s->waiter)) return false;
     RARE("fetch: a response larger than what was asked for");
     s->oversized = more;
@@ -230,10 +231,10 @@ static bool admit(struct connection *c, size_t frame_size) {
 
 static void give_back(struct fetch_session *s, int64_t kept) {
     int64_t taken = s->reserved + s->oversized;
+    assert(kept <= taken);
     if (s->oversized > 0) budget_oversized_done(s->budget);
     s->reserved = s->oversized = 0;
-    if (kept <= taken) budget_release(s->budget, taken - kept);
-    else s->budget->used += kept - taken;
+    budget_release(s->budget, taken - kept);
 }
 
 // Responses name partitions in the order of the session; a small map would cost more than this walk saves.
@@ -251,15 +252,17 @@ static struct fetch_partition *find(struct fetch_session *s, struct link **hint,
     return NULL;
 }
 
+// Hands over what a partition got, but no more than there is `room` for in the budget, whatever the broker sent.
 static int64_t take_partition(struct fetch_session *s, struct fetch_partition *p,
-                              const struct fetch_response_partition *r, struct frame *frame) {
+                              const struct fetch_response_partition *r, struct frame *frame, int64_t room) {
     struct fetch_answer a = {.error_code = r->error_code,
                              .high_watermark = r->high_watermark,
                              .last_stable_offset = r->last_stable_offset,
                              .log_start = r->log_start_offset,
                              .diverging_end = r->diverging_epoch.epoch >= 0 ? r->diverging_epoch.end_offset : -1,
                              .frame = frame};
-    if (r->records.size > 0) a.records = (struct bytes){r->records.at, (size_t)r->records.size};
+    int64_t size = r->records.size < room ? r->records.size : room;
+    if (size > 0) a.records = (struct bytes){r->records.at, (size_t)size};
     int64_t before = p->fetch_offset, kept = s->on_answer(s, p, &a);
     if (p->session == s && p->fetch_offset != before) {
         // To the end of the list, as the broker does with it: the others get their turn first.
@@ -271,7 +274,7 @@ static int64_t take_partition(struct fetch_session *s, struct fetch_partition *p
 }
 
 static void take_topics(struct fetch_session *s, const struct fetch_response *r, struct frame *frame) {
-    int64_t kept = 0;
+    int64_t kept = 0, taken = s->reserved + s->oversized;
     int32_t active = 0;
     struct link *hint = NULL;
     for (int32_t i = 0; i < r->responses_count; i++) {
@@ -281,7 +284,7 @@ static void take_topics(struct fetch_session *s, const struct fetch_response *r,
             if (!p || p->unasked) continue;  // removed while the fetch was under way, perhaps added again
             struct link *after = list_next(&s->partitions, &p->link);
             if (rp->records.size > 0) active++;
-            kept += take_partition(s, p, rp, frame);
+            kept += take_partition(s, p, rp, frame, taken - kept);
             hint = after && link_linked(after) ? after : NULL;
         }
     }
@@ -345,10 +348,17 @@ void fetch_session_init(struct fetch_session *s, struct cluster *cluster, int32_
     list_init(&s->changed);
     list_init(&s->forgotten);
     timer_init(&s->next, on_next);
+    arena_init(&s->scratch, FETCH_REQUEST_SCRATCH_MAX);
+}
+
+static int64_t usual_size(int64_t bytes_max) {
+    return bytes_max + (bytes_max / 16 > 4 * KiB ? bytes_max / 16 : 4 * KiB);
 }
 
 void fetch_session_start(struct fetch_session *s) {
-    s->link.connection.receive_hint = (size_t)s->bytes_max + 64 * KiB;
+    while (s->bytes_max > KiB && usual_size(s->bytes_max) > s->budget->limit / 2) s->bytes_max /= 2;
+    s->usual = usual_size(s->bytes_max);
+    s->link.connection.receive_hint = (size_t)s->usual;
     broker_link_start(&s->link);
 }
 
@@ -362,5 +372,6 @@ void fetch_session_free(struct fetch_session *s) {
     assert(s->partitions_count == 0);
     fetch_session_stop(s);
     start_over(s);
+    arena_free(&s->scratch);
     broker_link_free(&s->link);
 }

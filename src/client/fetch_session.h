@@ -39,11 +39,13 @@ struct fetch_session {
     struct budget *budget;
     struct budget_waiter waiter;
     int32_t bytes_max, wait_ms_max;
+    int64_t usual;  // bytes of a response to that: the records and what stands around them
     struct list partitions, changed, forgotten;
     int32_t partitions_count;
     int32_t session_id, session_epoch;
     bool fetching, admitted_oversized;
-    int64_t reserved, oversized;
+    int64_t reserved, oversized;  // of the budget, for the fetch under way
+    struct arena scratch;         // of the request being made
     int32_t active;  // partitions that had records in the last response
     int64_t left_at_us;  // when a partition was last removed
     struct timer next;

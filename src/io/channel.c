@@ -289,12 +289,17 @@ static enum moved channel_receive(struct channel *ch) {
     return left == 0 ? MOVED_PART : MOVED_ALL;
 }
 
-// Answers how many ranges there are to write; the clock is read here because the connection's fence looks at it.
-static size_t gather_output(struct channel *ch, struct iovec out[CHANNEL_RANGES_MAX]) {
+// Answers how many ranges there are to write, and their size; the clock is read here because the connection's fence
+// looks at it.
+static size_t gather_output(struct channel *ch, struct iovec out[CHANNEL_RANGES_MAX], size_t *size) {
     struct bytes ranges[CHANNEL_RANGES_MAX];
     loop_refresh_clocks(ch->loop);
     size_t count = connection_output(ch->c, ranges, CHANNEL_RANGES_MAX);
-    for (size_t i = 0; i < count; i++) out[i] = (struct iovec){(void *)ranges[i].at, ranges[i].size};
+    *size = 0;
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (struct iovec){(void *)ranges[i].at, ranges[i].size};
+        *size += ranges[i].size;
+    }
     return count;
 }
 
@@ -304,7 +309,8 @@ static enum moved channel_send(struct channel *ch) {
     while (ch->writable && moved < CHANNEL_BYTES_PER_TURN) {
         if (!connection_has_output(ch->c)) return MOVED_ALL;
         struct iovec ranges[CHANNEL_RANGES_MAX];
-        struct msghdr message = {.msg_iov = ranges, .msg_iovlen = gather_output(ch, ranges)};
+        size_t size;
+        struct msghdr message = {.msg_iov = ranges, .msg_iovlen = gather_output(ch, ranges, &size)};
         if (ch->generation != generation) return MOVED_AWAY;
         if (message.msg_iovlen == 0) return MOVED_ALL;
         ssize_t sent = ch->loop->sys->sendmsg(ch->fd, &message, MSG_NOSIGNAL);
@@ -314,6 +320,8 @@ static enum moved channel_send(struct channel *ch) {
             return MOVED_ALL;
         }
         if (sent < 0) return channel_broke(ch, errno);
+        // A short write filled the socket's buffer (epoll(7)): an event says when there is room again.
+        if ((size_t)sent < size) ch->writable = false;
         moved += (size_t)sent;
         connection_sent(ch->c, (size_t)sent);
         if (ch->generation != generation) return MOVED_AWAY;

@@ -54,6 +54,14 @@ stop_before(struct partition *p, int64_t offset, const char *format, ...) {
     partition_halt(p, offset, "%s", reason);
 }
 
+static void stop_before_oversized(struct partition *p, const struct batch_header *h) {
+    long long limit = p->flow->budget->limit;
+    stop_before(
+        p, h->base_offset,
+        "the batch at offset %lld has %d bytes, more than half of buffer.memory (%lld): set it to at least %lld",
+        (long long)h->base_offset, h->size, limit, 2LL * h->size);
+}
+
 // What cannot be copied, as a reason for a person; false when it can.
 static bool refuse(struct partition *p, const struct batch_header *h) {
     const char *topic = p->topic->source_name;
@@ -76,6 +84,7 @@ static bool refuse(struct partition *p, const struct batch_header *h) {
     else if (provenance_came_from(h->producer_id, p->flow->destination.cluster_id))
         stop_before(p, base, "loop: offsets %lld..%lld of %s were mirrored from the destination cluster itself", base,
                     last, topic);
+    else if (h->size > p->flow->budget->limit / 2) stop_before_oversized(p, h);
     else if (h->size > REQUEST_SIZE_MAX - 64 * KiB)
         stop_before(p, base, "the batch at offset %lld of %s is larger than a request may be (%d bytes)", base, topic,
                     h->size);
@@ -172,7 +181,10 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
         struct batch_header h;
         struct bytes rest = {a->records.at + done, a->records.size - done};
         enum batch_look look = batch_look(rest, &h);
-        if (look == BATCH_PARTIAL) break;
+        if (look == BATCH_PARTIAL) {
+            if (h.size > p->flow->budget->limit / 2) stop_before_oversized(p, &h);
+            break;
+        }
         if (look == BATCH_DAMAGED) {
             damaged(p, p->log_end, "its header makes no sense");
             return 0;

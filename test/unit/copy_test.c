@@ -69,6 +69,26 @@ TEST(a_batch_larger_than_what_may_be_under_way_gets_through) {
     end();
 }
 
+TEST(a_batch_of_more_than_half_the_budget_halts_and_says_what_to_set) {
+    begin_copied();
+    w->budget.limit = 8 * MiB;
+    w->budget.used_peak = 0;
+    write_large(300 * KiB, 4);
+    int64_t reached = from->end;
+    write_large(5 * MiB, 1);
+    world_write(w, 1, 20);
+    world_run(w, 3 * SECOND);
+    struct partition *p = world_partition(w, 0);
+    EXPECT_INT(p->state, PARTITION_HALTED);
+    EXPECT_INT(p->halt_offset, reached);
+    EXPECT_INT(to->end, reached);
+    EXPECT(strstr(p->halt_reason, "5242880 bytes") && strstr(p->halt_reason, "buffer.memory (8388608)"));
+    EXPECT(strstr(p->halt_reason, "at least 10485760"));
+    EXPECT(model_difference(&w->source.logs[1], &w->destination.logs[1]) < 0);
+    EXPECT(w->budget.used_peak <= w->budget.limit);
+    end();
+}
+
 TEST(a_small_budget_slows_down_and_does_not_stop) {
     begin_copied();
     w->budget.limit = 4 * MiB;
@@ -189,6 +209,7 @@ TEST(refusals_that_no_retry_mends_halt) {
 int main(void) {
     RUN(what_is_not_acknowledged_is_not_fetched);
     RUN(a_batch_larger_than_what_may_be_under_way_gets_through);
+    RUN(a_batch_of_more_than_half_the_budget_halts_and_says_what_to_set);
     RUN(a_small_budget_slows_down_and_does_not_stop);
     RUN(append_times_are_written_into_the_records);
     RUN(a_batch_that_cannot_be_read_halts_only_where_it_must_be_read);

@@ -37,7 +37,7 @@ static int64_t on_answer(struct fetch_session *session, struct fetch_partition *
     if (a->records.size > 0) p->fetch_offset += seen.advance;
     if (seen.remove) fetch_session_remove(seen.remove);
     seen.remove = NULL;
-    return a->records.size > 0 ? seen.keep : 0;
+    return seen.keep < (int64_t)a->records.size ? seen.keep : (int64_t)a->records.size;
 }
 
 static void on_lost(struct fetch_session *session, const struct error *why) {
@@ -366,10 +366,10 @@ TEST(errors_of_a_partition_and_divergence_are_its_own) {
 
 TEST(what_is_kept_stays_counted_and_the_rest_is_given_back) {
     begin_with(2);
-    EXPECT_INT(budget.used, BYTES_MAX);
+    EXPECT_INT(budget.used, f.usual);
     seen.keep = 700;
     reply(&(struct reply){.session_id = 77, .with_records = 3});
-    EXPECT_INT(budget.used, 1400 + BYTES_MAX);  // the next fetch is under way
+    EXPECT_INT(budget.used, 1400 + f.usual);  // the next fetch is under way
     EXPECT(under_way());
     fetch_session_stop(&f);
     EXPECT_INT(budget.used, 1400);
@@ -384,13 +384,13 @@ TEST(without_room_nothing_is_fetched) {
     fetch_session_start(&f);
     scripted_run(&s, SECOND);
     EXPECT(!under_way());
-    budget_release(&budget, BYTES_MAX - 1);
+    budget_release(&budget, f.usual - 1);
     scripted_run(&s, SECOND);
     EXPECT(!under_way());
     budget_release(&budget, 1);
     scripted_run(&s, MS);
     EXPECT(under_way());
-    budget_release(&budget, 5 * MiB - BYTES_MAX);
+    budget_release(&budget, 5 * MiB - f.usual);
     end();
 }
 
@@ -398,7 +398,7 @@ TEST(sessions_take_turns_when_there_is_room_for_one_only) {
     begin_with(1);
     struct fetch_session other;
     session_init(&other);
-    budget.limit = 2 * BYTES_MAX;
+    budget.limit = 3 * BYTES_MAX;
     fetch_session_add(&other, &partitions[1]);
     fetch_session_start(&other);
     scripted_run(&s, MS);
@@ -429,7 +429,7 @@ TEST(an_oversized_response_takes_from_the_other_half_one_at_a_time) {
     EXPECT_INT(seen.answers[0], 1);
     EXPECT_INT(seen.bytes[0], 2 * MiB);
     EXPECT(!budget.oversized);
-    EXPECT_INT(budget.used, 2 * MiB + BYTES_MAX);
+    EXPECT_INT(budget.used, 2 * MiB + f.usual);
     EXPECT(budget.used_peak <= budget.limit);
     budget_release(&budget, 2 * MiB);
     end();
@@ -440,9 +440,55 @@ TEST(a_response_below_the_receive_buffer_but_above_what_was_asked_is_counted_too
     seen.keep = 900 * KiB;  // fits into the frame, was never asked for
     reply(&(struct reply){.session_id = 77, .with_records = 1, .size = 900 * KiB});
     EXPECT_INT(seen.answers[0], 1);
-    EXPECT_INT(budget.used, 900 * KiB + BYTES_MAX);
+    EXPECT_INT(budget.used, 900 * KiB + f.usual);
     EXPECT(budget.used_peak >= 900 * KiB);
+    EXPECT(!budget.oversized);
     budget_release(&budget, 900 * KiB);
+    end();
+}
+
+TEST(a_small_fetch_does_not_receive_more_than_it_has_room_for) {
+    begin();
+    f.bytes_max = KiB;
+    fetch_session_add(&f, &partitions[0]);
+    fetch_session_start(&f);
+    scripted_run(&s, MS);
+    struct budget_waiter nobody = {.room = NULL};
+    EXPECT(budget_take_oversized(&budget, MiB, &nobody));
+    reply(&(struct reply){.session_id = 77, .with_records = 1, .size = 10 * KiB});
+    EXPECT(f.link.connection.paused);
+    EXPECT_INT(seen.answers[0], 0);
+    EXPECT(f.link.connection.bytes_in < 8 * KiB);
+    budget_oversized_done(&budget);
+    budget_release(&budget, MiB);
+    scripted_run(&s, MS);
+    EXPECT_INT(seen.bytes[0], 10 * KiB);
+    end();
+}
+
+TEST(a_fetch_is_never_more_than_half_the_budget) {
+    begin();
+    budget.limit = 70 * KiB;
+    fetch_session_add(&f, &partitions[0]);
+    fetch_session_start(&f);
+    scripted_run(&s, MS);
+    EXPECT(budget.used <= 35 * KiB && budget.used > 20 * KiB);
+    EXPECT(asked()->max_bytes <= 35 * KiB);
+    end();
+}
+
+TEST(what_there_is_no_room_for_is_not_handed_over) {
+    begin_with(3);
+    budget.limit = 4 * MiB;
+    seen.keep = MiB;
+    reply(&(struct reply){.session_id = 77, .with_records = 7, .size = 3 * MiB});
+    EXPECT_INT(seen.answers[0] + seen.answers[1] + seen.answers[2], 3);
+    int64_t room = 2 * MiB + f.usual;
+    EXPECT_INT(seen.bytes[0], room);
+    EXPECT_INT(seen.bytes[1], room - MiB);
+    EXPECT_INT(seen.bytes[2], room - 2 * MiB);
+    EXPECT(budget.used_peak <= budget.limit);
+    budget_release(&budget, 2 * MiB + seen.bytes[2]);
     end();
 }
 
@@ -483,6 +529,9 @@ int main(void) {
     RUN(sessions_take_turns_when_there_is_room_for_one_only);
     RUN(an_oversized_response_takes_from_the_other_half_one_at_a_time);
     RUN(a_response_below_the_receive_buffer_but_above_what_was_asked_is_counted_too);
+    RUN(a_small_fetch_does_not_receive_more_than_it_has_room_for);
+    RUN(a_fetch_is_never_more_than_half_the_budget);
+    RUN(what_there_is_no_room_for_is_not_handed_over);
     RUN(a_session_lost_while_its_oversized_response_waits_begins_anew);
     return test_result();
 }
