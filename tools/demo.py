@@ -119,7 +119,7 @@ def judge(clusters, produced):
 def main():
     if not os.path.exists(PROGRAM):
         sys.exit(f"{PROGRAM} is not there: run make first")
-    clusters = demo_clusters.Kafka() if os.environ.get("KAFKA") == "1" else demo_clusters.Embedded(PROGRAM, traffic)
+    clusters = demo_clusters.Kafka() if os.environ.get("KAFKA") == "1" else demo_clusters.Embedded(traffic)
     say(f"Starting {clusters.what} on this machine: the source has 1 broker, the destination 3.")
     clusters.start()
     print(f"        source      {clusters.source.bootstrap}\n        destination {clusters.destination.bootstrap}")

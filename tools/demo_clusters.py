@@ -3,34 +3,7 @@
 import subprocess
 
 import compare
-import net
-import process
-import protocol
-
-
-class EmbeddedCluster:
-    """`odraz broker`: a cluster in the memory of one process."""
-
-    def __init__(self, program, nodes):
-        port = net.free_port_row(nodes)
-        self.bootstrap = f"127.0.0.1:{port}"
-        self._child = process.launch([program, "broker", "--port", str(port), "--nodes", str(nodes),
-                                      "--set", "group.initial.rebalance.delay.ms=0"], stderr=subprocess.DEVNULL)
-        net.wait_until(self._answers, 10, "the embedded brokers to answer")
-
-    def _answers(self):
-        try:
-            return self.metadata() is not None
-        except OSError:
-            return False
-
-    def metadata(self):
-        """{topic: partitions}."""
-        with protocol.Connection(self.bootstrap) as connection:
-            return connection.metadata(None)[1]
-
-    def stop(self):
-        process.end(self._child)
+from embedded import EmbeddedCluster
 
 
 class Embedded:
@@ -41,12 +14,12 @@ class Embedded:
     proof = "by reading both logs over the ordinary protocol, not by asking odraz"
     source = destination = None
 
-    def __init__(self, program, traffic):
-        self._program, self._traffic = program, traffic
+    def __init__(self, traffic):
+        self._traffic = traffic
 
     def start(self):
-        self.destination = EmbeddedCluster(self._program, 3)
-        self.source = EmbeddedCluster(self._program, 1)
+        self.destination = EmbeddedCluster(3, {"min.insync.replicas": 2})
+        self.source = EmbeddedCluster(1)
 
     def compare(self, topics):
         """(equal, a sentence)."""

@@ -1,15 +1,12 @@
 """The two worlds that must not be told apart: the model (`odraz broker`) and real Kafka, three brokers each."""
 
 import os
-import socket
 import sys
 
 import messages
 
 sys.path.insert(0, os.path.join(messages.ROOT, "test", "kafka"))
-import net  # noqa: E402
-import process  # noqa: E402
-from mirror import PROGRAM  # noqa: E402
+from embedded import EmbeddedCluster  # noqa: E402
 
 NODES = 3
 # What both are started with, besides the defaults.
@@ -26,31 +23,13 @@ SETTINGS = {
 }
 
 
-class Model:
+class Model(EmbeddedCluster):
     """`odraz broker`."""
 
     name = "model"
 
     def __init__(self):
-        port = net.free_port_row(NODES)
-        self.addresses = {n: ("127.0.0.1", port + n - 1) for n in range(1, NODES + 1)}
-        sets = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
-        command = [PROGRAM, "broker", "--port", str(port), "--nodes", str(NODES), *sets]
-        self.log = os.path.join(process.temporary("model"), "broker.log")
-        with open(self.log, "wb") as out:
-            self._child = process.launch(command, stderr=out)
-        net.wait_until(self._listens, 10, "the model to listen")
-
-    def _listens(self):
-        assert self._child.poll() is None, f"the model ended with {self._child.returncode}"
-        socket.create_connection(self.addresses[NODES], 1).close()
-        return True
-
-    def alive(self):
-        return self._child.poll() is None
-
-    def stop(self):
-        process.end(self._child)
+        super().__init__(NODES, SETTINGS)
 
 
 class Real:
