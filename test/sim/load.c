@@ -129,6 +129,7 @@ void load_write_transaction(struct world *w, struct ledger_topic *t, int32_t par
     size_t size = make(w, t, batch);
     stamp(batch, 1000 + (int64_t)prng_below(&w->load.prng, 1000000), BATCH_ATTRIBUTE_TRANSACTIONAL);
     broker_append(w->clusters[SOURCE], t->name, partition, (struct bytes){batch, size});
+    t->transaction_open[partition] = true;
 }
 
 void load_write_foreign(struct world *w, struct ledger_topic *t, int32_t partition) {

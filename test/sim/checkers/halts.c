@@ -19,16 +19,32 @@ static bool foreign(const struct said *s) {
     return s->topic->foreign_written[s->partition];
 }
 
+// In one of the topic's lives: the instance may not know yet that there is another one.
+static bool in_any_life(const struct said *s, bool (*holds)(const struct said *s, const struct ledger_partition *p)) {
+    for (int32_t life = 0; life < s->topic->lives; life++)
+        if (holds(s, &s->topic->lived[life][s->partition])) return true;
+    return false;
+}
+
+static bool transactional(const struct said *s, const struct ledger_partition *p) {
+    (void)s;
+    return p->transactional;
+}
+
 static bool has_transaction(const struct said *s) {
-    return s->topic->lived[s->topic->lives - 1][s->partition].transactional;
+    return in_any_life(s, transactional);
 }
 
 static bool is_compacted(const struct said *s) {
     return s->topic->plan->compacted && faults_struck(s->world->faults)[FAULT_SOURCE_COMPACTS] > 0;
 }
 
+static bool starts_later(const struct said *s, const struct ledger_partition *p) {
+    return p->start > s->offset;
+}
+
 static bool source_starts_later(const struct said *s) {
-    return s->topic->lived[s->topic->lives - 1][s->partition].start > s->offset;
+    return in_any_life(s, starts_later);
 }
 
 static bool often_damaged(const struct said *s) {
