@@ -161,8 +161,7 @@ bool fetch_session_answered(struct fetch_session *s, struct session_partition *p
     bool records = answer->records.size > 0, failed = answer->error_code != KAFKA_NONE;
     bool tell = records || failed || answer->diverging_epoch.epoch >= 0 ||
                 p->high_watermark != answer->high_watermark || p->log_start != answer->log_start_offset;
-    // After an error the next good answer is told in any case.
-    p->high_watermark = failed ? -1 : answer->high_watermark;
+    p->high_watermark = answer->high_watermark;  // -1 with an error: the next good answer is told in any case
     p->log_start = answer->log_start_offset;
     if (records) {  // who gave records waits until the others have: a fair order under fetch.max.bytes
         list_remove(&p->link);

@@ -11,7 +11,6 @@
 #define FOLLOWERS_READ_SINCE_VERSION 11  // KIP-392: who says its rack may read from followers
 #define TOPIC_IDS_SINCE_VERSION 13       // KIP-516
 #define LEADER_HINT_SINCE_VERSION 16     // KIP-951
-#define STORAGE_ERROR_SINCE_VERSION 6
 
 struct fetch;
 
@@ -339,6 +338,15 @@ static void wait(struct fetch *f) {
     broker_park_for(f->request, body_of(f)->max_wait_ms, expired, forget);
 }
 
+static struct fetch_sessions *sessions_of(struct broker_node *n) {
+    if (!n->sessions) {
+        int64_t slots =
+            broker_setting_number(n->cluster, "max.incremental.fetch.session.cache.slots", BROKER_FETCH_SESSIONS_MAX);
+        n->sessions = fetch_sessions_new(slots > 0 ? (size_t)slots : 0);
+    }
+    return n->sessions;
+}
+
 static void refuse(struct broker_request *r, int16_t error_code) {
     struct fetch_response response;
     message_defaults(&fetch_response_message, &response);
@@ -356,8 +364,7 @@ void handle_fetch(struct broker_request *r) {
     f->only_leader = replica_id >= 0 || (replica_id == -1 && r->version < FOLLOWERS_READ_SINCE_VERSION);
     f->bytes_max = body->max_bytes < BROKER_FETCH_BYTES_MAX ? body->max_bytes : BROKER_FETCH_BYTES_MAX;
     f->bytes_min = body->min_bytes < f->bytes_max ? body->min_bytes : f->bytes_max;
-    if (!r->node->sessions) r->node->sessions = fetch_sessions_new(BROKER_FETCH_SESSIONS_MAX);
-    int16_t error_code = take_context(f, r->node->sessions);
+    int16_t error_code = take_context(f, sessions_of(r->node));
     if (error_code != KAFKA_NONE) {
         refuse(r, error_code);
         return;

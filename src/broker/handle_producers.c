@@ -40,7 +40,7 @@ struct refusal {
 static struct refusal refuse_topic(struct broker_request *r, struct wire_text name, const struct broker_topic *t) {
     static const char prefix[] = "Topic name is invalid: ";
     if (t) return (struct refusal){KAFKA_NONE, {NULL, -1}};
-    char text[2 * TOPIC_NAME_SIZE_MAX];
+    char text[TOPIC_REASON_MAX];
     const char *reason = topic_name_refusal(name, text, sizeof text);
     if (!reason) {
         return (struct refusal){KAFKA_UNKNOWN_TOPIC_OR_PARTITION, {UNKNOWN_TOPIC_TEXT, sizeof UNKNOWN_TOPIC_TEXT - 1}};

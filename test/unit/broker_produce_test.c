@@ -196,6 +196,65 @@ TEST(transactional_records_need_an_id) {
     talk_close(&t);
 }
 
+static int16_t add_partition(int64_t producer_id, int16_t epoch) {
+    int32_t zero = 0;
+    struct add_partitions_to_txn_request r;
+    message_defaults(&add_partitions_to_txn_request_message, &r);
+    struct add_partitions_to_txn_request_topic of = {talk_text("t"), &zero, 1};
+    r.v3_and_below_transactional_id = talk_text("txn");
+    r.v3_and_below_producer_id = producer_id;
+    r.v3_and_below_producer_epoch = epoch;
+    r.v3_and_below_topics = &of;
+    r.v3_and_below_topics_count = 1;
+    int16_t error_code = KAFKA_NOT_COORDINATOR;
+    for (int32_t node = 1; node <= TALK_NODES && error_code == KAFKA_NOT_COORDINATOR; node++) {
+        struct add_partitions_to_txn_response *a = talk_ask(&t, node, API_ADD_PARTITIONS_TO_TXN, 3, &r);
+        error_code = a->results_by_topic_v3_and_below[0].results_by_partition[0].partition_error_code;
+    }
+    return error_code;
+}
+
+// A producer id for the transactional id "txn", from whichever node coordinates it.
+static int64_t init_producer(void) {
+    struct find_coordinator_request f;
+    message_defaults(&find_coordinator_request_message, &f);
+    f.key = talk_text("txn");
+    f.key_type = 1;
+    talk_ask(&t, 1, API_FIND_COORDINATOR, 2, &f);  // makes the coordinators' topic
+    talk_pass(&t, 1000);
+    struct init_producer_id_request r;
+    message_defaults(&init_producer_id_request_message, &r);
+    r.transactional_id = talk_text("txn");
+    r.transaction_timeout_ms = 60000;
+    for (int32_t node = 1; node <= TALK_NODES; node++) {
+        struct init_producer_id_response *a = talk_ask(&t, node, API_INIT_PRODUCER_ID, 4, &r);
+        if (a && a->error_code == KAFKA_NONE) return a->producer_id;
+    }
+    return -1;
+}
+
+// KIP-890.
+TEST(the_coordinator_must_know_of_transactional_records) {
+    open();
+    int64_t id = init_producer();
+    EXPECT(id >= 0);
+    struct talk_produce how = version(10);
+    how.transactional_id = "txn";
+    struct produce_response_partition *a = produce(1, how, talk_producer_batch(&t, TXN, id, 0, 0, 1));
+    EXPECT_INT(a->error_code, KAFKA_INVALID_TXN_STATE);
+    EXPECT(a->error_message.size > 0);
+    EXPECT_INT(a->log_start_offset, -1);
+    how.version = 11;
+    a = produce(1, how, talk_producer_batch(&t, TXN, id, 0, 0, 1));
+    EXPECT_INT(a->error_code, KAFKA_TRANSACTION_ABORTABLE);
+    EXPECT_INT(add_partition(id, 0), KAFKA_NONE);
+    EXPECT_INT(produce(1, how, talk_producer_batch(&t, TXN, id, 0, 0, 1))->error_code, KAFKA_NONE);
+    EXPECT_INT(produce(1, how, talk_producer_batch(&t, TXN, id, 0, 1, 1))->base_offset, 1);
+    how.transactional_id = "other";
+    EXPECT(produce(1, how, talk_producer_batch(&t, TXN, id + 1, 0, 0, 1))->error_code != KAFKA_NONE);
+    talk_close(&t);
+}
+
 // Markers ------------------------------------------------------------------------------------------------------------
 
 static struct write_txn_markers_response *write_markers(struct write_txn_markers_request_marker *markers,
@@ -299,6 +358,7 @@ int main(void) {
     RUN(a_deposed_leader_answers_at_once);
     RUN(too_few_in_sync);
     RUN(transactional_records_need_an_id);
+    RUN(the_coordinator_must_know_of_transactional_records);
     RUN(markers_fill_one_offset_each_and_leave_the_sequence);
     RUN(markers_of_older_epochs_are_refused);
     RUN(markers_answer_by_producer_topic_and_partition);
