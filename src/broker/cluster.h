@@ -38,8 +38,8 @@ void broker_cluster_run(struct broker_cluster *c, int64_t now_us, int64_t wall_m
 int64_t broker_cluster_next(const struct broker_cluster *c);  // when run() is due again; TIMER_NEVER
 
 // Connections -------------------------------------------------------------------------------------------------------
-// `wake` is called when a connection has output (again), or input is welcome again, or `closing` became true (the broker
-// hangs up: after output is written). It must not call back.
+// `wake` is called when a connection has output (again), or input is welcome again, or `closing` became true (the
+// broker hangs up: after output is written). It must not call back.
 
 struct broker_driver {
     void (*wake)(void *driver_connection);

@@ -46,6 +46,7 @@ struct broker_node {
     struct broker_belief alive;       // stands in notices for a change of who runs; partition NULL
     uint32_t alive_known;             // bit id - 1: believed to run
     bool fenced;                      // the controller's truth
+    bool crashed;                     // it did not shut down: what it starts with may lack what it had acknowledged
     struct timer session;             // of an unreachable node: when the controller fences it
     struct timer expiration, cleaning;  // of producer states; of logs
 };
@@ -75,6 +76,8 @@ struct broker_partition {
     // The controller's truth.
     int32_t leader, leader_epoch, partition_epoch;
     int32_t isr[BROKER_REPLICAS_MAX], isr_count;
+    int32_t elr[BROKER_REPLICAS_MAX], elr_count;  // eligible leader replicas (KIP-966): hold all below the high watermark
+    int32_t last_leader;                          // BROKER_ID_NONE, or when nobody was left in the ISR
     struct broker_replica *replicas[BROKER_REPLICAS_MAX];  // the first is preferred
     int32_t replicas_count;
     struct broker_belief *beliefs;  // of each node, id - 1
@@ -131,8 +134,9 @@ void broker_settings_changed(struct broker_cluster *c);  // what follows from th
 struct broker_topic *broker_find_topic(const struct broker_cluster *c, struct wire_text name);
 struct broker_topic *broker_find_topic_by_id(const struct broker_cluster *c, const struct wire_uuid *id);
 struct broker_partition *broker_find_partition(const struct broker_topic *t, int32_t index);  // NULL allowed for t
-// An internal topic (__consumer_offsets, __transaction_state), made when first needed, with offsets.topic.replication.factor
-// and so on, but not more replicas than nodes run: settings are pairs. NULL when no node runs.
+// An internal topic (__consumer_offsets, __transaction_state), made when first needed: with as many replicas as
+// offsets.topic.replication.factor and the like say, but not more than there are nodes. Settings are pairs. NULL when
+// no node runs.
 struct broker_topic *broker_internal_topic(struct broker_cluster *c, const char *name, int32_t partitions,
                                            const char *const *settings);
 struct broker_topic_plan {
@@ -148,7 +152,8 @@ void broker_topic_remove(struct broker_cluster *c, struct broker_topic *t);  // 
 void broker_topics_free(struct broker_cluster *c);
 void broker_topics_sweep(struct broker_cluster *c);  // frees deleted topics nobody can point to any more
 void broker_topic_settings_changed(struct broker_cluster *c, struct broker_topic *t);
-// StripedReplicaPlacer without racks: where the replicas of new partitions go. False: fewer nodes run than are asked for.
+// StripedReplicaPlacer without racks: where the replicas of new partitions go. False: there are fewer nodes, or none
+// runs.
 bool broker_place(struct broker_cluster *c, int32_t partitions, int32_t replication_factor, int32_t *replicas);
 
 // Nodes (node.c, notices.c) ------------------------------------------------------------------------------------------
@@ -180,7 +185,8 @@ void broker_cleaning_init(struct broker_node *n);
 // The controller (election.c) ----------------------------------------------------------------------------------------
 bool broker_elect(struct broker_partition *p, bool unclean);  // a new leader if there can be one; true: changed
 void broker_elect_node(struct broker_partition *p, int32_t node);  // or BROKER_ID_NONE
-void broker_fence(struct broker_node *n);     // leads nothing, is in no ISR (but as the last of it)
+void broker_fence(struct broker_node *n);     // leads nothing, is in no ISR
+void broker_distrust(struct broker_node *n);  // has crashed: is eligible nowhere
 void broker_unfence(struct broker_node *n);   // may lead again
 void broker_prefer_leaders(struct broker_cluster *c);
 // AlterPartition (KIP-497): false when the leader's epochs are not the controller's.

@@ -27,6 +27,6 @@ struct broker_connection {
 // the answer: SocketServer.Processor).
 void broker_connection_next(struct broker_connection *k);
 void broker_connection_answered(struct broker_connection *k, bool hang_up);  // its request is done
-void broker_connection_drop(struct broker_connection *k);                    // the node stops: closed, requests forgotten
+void broker_connection_drop(struct broker_connection *k);  // the node stops: closed, requests forgotten
 void broker_connection_free(struct broker_connection *k);
 void broker_connection_woken(struct broker_connection *k);  // its node runs again: what was held back goes on

@@ -49,7 +49,9 @@ bool broker_partition_truth(const struct broker_cluster *c, const char *topic, i
             break;
         }
         bool longest = !truth->log || r->log.end > truth->log->end;
-        if (broker_isr_has(p, r->node->id) && longest) truth->log = &r->log;
+        bool eligible = broker_isr_has(p, r->node->id) || r->node->id == p->last_leader;
+        for (int32_t at = 0; at < p->elr_count; at++) eligible |= p->elr[at] == r->node->id;
+        if (eligible && longest) truth->log = &r->log;
     }
     return true;
 }

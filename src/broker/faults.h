@@ -1,5 +1,5 @@
-// What can go wrong with a modelled cluster, for the simulator: brokers stop, replicas fall behind, leaders move without
-// everybody knowing. And what a checker may look at, behind the protocol's back.
+// What can go wrong with a modelled cluster, for the simulator: brokers stop, replicas fall behind, leaders move
+// without everybody knowing. And what a checker may look at, behind the protocol's back.
 #pragma once
 #include "broker/cluster.h"
 #include "broker/log.h"

@@ -1,5 +1,5 @@
-// IncrementalAlterConfigs and AlterConfigs: after kafka.server.ConfigAdminManager (what the asked broker refuses itself)
-// and org.apache.kafka.controller.ConfigurationControlManager.
+// IncrementalAlterConfigs and AlterConfigs: after kafka.server.ConfigAdminManager (what the asked broker refuses
+// itself) and org.apache.kafka.controller.ConfigurationControlManager.
 #include "broker/config_view.h"
 #include "broker/handlers.h"
 #include "broker/request.h"
@@ -212,6 +212,7 @@ void handle_incremental_alter_configs(struct broker_request *r) {
     int32_t count = request->resources_count;
     struct incremental_alter_configs_response response;
     message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
     response.responses = REQUEST_ARRAY(r, count, struct incremental_alter_configs_response_resource);
     response.responses_count = count;
     for (int32_t i = 0; i < count; i++) {
@@ -240,6 +241,7 @@ void handle_alter_configs(struct broker_request *r) {
     int32_t count = request->resources_count;
     struct alter_configs_response response;
     message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
     response.responses = REQUEST_ARRAY(r, count, struct alter_configs_response_resource);
     response.responses_count = count;
     for (int32_t i = 0; i < count; i++) {

@@ -60,6 +60,7 @@ void handle_api_versions(struct broker_request *r) {
     const struct api_versions_request *request = r->body;
     struct api_versions_response response;
     message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
     if (r->version > r->api->version_max) {
         response.error_code = KAFKA_UNSUPPORTED_VERSION;
         response.api_keys = REQUEST_ARRAY(r, 1, struct api_versions_response_api_key);

@@ -206,6 +206,7 @@ void handle_create_topics(struct broker_request *r) {
     const struct create_topics_request *request = r->body;
     struct create_topics_response response;
     message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
     response.topics = REQUEST_ARRAY(r, request->topics_count, struct create_topics_response_topic);
     // Names asked for twice are refused, once and at the end (ControllerApis.createTopics).
     for (int pass = 0; pass < 2; pass++) {

@@ -1,5 +1,5 @@
-// DescribeConfigs: after kafka.server.ConfigHelper. Documentation is always null, resources of groups and client metrics
-// have no settings here.
+// DescribeConfigs: after kafka.server.ConfigHelper. Documentation is always null; groups and client metrics have no
+// settings here.
 #include "broker/config_view.h"
 #include "broker/handlers.h"
 #include "broker/request.h"
@@ -132,6 +132,7 @@ void handle_describe_configs(struct broker_request *r) {
     const struct describe_configs_request *request = r->body;
     struct describe_configs_response response;
     message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
     response.results_count = request->resources_count;
     response.results = REQUEST_ARRAY(r, request->resources_count, struct describe_configs_response_resource);
     for (int32_t i = 0; i < request->resources_count; i++) describe(r, &request->resources[i], &response.results[i]);

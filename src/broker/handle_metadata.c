@@ -135,6 +135,7 @@ void handle_metadata(struct broker_request *r) {
     const struct broker_cluster *c = r->node->cluster;
     struct metadata_response response;
     message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
     response.brokers = REQUEST_ARRAY(r, c->config.nodes, struct metadata_response_broker);
     for (int32_t id = 1; id <= c->config.nodes; id++) {
         if (!alive(r->node, id)) continue;
@@ -155,6 +156,7 @@ void handle_describe_cluster(struct broker_request *r) {
     const struct broker_cluster *c = r->node->cluster;
     struct describe_cluster_response response;
     message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
     response.cluster_id = (struct wire_text){c->config.cluster_id, (int32_t)strlen(c->config.cluster_id)};
     response.endpoint_type = request->endpoint_type;
     if (request->endpoint_type != ENDPOINT_BROKERS) {

@@ -142,6 +142,7 @@ void handle_alter_client_quotas(struct broker_request *r) {
     if (!c->quotas) c->quotas = NEW(struct broker_quotas);
     struct alter_client_quotas_response response;
     message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
     response.entries_count = request->entries_count;
     response.entries = REQUEST_ARRAY(r, request->entries_count, struct alter_client_quotas_response_entry);
     for (int32_t i = 0; i < request->entries_count; i++) {
@@ -203,6 +204,7 @@ void handle_describe_client_quotas(struct broker_request *r) {
     const struct broker_quotas *q = r->node->cluster->quotas;
     struct describe_client_quotas_response response;
     message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
     response.error_message = (struct wire_text){NULL, -1};
     response.entries_count = 0;
     response.entries = REQUEST_ARRAY(r, q ? q->count : 0, struct describe_client_quotas_response_entry);

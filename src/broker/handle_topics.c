@@ -74,6 +74,7 @@ void handle_delete_topics(struct broker_request *r) {
     const struct delete_topics_request *request = r->body;
     struct delete_topics_response response;
     message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
     int32_t names = request->topic_names_count > 0 ? request->topic_names_count : 0;
     response.responses = REQUEST_ARRAY(r, request->topics_count + names, struct delete_topics_response_topic);
     for (int32_t i = 0; i < request->topics_count; i++) {
@@ -193,6 +194,7 @@ void handle_create_partitions(struct broker_request *r) {
     const struct create_partitions_request *request = r->body;
     struct create_partitions_response response;
     message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
     response.results = REQUEST_ARRAY(r, request->topics_count, struct create_partitions_response_topic);
     for (int32_t i = 0; i < request->topics_count; i++) {
         int32_t first = 0, times = 0;
@@ -283,6 +285,7 @@ void handle_elect_leaders(struct broker_request *r) {
     const struct broker_cluster *c = r->node->cluster;
     struct elect_leaders_response response;
     message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
     bool unclean = r->version >= 1 && request->election_type == ELECTION_UNCLEAN;
     bool all = request->topic_partitions_count < 0;
     int32_t count = all ? (int32_t)c->topics_count : request->topic_partitions_count;

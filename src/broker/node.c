@@ -116,6 +116,17 @@ static void drop_connections(struct broker_node *n) {
     }
 }
 
+// Of a killed broker only the checkpoint of some seconds ago is left (replica.high.watermark.checkpoint.interval.ms).
+static void forget_high_watermark(struct broker_replica *r, int32_t unused) {
+    (void)unused;
+    struct broker_log *l = &r->log;
+    size_t above = broker_log_find(l, l->high_watermark), back = (size_t)prng_below(&r->node->cluster->prng, 8);
+    if (back == 0 || above == 0) return;
+    int64_t offset = broker_log_at(l, above > back ? above - back : 0)->header.base_offset;
+    if (offset < l->start) offset = l->start;
+    if (offset < l->high_watermark) l->high_watermark = offset;
+}
+
 static void lose_tail(struct broker_replica *r, int32_t batches) {
     struct broker_log *l = &r->log;
     size_t lost = l->count < (size_t)batches ? l->count : (size_t)batches;
@@ -134,6 +145,8 @@ void broker_node_stop(struct broker_cluster *c, int32_t node, enum broker_stop h
     n->sessions = NULL;
     broker_notices_drop(n);
     timer_cancel(&c->timers, &n->turn);
+    n->crashed = how != BROKER_SHUT_DOWN;
+    if (n->crashed) broker_each_replica(n, forget_high_watermark, 0);
     if (how == BROKER_POWER_LOST) broker_each_replica(n, lose_tail, lost);
     watch_session(n);
 }
@@ -150,9 +163,11 @@ void broker_node_start(struct broker_cluster *c, int32_t node) {
     if (n->running) return;
     n->running = true;
     n->epoch = ++c->broker_epoch_next;
-    // A new incarnation: whatever its predecessor led is led by others first (a real broker's registration waits for the
-    // end of the old session).
+    // A new incarnation: whatever its predecessor led is led by others first (a real broker's registration waits for
+    // the end of the old session).
     if (!n->fenced) broker_fence(n);
+    if (n->crashed) broker_distrust(n);
+    n->crashed = false;
     broker_each_replica(n, reload, 0);
     watch_session(n);
     broker_tell_now(n);

@@ -75,7 +75,7 @@ struct broker_partition *broker_partition_new(struct broker_cluster *c, struct b
     struct broker_partition *p = NEW(struct broker_partition);
     p->topic = t;
     p->index = index;
-    p->leader = BROKER_ID_NONE;
+    p->leader = p->last_leader = BROKER_ID_NONE;
     p->replicas_count = replicas_count;
     p->beliefs = memory_alloc_zeroed((size_t)c->config.nodes, sizeof *p->beliefs);
     for (int32_t i = 0; i < c->config.nodes; i++) {

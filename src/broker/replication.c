@@ -1,4 +1,5 @@
-// Followers fetch from the leaders they believe in: batches, high watermark, log start, and truncation where they differ.
+// Followers fetch from the leaders they believe in: batches, high watermark, log start, and truncation where they
+// differ.
 //
 // After kafka.server.{ReplicaFetcherThread, AbstractFetcherThread} with truncation on fetch (KIP-595): a follower says
 // the epoch of its last batch, and the leader answers where its own log leaves that history.

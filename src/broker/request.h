@@ -25,8 +25,8 @@ struct broker_request {
     void (*forget)(struct broker_request *r);
 };
 
-// Answers and frees the request: exactly once for each, now or later. What `response` points to is copied, records fields
-// with it. The connection then reads on.
+// Answers and frees the request: exactly once for each, now or later. What `response` points to is copied, records
+// fields with it. The connection then reads on.
 void broker_answer(struct broker_request *r, const void *response);
 
 // No answer (acks=0) or a hang-up (`hang_up`: what Kafka does to a request it cannot read). Frees the request.
@@ -66,7 +66,8 @@ const struct broker_api *broker_api_find(int16_t key);  // NULL: not modelled
 // whatever waits for it (waiters; the timer is cancelled for it), and the request is freed after it.
 void broker_park(struct broker_request *r, void (*forget)(struct broker_request *r));
 
-// For connection.c: a request of `size` bytes begins to arrive; all of it has, and it is the connection's turn; it goes.
+// For connection.c: a request of `size` bytes begins to arrive; all of it has, and it is the connection's turn; it
+// goes.
 struct broker_request *broker_request_take(struct broker_connection *k, size_t size);
 void broker_request_arrived(struct broker_request *r);
 void broker_request_release(struct broker_request *r);

@@ -1,5 +1,5 @@
-// Topics: finding, making, growing, deleting. A deleted topic is kept, empty-handed, for as long as a request that began
-// before may point to it.
+// Topics: finding, making, growing, deleting. A deleted topic is kept, empty-handed, for as long as a request that
+// began before may point to it.
 #include "broker/cluster_private.h"
 
 #include "base/memory.h"

@@ -269,7 +269,51 @@ TEST(power_loss_takes_a_tail_that_comes_back_from_the_leader) {
     broker_cluster_free(c);
 }
 
-TEST(the_last_of_the_isr_stays_and_only_an_unclean_election_passes_it) {
+// KIP-966: who left an ISR that was too small to acknowledge anything holds all that was acknowledged.
+TEST(who_left_a_small_isr_may_lead) {
+    static const char *const settings[] = {"min.insync.replicas", "2", NULL};
+    struct broker_cluster *c = cluster(3, -1, -1, settings);
+    create(c);
+    append(c, 3);
+    broker_node_stop(c, 3, BROKER_SHUT_DOWN, 0);
+    append(c, 1);
+    broker_node_stop(c, 2, BROKER_SHUT_DOWN, 0);
+    EXPECT_INT(partition(c)->isr_count, 1);
+    EXPECT_INT(append_at(c, 1), 4);
+    EXPECT_INT(log_of(c, 1)->high_watermark, 4);
+    broker_node_stop(c, 1, BROKER_SHUT_DOWN, 0);
+    broker_node_start(c, 3);
+    EXPECT_INT(partition(c)->leader, BROKER_ID_NONE);
+    broker_node_start(c, 2);
+    EXPECT_INT(partition(c)->leader, 2);
+    EXPECT_INT(log_of(c, 2)->end, 4);
+    EXPECT_INT(partition(c)->isr_count, 2);
+    broker_node_start(c, 1);
+    EXPECT_INT(log_of(c, 1)->end, 4);
+    EXPECT_INT(log_of(c, 3)->high_watermark, 4);
+    broker_cluster_free(c);
+}
+
+// A broker that crashed may have lost what it acknowledged; only as the very last leader it is trusted again.
+TEST(who_crashed_is_not_eligible_but_as_the_last_leader) {
+    static const char *const settings[] = {"min.insync.replicas", "2", NULL};
+    struct broker_cluster *c = cluster(2, -1, -1, settings);
+    create(c);
+    append(c, 1);
+    broker_node_stop(c, 2, BROKER_KILLED, 0);
+    run_until(c, now_us + 10000000);
+    broker_node_stop(c, 1, BROKER_POWER_LOST, 0);
+    run_until(c, now_us + 10000000);
+    EXPECT_INT(partition(c)->leader, BROKER_ID_NONE);
+    broker_node_start(c, 2);
+    EXPECT_INT(partition(c)->leader, BROKER_ID_NONE);
+    broker_node_start(c, 1);
+    EXPECT_INT(partition(c)->leader, 1);
+    EXPECT_INT(partition(c)->isr_count, 2);
+    broker_cluster_free(c);
+}
+
+TEST(only_an_unclean_election_passes_the_last_of_the_isr) {
     struct broker_cluster *c = cluster(2, -1, -1, NULL);
     create(c);
     append(c, 1);
@@ -278,7 +322,7 @@ TEST(the_last_of_the_isr_stays_and_only_an_unclean_election_passes_it) {
     EXPECT_INT(log_of(c, 1)->high_watermark, 2);
     broker_node_stop(c, 1, BROKER_SHUT_DOWN, 0);
     EXPECT_INT(partition(c)->leader, BROKER_ID_NONE);
-    EXPECT_INT(partition(c)->isr[0], 1);
+    EXPECT_INT(partition(c)->isr_count, 0);
     broker_node_start(c, 2);
     EXPECT_INT(partition(c)->leader, BROKER_ID_NONE);
     EXPECT_INT(append(c, 1), KAFKA_NOT_LEADER_OR_FOLLOWER);
@@ -457,7 +501,9 @@ int main(void) {
     RUN(a_killed_leader_is_replaced_when_its_session_ends);
     RUN(a_clean_shutdown_hands_over_at_once);
     RUN(power_loss_takes_a_tail_that_comes_back_from_the_leader);
-    RUN(the_last_of_the_isr_stays_and_only_an_unclean_election_passes_it);
+    RUN(who_left_a_small_isr_may_lead);
+    RUN(who_crashed_is_not_eligible_but_as_the_last_leader);
+    RUN(only_an_unclean_election_passes_the_last_of_the_isr);
     RUN(a_deposed_leader_goes_on_until_it_is_told);
     RUN(an_isolated_leader_is_fenced_when_its_session_ends);
     RUN(a_frozen_leader_wakes_as_a_zombie);
