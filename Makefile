@@ -46,7 +46,7 @@ soak: deps
 bench bench-ceiling bench-latency bench-wan:
 	@tools/install-deps build kafka bench
 	@$(MAKE) --no-print-directory all
-	@python3 test/bench/$(subst bench-,,$@).py $(OPTIONS)
+	@ODRAZ=$(abspath $(BUILD))/odraz python3 test/bench/$(subst bench-,,$@).py $(OPTIONS)
 
 fuzz: $(BUILD)-fuzz/build.ninja
 	@ninja -C $(BUILD)-fuzz fuzzers
