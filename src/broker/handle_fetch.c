@@ -48,7 +48,7 @@ static bool by_id(const struct fetch *f) {
     return f->request->version >= TOPIC_IDS_SINCE_VERSION;
 }
 
-// What is asked ---------------------------------------------------------------------------------------------------
+// What is asked ------------------------------------------------------------------------------------------------------
 
 static struct bytes topic_key(const struct fetch *f, struct wire_text topic, const struct wire_uuid *id) {
     return by_id(f) ? uuid_bytes(id) : text_bytes(topic);
@@ -201,7 +201,7 @@ static bool read_all(struct fetch *f) {
     return at_once || none || bytes >= f->bytes_min;
 }
 
-// The answer -----------------------------------------------------------------------------------------------------------
+// The answer ---------------------------------------------------------------------------------------------------------
 
 static void hint_leaders(struct fetch *f, struct fetch_response *response) {
     struct broker_request *r = f->request;
@@ -282,7 +282,7 @@ static void answer(struct fetch *f) {
     broker_answer(r, response);
 }
 
-// The long poll --------------------------------------------------------------------------------------------------------
+// The long poll ------------------------------------------------------------------------------------------------------
 
 static void stop_waiting(struct fetch *f) {
     for (int32_t i = 0; i < f->count; i++) broker_wait_end(&f->all[i].waiter);

@@ -195,9 +195,9 @@ static const char *unverified(struct broker_request *r, int16_t error_code) {
     return out;
 }
 
-// KIP-890: the first records of a transaction on a partition are taken only if the coordinator knows the partition as part
-// of the transaction (ReplicaManager.maybeSendPartitionsToTransactionCoordinator). Errors that old clients would not
-// retry become one that they do.
+// KIP-890: the first records of a transaction on a partition are taken only if the coordinator knows the partition as
+// part of the transaction (ReplicaManager.maybeSendPartitionsToTransactionCoordinator). Errors that old clients would
+// not retry become one that they do.
 static int16_t verify(struct broker_request *r, const struct produced *p, const char **message) {
     const struct produce_request *body = r->body;
     struct batch_header h;
@@ -251,7 +251,7 @@ static void append(struct produce *q, struct produced *p) {
     if (!result.duplicate) broker_replica_appended(p->replica);
 }
 
-// Waiting for the high watermark ------------------------------------------------------------------------------------
+// Waiting for the high watermark -------------------------------------------------------------------------------------
 
 static void stop_waiting(struct broker_request *r) {
     struct produce *q = r->parked;

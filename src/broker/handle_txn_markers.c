@@ -33,7 +33,7 @@ struct marking {
     int32_t markers_left;  // see write_markers()
 };
 
-// The answer -----------------------------------------------------------------------------------------------------------
+// The answer ---------------------------------------------------------------------------------------------------------
 
 static int compare_text(const struct wire_text *a, const struct wire_text *b) {
     int32_t common = a->size < b->size ? a->size : b->size;
@@ -82,7 +82,7 @@ static void answer(struct marking *k) {
     broker_answer(r, &response);
 }
 
-// Waiting for the high watermark ---------------------------------------------------------------------------------------
+// Waiting for the high watermark -------------------------------------------------------------------------------------
 
 static void stop_waiting(struct broker_request *r) {
     struct marking *k = r->parked;
@@ -120,7 +120,7 @@ static void expired(struct timer *t, int64_t now_us) {
     if (told) answer(k);
 }
 
-// The appends ----------------------------------------------------------------------------------------------------------
+// The appends --------------------------------------------------------------------------------------------------------
 
 static void append(struct marking *k, const struct write_txn_markers_request_marker *marker, struct marked *m,
                    struct broker_partition *p) {

@@ -1,7 +1,5 @@
 // What a modelled broker answers to ListOffsets, OffsetForLeaderEpoch, DeleteRecords and DescribeProducers.
-#include "broker/cluster_private.h"
 #include "unit/broker_talk.h"
-#include "unit/test.h"
 
 #define TXN BATCH_ATTRIBUTE_TRANSACTIONAL
 
@@ -40,7 +38,7 @@ struct listing {
 
 static struct list_offsets_response_partition *list(struct listing how, int64_t timestamp) {
     struct list_offsets_request_partition p = {0, how.current_epoch, timestamp};
-    struct list_offsets_request_topic topic = {talk_text("t"), &p, 1};
+    struct list_offsets_request_topic topic = {client_text("t"), &p, 1};
     struct list_offsets_request r = {how.replica_id, how.isolation, &topic, 1, 0};
     struct list_offsets_response *answer = talk_ask(&t, how.node, API_LIST_OFFSETS, how.version, &r);
     return answer->topics[0].partitions;
@@ -160,7 +158,7 @@ TEST(a_new_leader_does_not_know_the_latest_offset_yet) {
 TEST(a_partition_named_twice_is_refused_once) {
     open();
     struct list_offsets_request_partition p[] = {{0, -1, -1}, {0, -1, -1}, {7, -1, -1}};
-    struct list_offsets_request_topic topic = {talk_text("t"), p, 3};
+    struct list_offsets_request_topic topic = {client_text("t"), p, 3};
     struct list_offsets_request r = {-1, 0, &topic, 1, 0};
     struct list_offsets_response *answer = talk_ask(&t, 1, API_LIST_OFFSETS, 7, &r);
     EXPECT_INT(answer->topics[0].partitions_count, 2);
@@ -173,7 +171,7 @@ TEST(a_partition_named_twice_is_refused_once) {
 
 static struct offset_for_leader_epoch_response_partition *end_of(int32_t node, int32_t current_epoch, int32_t epoch) {
     struct offset_for_leader_epoch_request_partition p = {0, current_epoch, epoch};
-    struct offset_for_leader_epoch_request_topic topic = {talk_text("t"), &p, 1};
+    struct offset_for_leader_epoch_request_topic topic = {client_text("t"), &p, 1};
     struct offset_for_leader_epoch_request r = {-1, &topic, 1};
     struct offset_for_leader_epoch_response *answer = talk_ask(&t, node, API_OFFSET_FOR_LEADER_EPOCH, 4, &r);
     return answer->topics[0].partitions;
@@ -217,7 +215,7 @@ static void *delete_request(const char *topic, int64_t offset) {
     struct delete_records_request_topic *of = arena_alloc(&t.arena, sizeof *of);
     struct delete_records_request_partition *p = arena_alloc(&t.arena, sizeof *p);
     *p = (struct delete_records_request_partition){0, offset};
-    *of = (struct delete_records_request_topic){talk_text(topic), p, 1};
+    *of = (struct delete_records_request_topic){client_text(topic), p, 1};
     *r = (struct delete_records_request){of, 1, 1000};
     return r;
 }
@@ -262,14 +260,14 @@ TEST(a_deletion_waits_for_the_followers) {
     broker_replica_hold(t.c, "t", 0, 3, true);
     EXPECT(!delete_below(1, "t", 2));
     talk_pass(&t, 1000);
-    struct delete_records_response *r = talk_receive(&t, t.connections[0], API_DELETE_RECORDS, 2);
+    struct delete_records_response *r = talk_receive(talk_client(&t, 1), API_DELETE_RECORDS, 2);
     EXPECT(r);
     EXPECT_INT(r->topics[0].partitions[0].error_code, KAFKA_REQUEST_TIMED_OUT);
     EXPECT_INT(r->topics[0].partitions[0].low_watermark, 0);
     EXPECT(!delete_below(1, "t", 3));
     broker_replica_hold(t.c, "t", 0, 3, false);
     talk_run(&t);
-    r = talk_receive(&t, t.connections[0], API_DELETE_RECORDS, 2);
+    r = talk_receive(talk_client(&t, 1), API_DELETE_RECORDS, 2);
     EXPECT(r);
     EXPECT_INT(r->topics[0].partitions[0].error_code, KAFKA_NONE);
     EXPECT_INT(r->topics[0].partitions[0].low_watermark, 3);
@@ -279,7 +277,7 @@ TEST(a_deletion_waits_for_the_followers) {
 // DescribeProducers --------------------------------------------------------------------------------------------------
 
 static struct describe_producers_response_partition *describe(int32_t node, const char *topic, int32_t index) {
-    struct describe_producers_request_topic of = {talk_text(topic), &index, 1};
+    struct describe_producers_request_topic of = {client_text(topic), &index, 1};
     struct describe_producers_request r = {&of, 1};
     struct describe_producers_response *answer = talk_ask(&t, node, API_DESCRIBE_PRODUCERS, 0, &r);
     return answer->topics[0].partitions;

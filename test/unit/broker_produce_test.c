@@ -1,6 +1,5 @@
 // What a modelled broker answers to Produce and WriteTxnMarkers.
 #include "unit/broker_talk.h"
-#include "unit/test.h"
 
 #define TXN BATCH_ATTRIBUTE_TRANSACTIONAL
 
@@ -52,11 +51,11 @@ TEST(acks_are_none_one_or_all) {
     EXPECT_INT(a->base_offset, -1);
     EXPECT_INT(a->log_start_offset, -1);
     EXPECT(!produce(1, acks(0), talk_batch(&t, 1)));
-    EXPECT(!t.closing);
+    EXPECT(!broker_connection_closing(talk_client(&t, 1)->connection));
     EXPECT_INT(broker_replica_log(t.c, "t", 0, 1)->end, 1);
     // The only way to tell such a producer that something is wrong.
     EXPECT(!produce(2, acks(0), talk_batch(&t, 1)));
-    EXPECT(t.closing);
+    EXPECT(broker_connection_closing(talk_client(&t, 2)->connection));
     talk_close(&t);
 }
 
@@ -128,28 +127,28 @@ TEST(all_acks_wait_for_the_high_watermark) {
     open();
     broker_replica_hold(t.c, "t", 0, 3, true);
     struct talk_produce how = TALK_PRODUCE;
-    struct broker_connection *k = talk_connect(&t, 1);
+    struct client *k = talk_connect(&t, 1);
     talk_send(&t, k, API_PRODUCE, 9, talk_produce_request(&t, &how, "t", talk_batch(&t, 2)));
-    EXPECT(!talk_receive(&t, k, API_PRODUCE, 9));
+    EXPECT(!talk_receive(k, API_PRODUCE, 9));
     talk_pass(&t, 999);
-    EXPECT(!talk_receive(&t, k, API_PRODUCE, 9));
+    EXPECT(!talk_receive(k, API_PRODUCE, 9));
     talk_pass(&t, 2);
-    struct produce_response *r = talk_receive(&t, k, API_PRODUCE, 9);
+    struct produce_response *r = talk_receive(k, API_PRODUCE, 9);
     EXPECT(r);
     EXPECT_INT(r->responses[0].partition_responses[0].error_code, KAFKA_REQUEST_TIMED_OUT);
     EXPECT_INT(r->responses[0].partition_responses[0].base_offset, 0);
     // The repeat waits for the same records.
     talk_send(&t, k, API_PRODUCE, 9, talk_produce_request(&t, &how, "t", talk_producer_batch(&t, 0, 5, 0, 0, 2)));
-    struct broker_connection *other = talk_connect(&t, 1);
+    struct client *other = talk_connect(&t, 1);
     talk_send(&t, other, API_PRODUCE, 9, talk_produce_request(&t, &how, "t", talk_producer_batch(&t, 0, 5, 0, 0, 2)));
-    EXPECT(!talk_receive(&t, other, API_PRODUCE, 9));
+    EXPECT(!talk_receive(other, API_PRODUCE, 9));
     broker_replica_hold(t.c, "t", 0, 3, false);
     talk_run(&t);
-    r = talk_receive(&t, other, API_PRODUCE, 9);
+    r = talk_receive(other, API_PRODUCE, 9);
     EXPECT(r);
     EXPECT_INT(r->responses[0].partition_responses[0].error_code, KAFKA_NONE);
     EXPECT_INT(r->responses[0].partition_responses[0].base_offset, 2);
-    EXPECT(talk_receive(&t, k, API_PRODUCE, 9));
+    EXPECT(talk_receive(k, API_PRODUCE, 9));
     EXPECT_INT(broker_replica_log(t.c, "t", 0, 1)->high_watermark, 4);
     talk_close(&t);
 }
@@ -158,12 +157,12 @@ TEST(a_deposed_leader_answers_at_once) {
     open();
     broker_replica_hold(t.c, "t", 0, 3, true);
     struct talk_produce how = version(10);
-    struct broker_connection *k = talk_connect(&t, 1);
+    struct client *k = talk_connect(&t, 1);
     talk_send(&t, k, API_PRODUCE, 10, talk_produce_request(&t, &how, "t", talk_batch(&t, 2)));
-    EXPECT(!talk_receive(&t, k, API_PRODUCE, 10));
+    EXPECT(!talk_receive(k, API_PRODUCE, 10));
     EXPECT(broker_leader_move(t.c, "t", 0, 2, false));
     talk_run(&t);
-    struct produce_response *r = talk_receive(&t, k, API_PRODUCE, 10);
+    struct produce_response *r = talk_receive(k, API_PRODUCE, 10);
     EXPECT(r);
     EXPECT_INT(r->responses[0].partition_responses[0].error_code, KAFKA_NOT_LEADER_OR_FOLLOWER);
     EXPECT_INT(r->responses[0].partition_responses[0].base_offset, 0);
@@ -200,8 +199,8 @@ static int16_t add_partition(int64_t producer_id, int16_t epoch) {
     int32_t zero = 0;
     struct add_partitions_to_txn_request r;
     message_defaults(&add_partitions_to_txn_request_message, &r);
-    struct add_partitions_to_txn_request_topic of = {talk_text("t"), &zero, 1};
-    r.v3_and_below_transactional_id = talk_text("txn");
+    struct add_partitions_to_txn_request_topic of = {client_text("t"), &zero, 1};
+    r.v3_and_below_transactional_id = client_text("txn");
     r.v3_and_below_producer_id = producer_id;
     r.v3_and_below_producer_epoch = epoch;
     r.v3_and_below_topics = &of;
@@ -218,13 +217,13 @@ static int16_t add_partition(int64_t producer_id, int16_t epoch) {
 static int64_t init_producer(void) {
     struct find_coordinator_request f;
     message_defaults(&find_coordinator_request_message, &f);
-    f.key = talk_text("txn");
+    f.key = client_text("txn");
     f.key_type = 1;
     talk_ask(&t, 1, API_FIND_COORDINATOR, 2, &f);  // makes the coordinators' topic
     talk_pass(&t, 1000);
     struct init_producer_id_request r;
     message_defaults(&init_producer_id_request_message, &r);
-    r.transactional_id = talk_text("txn");
+    r.transactional_id = client_text("txn");
     r.transaction_timeout_ms = 60000;
     for (int32_t node = 1; node <= TALK_NODES; node++) {
         struct init_producer_id_response *a = talk_ask(&t, node, API_INIT_PRODUCER_ID, 4, &r);
@@ -267,8 +266,8 @@ static int32_t zero[] = {0}, ninth[] = {9};
 static struct write_txn_markers_request_topic topic_t, unknown_partition;
 
 static struct write_txn_markers_request_marker marker(int64_t producer_id, int16_t epoch, int32_t coordinator_epoch) {
-    topic_t = (struct write_txn_markers_request_topic){talk_text("t"), zero, 1};
-    unknown_partition = (struct write_txn_markers_request_topic){talk_text("t"), ninth, 1};
+    topic_t = (struct write_txn_markers_request_topic){client_text("t"), zero, 1};
+    unknown_partition = (struct write_txn_markers_request_topic){client_text("t"), ninth, 1};
     return (struct write_txn_markers_request_marker){.producer_id = producer_id,
                                                      .producer_epoch = epoch,
                                                      .topics = &topic_t,
@@ -341,7 +340,7 @@ TEST(markers_wait_for_the_high_watermark) {
     EXPECT(!write_markers(&m, 1));
     broker_replica_hold(t.c, "t", 0, 2, false);
     talk_run(&t);
-    struct write_txn_markers_response *r = talk_receive(&t, t.connections[0], API_WRITE_TXN_MARKERS, 1);
+    struct write_txn_markers_response *r = talk_receive(talk_client(&t, 1), API_WRITE_TXN_MARKERS, 1);
     EXPECT(r);
     EXPECT_INT(r->markers[0].topics[0].partitions[0].error_code, KAFKA_NONE);
     talk_close(&t);

@@ -1,48 +1,35 @@
-// Talking to a modelled cluster as a client, for tests: a request over a connection, the answer decoded.
+// A modelled cluster of three nodes and its clients, for tests of the data APIs: topics that node 1 leads, batches for
+// them, answers that may be looked at before they are due.
 #pragma once
-#include "base/memory.h"
-#include "broker/cluster.h"
-#include "broker/faults.h"
 #include "unit/batches.h"
-#include "unit/test.h"
-#include "wire/error_codes.h"
-#include "wire/frame.h"
-#include "wire/messages.h"
+#include "unit/broker_client.h"
 
 #define TALK_NODES 3
-#define TALK_WALL_MS 1700000000000
+#define TALK_WALL_MS CLIENT_WALL_MS
 
 struct talk {
     struct broker_cluster *c;
     int64_t now_us;
-    struct broker_connection *connections[TALK_NODES];  // of talk_ask
-    struct arena arena;                                 // answers live until talk_close()
+    struct client clients[16];
+    int clients_count;
+    struct client *of_node[TALK_NODES];  // of talk_ask
+    struct arena arena;                  // of requests, until talk_close()
     struct buffer batch;
-    bool closing;  // of the connection received from last
 };
 
-static inline void talk_no_wake(void *driver_connection) {
-    (void)driver_connection;
-}
-
 static inline void talk_run(struct talk *t) {
-    for (int turns = 0; turns < 1000 && broker_cluster_next(t->c) <= t->now_us; turns++) {
-        broker_cluster_run(t->c, t->now_us, TALK_WALL_MS + t->now_us / 1000);
-    }
+    world_until(t->c, &t->now_us, t->now_us);
 }
 
 static inline void talk_pass(struct talk *t, int64_t ms) {
-    for (int64_t end = t->now_us + ms * 1000; t->now_us < end;) {
-        int64_t next = broker_cluster_next(t->c);
-        t->now_us = next < end ? (next > t->now_us ? next : t->now_us) : end;
-        broker_cluster_run(t->c, t->now_us, TALK_WALL_MS + t->now_us / 1000);
-    }
-    talk_run(t);
+    world_until(t->c, &t->now_us, t->now_us + ms * 1000);
 }
 
-static inline struct broker_connection *talk_connect(struct talk *t, int32_t node) {
-    static const struct broker_driver driver = {talk_no_wake};
-    return broker_connection_new(t->c, node, &driver, t);
+static inline struct client *talk_connect(struct talk *t, int32_t node) {
+    assert(t->clients_count < (int)(sizeof t->clients / sizeof *t->clients));
+    struct client *k = &t->clients[t->clients_count++];
+    client_open(k, t->c, node, &t->now_us);
+    return k;
 }
 
 static inline void talk_open(struct talk *t, const char *const *settings) {
@@ -54,64 +41,41 @@ static inline void talk_open(struct talk *t, const char *const *settings) {
                                            .seed = 1,
                                            .settings = settings,
                                            .log.level = LOG_ERROR};
-    arena_init(&t->arena, 256 * MiB);
-    buffer_init(&t->batch, 64 * MiB);
+    arena_init(&t->arena, 16 * MiB);
+    buffer_init(&t->batch, 16 * MiB);
     t->c = broker_cluster_new(&config, t->now_us, TALK_WALL_MS + t->now_us / 1000);
     talk_run(t);
 }
 
 static inline void talk_close(struct talk *t) {
+    for (int i = 0; i < t->clients_count; i++) client_close(&t->clients[i]);
     broker_cluster_free(t->c);
     arena_free(&t->arena);
     buffer_free(&t->batch);
 }
 
-static inline void talk_send(struct talk *t, struct broker_connection *k, int16_t key, int16_t version,
-                             const void *request) {
-    struct buffer out;
-    buffer_init(&out, 64 * MiB);
-    struct error e = frame_encode_request(api_find(key), version, 7, "test", request, &out, NULL, NULL);
-    if (error_is(&e)) printf("%s\n", e.detail), abort();
-    for (size_t at = 0; at < out.size;) {
-        at += broker_connection_input(k, (struct bytes){out.at + at, out.size - at});
-        talk_run(t);
-    }
-    buffer_free(&out);
-}
-
-// The answer that has come, or NULL.
-static inline void *talk_receive(struct talk *t, struct broker_connection *k, int16_t key, int16_t version) {
-    struct buffer in;
-    buffer_init(&in, 128 * MiB);
-    struct bytes ranges[16];
-    size_t count;
-    while ((count = broker_connection_output(k, ranges, 16)) > 0) {
-        size_t size = 0;
-        for (size_t i = 0; i < count; i++) buffer_append(&in, ranges[i].at, ranges[i].size), size += ranges[i].size;
-        broker_connection_sent(k, size);
-    }
-    t->closing = broker_connection_closing(k);
-    if (in.size == 0) return NULL;
-    uint8_t *frame = arena_alloc(&t->arena, in.size);  // the answer points into it
-    memcpy(frame, in.at, in.size);
-    struct bytes body = {frame + 4, in.size - 4};
-    buffer_free(&in);
-    void *response = arena_alloc(&t->arena, message_struct_size(api_find(key)->response));
-    struct error e = frame_decode_response(api_find(key), version, 7, body, &t->arena, response);
-    if (error_is(&e)) printf("%s\n", e.detail), abort();
+static inline void talk_send(struct talk *t, struct client *k, int16_t key, int16_t version, const void *request) {
+    buffer_clear(&k->in);
+    client_send(k, key, version, request);
     talk_run(t);
-    return response;
 }
 
-static inline void *talk_ask(struct talk *t, int32_t node, int16_t key, int16_t version, const void *request) {
-    struct broker_connection **k = &t->connections[node - 1];
+// The answer to what was sent last, or NULL while there is none. It lives until the client is used again.
+static inline void *talk_receive(struct client *k, int16_t key, int16_t version) {
+    void *response = arena_alloc(&k->arena, message_struct_size(api_find(key)->response));
+    return client_take(k, key, version, response) ? response : NULL;
+}
+
+static inline struct client *talk_client(struct talk *t, int32_t node) {
+    struct client **k = &t->of_node[node - 1];
     if (!*k) *k = talk_connect(t, node);
-    talk_send(t, *k, key, version, request);
-    return talk_receive(t, *k, key, version);
+    return *k;
 }
 
-static inline struct wire_text talk_text(const char *text) {
-    return (struct wire_text){text, (int32_t)strlen(text)};
+// Sends and does not wait: NULL when the answer is not there at once.
+static inline void *talk_ask(struct talk *t, int32_t node, int16_t key, int16_t version, const void *request) {
+    talk_send(t, talk_client(t, node), key, version, request);
+    return talk_receive(talk_client(t, node), key, version);
 }
 
 // A topic of one partition, replicated to all nodes and led by node 1.
@@ -138,8 +102,8 @@ static inline void *talk_produce_request(struct talk *t, const struct talk_produ
     struct produce_request_partition *partition = arena_alloc(&t->arena, sizeof *partition);
     message_defaults(&produce_request_message, request);
     *partition = (struct produce_request_partition){how->index, {records.at, (int32_t)records.size}};
-    *topic = (struct produce_request_topic){talk_text(name), how->topic_id, partition, 1};
-    if (how->transactional_id) request->transactional_id = talk_text(how->transactional_id);
+    *topic = (struct produce_request_topic){client_text(name), how->topic_id, partition, 1};
+    if (how->transactional_id) request->transactional_id = client_text(how->transactional_id);
     request->acks = how->acks;
     request->timeout_ms = how->timeout_ms;
     request->topic_data = topic;
