@@ -11,6 +11,13 @@
 #define OFFSETS_TOPIC_PARTITIONS 50      // GroupCoordinatorConfig.OFFSETS_TOPIC_PARTITIONS_DEFAULT
 #define TRANSACTION_TOPIC_PARTITIONS 50  // TransactionLogConfig.TRANSACTIONS_TOPIC_PARTITIONS_DEFAULT
 
+#define FROZEN_LOOK_US 100000  // between looks whether a node has woken
+
+bool coordinator_frozen(const struct broker_node *n, struct timer *t) {
+    if (n->frozen) timer_set(&n->cluster->timers, t, n->cluster->now_us + FROZEN_LOOK_US);
+    return n->frozen;
+}
+
 static void write_end(struct coordinator_write *w, int16_t error_code) {
     list_remove(&w->link);
     w->done(w, error_code);
@@ -66,6 +73,7 @@ static struct coordinator_write *write_due(const struct coordinator_shard *s, in
 static void on_timeout(struct timer *t, int64_t now_us) {
     struct coordinator_shard *s = CONTAINER_OF(t, struct coordinator_shard, timeout);
     struct coordinator_write *w;
+    if (coordinator_frozen(s->replica->node, t)) return;
     while ((w = write_due(s, now_us))) write_end(w, KAFKA_REQUEST_TIMED_OUT);
     set_timeout(s);
 }
@@ -73,12 +81,14 @@ static void on_timeout(struct timer *t, int64_t now_us) {
 static void on_load(struct timer *t, int64_t now_us) {
     (void)now_us;
     struct coordinator_shard *s = CONTAINER_OF(t, struct coordinator_shard, load);
+    if (coordinator_frozen(s->replica->node, t)) return;
     s->loading = false;
     s->kind->load(s);
     shard_advance(s);
 }
 
-void coordinator_shard_open(struct coordinator_shard *s, const struct coordinator_kind *kind, struct broker_replica *r) {
+void coordinator_shard_open(struct coordinator_shard *s, const struct coordinator_kind *kind,
+                            struct broker_replica *r) {
     struct broker_cluster *c = r->node->cluster;
     s->kind = kind;
     s->cluster = c;
@@ -91,7 +101,8 @@ void coordinator_shard_open(struct coordinator_shard *s, const struct coordinato
     timer_init(&s->timeout, on_timeout);
     broker_wait(r, &s->waiter);
     int64_t load_us = 0;
-    if (c->config.service_us) load_us = c->config.service_us(c->config.timing_context, r->node->id, API_FIND_COORDINATOR);
+    if (c->config.service_us)
+        load_us = c->config.service_us(c->config.timing_context, r->node->id, API_FIND_COORDINATOR);
     if (load_us > 0) timer_set(&c->timers, &s->load, c->now_us + load_us);
     else on_load(&s->load, c->now_us);
 }
@@ -236,5 +247,5 @@ int32_t coordinator_partition(struct wire_text key, int32_t partitions) {
 int32_t coordinator_topic_partitions(const struct broker_cluster *c, bool of_groups) {
     return of_groups ? (int32_t)broker_setting_number(c, "offsets.topic.num.partitions", OFFSETS_TOPIC_PARTITIONS)
                      : (int32_t)broker_setting_number(c, "transaction.state.log.num.partitions",
-                                                    TRANSACTION_TOPIC_PARTITIONS);
+                                                      TRANSACTION_TOPIC_PARTITIONS);
 }

@@ -63,6 +63,9 @@ void coordinator_park(struct broker_request *request, struct broker_request **sl
 // Answers what `*slot` keeps, if anything, and empties it.
 void coordinator_answer_slot(struct broker_request **slot, const void *response);
 
+// For what a timer does on a node: true when the node is frozen and nothing may happen yet; the timer is set again.
+bool coordinator_frozen(const struct broker_node *n, struct timer *t);
+
 // CoordinatorOperationExceptionHelper.handleOperationException: what a client is told of a failed write.
 int16_t coordinator_write_error(int16_t error_code);
 
@@ -78,3 +81,10 @@ static inline uint64_t coordinator_shard_key(int32_t node, int32_t partition) {
 #define TRANSACTION_TOPIC "__transaction_state"
 // How many partitions such a topic gets.
 int32_t coordinator_topic_partitions(const struct broker_cluster *c, bool of_groups);
+
+static inline struct wire_text text_of(const char *text) {  // NULL: null
+    return text ? (struct wire_text){text, (int32_t)strlen(text)} : (struct wire_text){NULL, -1};
+}
+static inline bool text_equal(struct wire_text text, const char *other) {
+    return text.size == (int32_t)strlen(other) && !memcmp(text.at, other, (size_t)text.size);
+}

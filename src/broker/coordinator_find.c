@@ -12,23 +12,27 @@
 #define MESSAGE_NONE "NONE"  // Errors.NONE.message()
 #define MESSAGE_NOT_AVAILABLE "The coordinator is not available."
 #define MESSAGE_INVALID                                                                                                \
-    "This most likely occurs because of a request being malformed by the client library or the message was sent to "  \
+    "This most likely occurs because of a request being malformed by the client library or the message was sent to "   \
     "an incompatible broker. See the broker logs for more details."
-
-static struct wire_text text(const char *t) {
-    return (struct wire_text){t, (int32_t)strlen(t)};
-}
 
 // GroupCoordinatorService.groupMetadataTopicConfigs, TransactionStateManager.transactionTopicConfigs
 static struct broker_topic *topic_for(struct broker_cluster *c, bool of_groups, bool *made) {
-    static const char *const of_group_topic[] = {"cleanup.policy", "compact", "compression.type", "producer",
-                                                 "segment.bytes", "104857600", NULL};
-    static const char *const of_transaction_topic[] = {
-        "unclean.leader.election.enable", "false", "compression.type", "uncompressed", "cleanup.policy", "compact",
-        "min.insync.replicas", NULL,       "segment.bytes",    "104857600",    NULL};
+    static const char *const of_group_topic[] = {
+        "cleanup.policy", "compact", "compression.type", "producer", "segment.bytes", "104857600", NULL};
+    static const char *const of_transaction_topic[] = {"unclean.leader.election.enable",
+                                                       "false",
+                                                       "compression.type",
+                                                       "uncompressed",
+                                                       "cleanup.policy",
+                                                       "compact",
+                                                       "min.insync.replicas",
+                                                       NULL,
+                                                       "segment.bytes",
+                                                       "104857600",
+                                                       NULL};
     const char *settings[sizeof of_transaction_topic / sizeof *of_transaction_topic];
     const char *name = of_groups ? GROUP_TOPIC : TRANSACTION_TOPIC;
-    struct broker_topic *t = broker_find_topic(c, text(name));
+    struct broker_topic *t = broker_find_topic(c, text_of(name));
     *made = !t;
     if (t) return t;
     memcpy(settings, of_groups ? of_group_topic : of_transaction_topic,
@@ -43,7 +47,7 @@ static int16_t find(struct broker_request *r, int8_t key_type, struct wire_text 
     struct broker_cluster *c = r->node->cluster;
     out->key = key;
     out->node_id = out->port = -1;
-    out->host = out->error_message = text("");
+    out->host = out->error_message = text_of("");
     if (key_type != KEY_GROUP && key_type != KEY_TRANSACTION) return KAFKA_INVALID_REQUEST;
     bool made;
     struct broker_topic *t = topic_for(c, key_type == KEY_GROUP, &made);
@@ -65,18 +69,17 @@ void handle_find_coordinator(struct broker_request *r) {
     struct find_coordinator_response response;
     message_defaults(&find_coordinator_response_message, &response);
     response.coordinators_count = many ? body->coordinator_keys_count : 1;
-    response.coordinators =
-        REQUEST_ARRAY(r, response.coordinators_count, struct find_coordinator_response_coordinator);
+    response.coordinators = REQUEST_ARRAY(r, response.coordinators_count, struct find_coordinator_response_coordinator);
     for (int32_t i = 0; i < response.coordinators_count; i++) {
         struct find_coordinator_response_coordinator *k = &response.coordinators[i];
         k->error_code = find(r, body->key_type, many ? body->coordinator_keys[i] : body->key, k);
-        if (k->error_code == KAFKA_INVALID_REQUEST && many) k->error_message = text(MESSAGE_INVALID);
+        if (k->error_code == KAFKA_INVALID_REQUEST && many) k->error_message = text_of(MESSAGE_INVALID);
     }
     if (!many) {
         const struct find_coordinator_response_coordinator *k = &response.coordinators[0];
         response.error_code = k->error_code;
         const char *message = k->error_code == KAFKA_INVALID_REQUEST ? MESSAGE_INVALID : MESSAGE_NOT_AVAILABLE;
-        response.error_message = text(k->error_code ? message : MESSAGE_NONE);
+        response.error_message = text_of(k->error_code ? message : MESSAGE_NONE);
         response.node_id = k->node_id;
         response.host = k->host;
         response.port = k->port;

@@ -14,7 +14,7 @@ struct coordinator_records {
     struct {
         size_t key, value, end;
         bool tombstone;
-    } *at;
+    } * at;
     int32_t count, capacity;
     bool open;
     struct append_pair *pairs;

@@ -78,7 +78,8 @@ static bool open_offset_is(const struct group_open_offset *o, const struct offse
     return o->partition == key->partition && text_equal(key->group, o->group) && text_equal(key->topic, o->topic);
 }
 
-static struct group_open_offset *find_open(const struct group_open_transaction *t, const struct offset_record_key *key) {
+static struct group_open_offset *find_open(const struct group_open_transaction *t,
+                                           const struct offset_record_key *key) {
     for (struct group_open_offset *o = open_offset_at(list_first(&t->offsets)); o;
          o = open_offset_at(list_next(&t->offsets, &o->link)))
         if (open_offset_is(o, key)) return o;
@@ -94,7 +95,7 @@ bool group_offset_is_open(const struct group_shard *s, struct wire_text group, s
     return false;
 }
 
-bool group_has_open_offsets(const struct group_shard *s, const char *group) {
+static bool has_open_offsets(const struct group_shard *s, const char *group) {
     const struct group_open_transaction *t;
     for (size_t i = 0; (t = map_next(&s->open, &i));)
         for (struct group_open_offset *o = open_offset_at(list_first(&t->offsets)); o;
@@ -232,7 +233,7 @@ static bool is_expired(const struct group *g, const struct group_topic_offsets *
 }
 
 static void expire_group(struct group *g, struct coordinator_records *records) {
-    bool all = !group_has_open_offsets(g->shard, g->id);
+    bool all = !has_open_offsets(g->shard, g->id);
     const struct group_topic_offsets *t;
     for (size_t i = 0; (t = map_next(&g->topics, &i));) {
         const struct group_offset *o;
@@ -279,7 +280,8 @@ void broker_groups_on_topic_deleted(struct broker_cluster *c, const struct broke
 
 int64_t broker_group_offset(const struct broker_cluster *c, const char *group, const char *topic, int32_t partition) {
     const struct broker_topic *t = broker_find_topic(c, text_of(GROUP_TOPIC));
-    const struct broker_partition *p = broker_find_partition(t, coordinator_partition(text_of(group), c->groups->partitions));
+    const struct broker_partition *p =
+        broker_find_partition(t, coordinator_partition(text_of(group), c->groups->partitions));
     if (!p || p->leader == BROKER_ID_NONE) return -1;
     const struct group_shard *s = map_get_number(&c->groups->shards, coordinator_shard_key(p->leader, p->index));
     const struct group *g = s ? group_find(s, text_of(group)) : NULL;

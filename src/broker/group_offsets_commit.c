@@ -5,10 +5,10 @@
 #include "broker/handlers.h"
 #include "broker/transactions.h"
 
-#define NOT_FOUND_SINCE 9        // OffsetCommit: GROUP_ID_NOT_FOUND instead of ILLEGAL_GENERATION
-#define TOPIC_IDS_SINCE 10       // OffsetCommit
-#define LOADING_KNOWN_SINCE 2    // TxnOffsetCommit: older producers fail on COORDINATOR_LOAD_IN_PROGRESS (KAFKA-7296)
-#define ABORTABLE_SINCE 4        // TxnOffsetCommit: knows TRANSACTION_ABORTABLE (KIP-890)
+#define NOT_FOUND_SINCE 9      // OffsetCommit: GROUP_ID_NOT_FOUND instead of ILLEGAL_GENERATION
+#define TOPIC_IDS_SINCE 10     // OffsetCommit
+#define LOADING_KNOWN_SINCE 2  // TxnOffsetCommit: older producers fail on COORDINATOR_LOAD_IN_PROGRESS (KAFKA-7296)
+#define ABORTABLE_SINCE 4      // TxnOffsetCommit: knows TRANSACTION_ABORTABLE (KIP-890)
 
 // What both requests ask for. Partitions that are refused before the coordinator sees them are answered first.
 struct offset_asked {
@@ -49,7 +49,8 @@ static void look_up(const struct commit *c, struct topic_asked *t, bool by_id) {
     if (topic && !c->producer) t->id = topic->id;
     int16_t error_code = by_id && !topic ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     for (int32_t i = 0; i < t->count; i++)
-        if (!broker_known_partition(n, topic, t->partitions[i].index)) refuse_partition(t, &t->partitions[i], error_code);
+        if (!broker_known_partition(n, topic, t->partitions[i].index))
+            refuse_partition(t, &t->partitions[i], error_code);
 }
 
 // OffsetCommitResponse.Builder: topics with refused partitions come first, and those partitions first in them.
@@ -83,8 +84,9 @@ static bool all_refused(const struct commit *c) {
 // to commit while the group prepares a rebalance.
 static int16_t check_commit(const struct commit *c, const struct group *g) {
     if (!g && c->generation < 0) return KAFKA_NONE;
-    if (!g) return !c->producer && c->request->version >= NOT_FOUND_SINCE ? KAFKA_GROUP_ID_NOT_FOUND
-                                                                           : KAFKA_ILLEGAL_GENERATION;
+    if (!g)
+        return !c->producer && c->request->version >= NOT_FOUND_SINCE ? KAFKA_GROUP_ID_NOT_FOUND
+                                                                      : KAFKA_ILLEGAL_GENERATION;
     if (c->generation < 0 && g->state == GROUP_EMPTY) return KAFKA_NONE;
     if (c->generation >= 0 || c->member_id.size > 0 || c->instance_id.size >= 0) {
         int16_t error_code = group_validate_member(g, c->member_id, c->instance_id);
@@ -189,7 +191,8 @@ static void read_commit(struct commit *c, const struct offset_commit_request *bo
         t->partitions = REQUEST_ARRAY(c->request, t->count, struct offset_asked);
         for (int32_t k = 0; k < t->count; k++) {
             const struct offset_commit_request_partition *p = &from->partitions[k];
-            t->partitions[k] = (struct offset_asked){.index = p->partition_index, .offset = p->committed_offset,
+            t->partitions[k] = (struct offset_asked){.index = p->partition_index,
+                                                     .offset = p->committed_offset,
                                                      .leader_epoch = p->committed_leader_epoch,
                                                      .metadata = p->committed_metadata};
         }
@@ -200,8 +203,11 @@ static void read_commit(struct commit *c, const struct offset_commit_request *bo
 
 void handle_offset_commit(struct broker_request *r) {
     const struct offset_commit_request *body = r->body;
-    struct commit c = {.request = r, .group_id = body->group_id, .member_id = body->member_id,
-                       .instance_id = body->group_instance_id, .generation = body->generation_id_or_member_epoch,
+    struct commit c = {.request = r,
+                       .group_id = body->group_id,
+                       .member_id = body->member_id,
+                       .instance_id = body->group_instance_id,
+                       .generation = body->generation_id_or_member_epoch,
                        .retention_ms = body->retention_time_ms};
     read_commit(&c, body);
     int16_t error_code = KAFKA_NONE;
@@ -262,7 +268,8 @@ static void read_transactional(struct commit *c, const struct txn_offset_commit_
         t->partitions = REQUEST_ARRAY(c->request, t->count, struct offset_asked);
         for (int32_t k = 0; k < t->count; k++) {
             const struct txn_offset_commit_request_partition *p = &from->partitions[k];
-            t->partitions[k] = (struct offset_asked){.index = p->partition_index, .offset = p->committed_offset,
+            t->partitions[k] = (struct offset_asked){.index = p->partition_index,
+                                                     .offset = p->committed_offset,
                                                      .leader_epoch = p->committed_leader_epoch,
                                                      .metadata = p->committed_metadata};
         }
@@ -278,7 +285,8 @@ static int16_t check_producer(const struct commit *c, const struct group_shard *
     bool is_open = state && state->transaction_first_offset >= 0 && state->epoch == c->producer->epoch;
     if (!is_open) {
         struct transaction_claim claim = {body->transactional_id, *c->producer, s->shard.replica->partition};
-        int16_t error_code = broker_transactions_verify(s->shard.cluster, &claim, c->request->version >= ABORTABLE_SINCE);
+        int16_t error_code =
+            broker_transactions_verify(s->shard.cluster, &claim, c->request->version >= ABORTABLE_SINCE);
         if (error_code) return coordinator_write_error(error_code);
     }
     return KAFKA_NONE;
@@ -287,8 +295,12 @@ static int16_t check_producer(const struct commit *c, const struct group_shard *
 void handle_txn_offset_commit(struct broker_request *r) {
     const struct txn_offset_commit_request *body = r->body;
     const struct append_producer producer = {body->producer_id, body->producer_epoch};
-    struct commit c = {.request = r, .group_id = body->group_id, .member_id = body->member_id,
-                       .instance_id = body->group_instance_id, .generation = body->generation_id, .retention_ms = -1,
+    struct commit c = {.request = r,
+                       .group_id = body->group_id,
+                       .member_id = body->member_id,
+                       .instance_id = body->group_instance_id,
+                       .generation = body->generation_id,
+                       .retention_ms = -1,
                        .producer = &producer};
     read_transactional(&c, body);
     int16_t error_code = c.group_id.size > 0 ? KAFKA_NONE : KAFKA_INVALID_GROUP_ID;

@@ -11,8 +11,7 @@ static int16_t check_delete(const struct group *g) {
 }
 
 static bool has_offset(const struct group *g, struct wire_text topic, int32_t partition) {
-    return group_offset_find(g, topic, partition) ||
-           group_offset_is_open(g->shard, text_of(g->id), topic, partition);
+    return group_offset_find(g, topic, partition) || group_offset_is_open(g->shard, text_of(g->id), topic, partition);
 }
 
 static void delete_topic(const struct group *g, struct offset_delete_response_topic *t,

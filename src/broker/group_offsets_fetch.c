@@ -3,7 +3,7 @@
 #include "broker/groups_private.h"
 #include "broker/handlers.h"
 
-#define GROUPS_SINCE 8            // KIP-709
+#define GROUPS_SINCE 8  // KIP-709
 #define TOPIC_IDS_SINCE 10
 #define TOP_LEVEL_ERROR_SINCE 2
 
@@ -153,10 +153,12 @@ static void fill_old_fields(struct broker_request *r, struct offset_fetch_respon
         to->partitions = REQUEST_ARRAY(r, from->partitions_count, struct offset_fetch_response_partition);
         for (int32_t k = 0; k < from->partitions_count; k++) {
             const struct offset_fetch_response_group_partition *p = &from->partitions[k];
-            to->partitions[k] = (struct offset_fetch_response_partition){
-                .partition_index = p->partition_index, .committed_offset = p->committed_offset,
-                .committed_leader_epoch = p->committed_leader_epoch, .metadata = p->metadata,
-                .error_code = p->error_code};
+            to->partitions[k] =
+                (struct offset_fetch_response_partition){.partition_index = p->partition_index,
+                                                         .committed_offset = p->committed_offset,
+                                                         .committed_leader_epoch = p->committed_leader_epoch,
+                                                         .metadata = p->metadata,
+                                                         .error_code = p->error_code};
         }
     }
     response->groups_count = 0;

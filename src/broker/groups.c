@@ -49,7 +49,8 @@ struct group *group_create(struct group_shard *s, struct wire_text id) {
 static void group_free(struct group *g) {
     struct link *k;
     while ((k = list_first(&g->members))) group_member_free(group_member_at(k));
-    while ((k = list_first(&g->pending_members))) group_pending_remove(CONTAINER_OF(k, struct group_pending_member, link));
+    while ((k = list_first(&g->pending_members)))
+        group_pending_remove(CONTAINER_OF(k, struct group_pending_member, link));
     group_timers_cancel(g);
     group_offsets_free(g);
     map_free(&g->topics);
@@ -197,7 +198,7 @@ static const struct coordinator_kind groups_kind = {.load = load, .replicated = 
 static void on_expiration(struct timer *t, int64_t now_us) {
     struct group_shard *s = CONTAINER_OF(t, struct group_shard, expiration);
     timer_set(&s->shard.cluster->timers, t, now_us + s->owner->retention_check_ms * 1000);
-    group_offsets_expire(s);
+    if (!s->shard.replica->node->frozen) group_offsets_expire(s);
 }
 
 static void shard_free(struct group_shard *s) {

@@ -10,7 +10,8 @@
 // Without an authorizer: READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS (AclEntry.supportedOperations).
 #define GROUP_OPERATIONS (1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11)
 
-static void describe_members(struct broker_request *r, const struct group *g, struct describe_groups_response_group *out) {
+static void describe_members(struct broker_request *r, const struct group *g,
+                             struct describe_groups_response_group *out) {
     out->members = REQUEST_ARRAY(r, g->members_count, struct describe_groups_response_member);
     for (EACH_MEMBER(g, m)) {
         struct describe_groups_response_member *to = &out->members[out->members_count++];
@@ -23,7 +24,8 @@ static void describe_members(struct broker_request *r, const struct group *g, st
     }
 }
 
-static void describe_missing(struct broker_request *r, struct wire_text id, struct describe_groups_response_group *out) {
+static void describe_missing(struct broker_request *r, struct wire_text id,
+                             struct describe_groups_response_group *out) {
     out->group_state = text_of("Dead");
     if (r->version < NOT_FOUND_SINCE) return;
     size_t size = (size_t)id.size + sizeof "Group  not found.";

@@ -8,11 +8,11 @@
 #include <assert.h>
 #include <stdio.h>
 
-#define MEMBER_ID_REQUIRED_SINCE 4    // JoinGroupRequest.requiresKnownMemberId
-#define SKIP_ASSIGNMENT_SINCE 9       // JoinGroupRequest.supportsSkippingAssignment (KIP-814)
+#define MEMBER_ID_REQUIRED_SINCE 4  // JoinGroupRequest.requiresKnownMemberId
+#define SKIP_ASSIGNMENT_SINCE 9     // JoinGroupRequest.supportsSkippingAssignment (KIP-814)
 #define PROTOCOL_NULLABLE_SINCE 7
-#define MEMBER_ID_SUFFIX_SIZE 38      // '-', a UUID and the closing zero
-#define CLIENT_HOST "/127.0.0.1"      // the model's clients have no addresses
+#define MEMBER_ID_SUFFIX_SIZE 38  // '-', a UUID and the closing zero
+#define CLIENT_HOST "/127.0.0.1"  // the model's clients have no addresses
 
 struct joining {
     struct broker_request *request;

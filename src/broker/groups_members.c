@@ -158,7 +158,7 @@ static int subscription_has(struct wire_bytes metadata, struct wire_text topic) 
     bool found = false;
     for (int32_t i = 0; i < count && !r.damaged; i++) {
         struct wire_text name = record_get_text(&r);
-        if (texts_equal(name, topic)) found = true;
+        if (wire_text_same(name, topic)) found = true;
     }
     return r.damaged || count < 0 ? -1 : found;
 }

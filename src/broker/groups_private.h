@@ -60,19 +60,19 @@ struct group {
     struct group_shard *shard;
     char *id;
     enum group_state state, previous_state;
-    int64_t state_ms;      // when it began, wall clock
-    char *protocol_type;   // NULL: none (only offsets)
-    char *protocol;        // NULL: none selected
+    int64_t state_ms;     // when it began, wall clock
+    char *protocol_type;  // NULL: none (only offsets)
+    char *protocol;       // NULL: none selected
     int32_t generation;
     struct group_member *leader;
     struct list members, pending_members;
     int32_t members_count;
-    bool new_member_added;      // since the initial delay began (KIP-134)
-    bool initial;               // that delay runs
+    bool new_member_added;  // since the initial delay began (KIP-134)
+    bool initial;           // that delay runs
     int64_t initial_delay_ms, initial_remaining_ms;
-    struct timer join, sync;    // the end of the join phase; of waiting for SyncGroup
-    int64_t visible_from;       // readers see it when this is replicated
-    struct map topics;          // struct group_topic_offsets
+    struct timer join, sync;  // the end of the join phase; of waiting for SyncGroup
+    int64_t visible_from;     // readers see it when this is replicated
+    struct map topics;        // struct group_topic_offsets
 };
 
 // A transactional offset whose transaction is open.
@@ -101,7 +101,8 @@ struct broker_groups {
     struct broker_cluster *cluster;
     struct map shards;  // coordinator_shard_key()
     int32_t partitions;
-    int64_t initial_delay_ms, session_ms_min, session_ms_max, size_max, metadata_size_max, retention_ms, retention_check_ms;
+    int64_t initial_delay_ms, session_ms_min, session_ms_max, size_max, metadata_size_max, retention_ms,
+        retention_check_ms;
     int64_t commit_timeout_ms;
 };
 
@@ -197,7 +198,6 @@ void group_offsets_free_open(struct group_shard *s);
 struct group_offset *group_offset_find(const struct group *g, struct wire_text topic, int32_t partition);
 bool group_offset_is_open(const struct group_shard *s, struct wire_text group, struct wire_text topic,
                           int32_t partition);
-bool group_has_open_offsets(const struct group_shard *s, const char *group);
 // Tombstones of all offsets of the group.
 void group_offsets_delete_all(struct group *g, struct coordinator_records *records);
 void group_offsets_expire(struct group_shard *s);
@@ -221,13 +221,3 @@ void group_batch_add(struct group_batch *b, struct group_shard *s, int32_t index
                      void (*done)(struct coordinator_write *w, int16_t error_code));
 void group_part_end(struct group_part *p);
 void group_batch_end(struct group_batch *b);  // no more parts: answers, now or when they have ended
-
-static inline struct wire_text text_of(const char *text) {
-    return text ? (struct wire_text){text, (int32_t)strlen(text)} : (struct wire_text){NULL, -1};
-}
-static inline bool text_equal(struct wire_text text, const char *other) {
-    return text.size == (int32_t)strlen(other) && !memcmp(text.at, other, (size_t)text.size);
-}
-static inline bool texts_equal(struct wire_text a, struct wire_text b) {
-    return a.size == b.size && (a.size <= 0 || !memcmp(a.at, b.at, (size_t)a.size));
-}

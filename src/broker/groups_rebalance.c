@@ -10,6 +10,10 @@ static struct broker_cluster *cluster_of(const struct group *g) {
     return g->shard->shard.cluster;
 }
 
+static bool is_frozen(const struct group *g, struct timer *t) {
+    return coordinator_frozen(g->shard->shard.replica->node, t);
+}
+
 static void set_timer(struct group *g, struct timer *t, int64_t delay_ms) {
     timer_set(&cluster_of(g)->timers, t, cluster_of(g)->now_us + delay_ms * 1000);
 }
@@ -74,7 +78,8 @@ static void complete_join(struct group *g) {
     timer_cancel(&cluster_of(g)->timers, &g->join);
     g->initial = false;
     remove_not_rejoined(g);
-    if (!elect_joined_leader(g) && g->members_count) {  // only static members, none of them back: wait for their sessions
+    if (!elect_joined_leader(g) &&
+        g->members_count) {  // only static members, none of them back: wait for their sessions
         set_timer(g, &g->join, group_rebalance_timeout_ms(g));
         return;
     }
@@ -109,6 +114,7 @@ static void initial_delay_over(struct group *g) {
 static void on_join_timer(struct timer *t, int64_t now_us) {
     (void)now_us;
     struct group *g = CONTAINER_OF(t, struct group, join);
+    if (is_frozen(g, t)) return;
     if (g->initial) initial_delay_over(g);
     else complete_join(g);
 }
@@ -117,6 +123,7 @@ static void on_join_timer(struct timer *t, int64_t now_us) {
 static void on_sync_timer(struct timer *t, int64_t now_us) {
     (void)now_us;
     struct group *g = CONTAINER_OF(t, struct group, sync);
+    if (is_frozen(g, t)) return;
     bool removed = false;
     struct group_member *next;
     for (struct group_member *m = group_member_at(list_first(&g->members)); m; m = next) {
@@ -187,7 +194,7 @@ void group_member_expired(struct timer *t, int64_t now_us) {
     (void)now_us;
     struct group_member *m = CONTAINER_OF(t, struct group_member, session);
     struct group *g = m->group;
-    if (heartbeat_satisfied(m)) return;
+    if (is_frozen(g, t) || heartbeat_satisfied(m)) return;
     group_member_remove(m);
     if (g->state == GROUP_STABLE || g->state == GROUP_COMPLETING_REBALANCE) group_rebalance_or_complete(g);
     else if (g->state == GROUP_PREPARING_REBALANCE && group_all_joined(g)) complete_join(g);
@@ -197,6 +204,7 @@ void group_pending_expired(struct timer *t, int64_t now_us) {
     (void)now_us;
     struct group_pending_member *p = CONTAINER_OF(t, struct group_pending_member, session);
     struct group *g = p->group;
+    if (is_frozen(g, t)) return;
     group_pending_remove(p);
     if (g->state == GROUP_PREPARING_REBALANCE && group_all_joined(g)) complete_join(g);
 }

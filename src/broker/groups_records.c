@@ -168,7 +168,7 @@ static void get_member(struct record_reader *r, struct group *g, struct wire_tex
     struct group_protocol protocol = {g->protocol, (uint8_t *)subscription.at, subscription.size};
     if (g->protocol) group_member_set_protocols(m, &protocol, 1);
     group_member_set_assignment(m, assignment);
-    if (texts_equal(leader, id)) g->leader = m;
+    if (wire_text_same(leader, id)) g->leader = m;
 }
 
 bool record_get_group(struct wire_bytes value, struct group *g) {

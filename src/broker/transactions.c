@@ -14,7 +14,8 @@ struct broker_transactions *broker_transactions_new(struct broker_cluster *c) {
     map_init(&t->shards);
     t->partitions = coordinator_topic_partitions(c, false);
     t->timeout_ms_max = broker_setting_number(c, "transaction.max.timeout.ms", 900000);
-    t->timeout_check_ms = broker_setting_number(c, "transaction.abort.timed.out.transaction.cleanup.interval.ms", 10000);
+    t->timeout_check_ms =
+        broker_setting_number(c, "transaction.abort.timed.out.transaction.cleanup.interval.ms", 10000);
     t->expiration_ms = broker_setting_number(c, "transactional.id.expiration.ms", 604800000);
     t->expiration_check_ms =
         broker_setting_number(c, "transaction.remove.expired.transaction.cleanup.interval.ms", 3600000);
@@ -84,7 +85,7 @@ struct transaction_transition *transaction_transition_new(struct transaction *t,
 // TransactionStateManager.appendTransactionToLog.updateCacheCallback
 static void transition_done(struct coordinator_write *write, int16_t error_code) {
     struct transaction_transition *w = CONTAINER_OF(write, struct transaction_transition, write);
-    struct transaction *t = transaction_find(w->shard, transaction_text(w->id));
+    struct transaction *t = transaction_find(w->shard, text_of(w->id));
     error_code = coordinator_write_error(error_code);
     assert(t);
     if (!error_code) {
@@ -125,8 +126,7 @@ void transaction_transition_go(struct transaction *t, struct transaction_transit
 static bool may_expire(const struct transaction *t, int64_t wall_ms) {
     bool idle = t->data.state == TRANSACTION_EMPTY || t->data.state == TRANSACTION_COMPLETE_COMMIT ||
                 t->data.state == TRANSACTION_COMPLETE_ABORT;
-    return idle && t->pending == TRANSACTION_NO_STATE &&
-           t->data.update_ms <= wall_ms - t->shard->owner->expiration_ms;
+    return idle && t->pending == TRANSACTION_NO_STATE && t->data.update_ms <= wall_ms - t->shard->owner->expiration_ms;
 }
 
 struct expiration {
@@ -137,7 +137,7 @@ struct expiration {
 
 static void expiration_done(struct coordinator_write *write, int16_t error_code) {
     struct expiration *e = CONTAINER_OF(write, struct expiration, write);
-    struct transaction *t = transaction_find(e->shard, transaction_text(e->id));
+    struct transaction *t = transaction_find(e->shard, text_of(e->id));
     if (t && t->pending == TRANSACTION_DEAD && !error_code) transaction_remove(t);
     else if (t) t->pending = TRANSACTION_NO_STATE;
     memory_free(e->id);
@@ -162,7 +162,8 @@ static void expire(struct transaction *t) {
 static void on_expiration(struct timer *timer, int64_t now_us) {
     struct transaction_shard *s = CONTAINER_OF(timer, struct transaction_shard, expiration);
     timer_set(&s->shard.cluster->timers, timer, now_us + s->owner->expiration_check_ms * 1000);
-    if (s->shard.loading || broker_replica_enough(s->shard.replica)) return;
+    bool may = broker_node_works(s->shard.replica->node) && !s->shard.loading;
+    if (!may || broker_replica_enough(s->shard.replica)) return;
     struct transaction *t;
     for (size_t i = 0; (t = map_next(&s->by_id, &i));)
         if (may_expire(t, s->shard.cluster->wall_ms)) expire(t);
@@ -240,7 +241,8 @@ void broker_transactions_free(struct broker_transactions *t) {
     memory_free(t);
 }
 
-struct transaction_shard *transaction_shard_find(const struct broker_node *n, struct wire_text id, int16_t *error_code) {
+struct transaction_shard *transaction_shard_find(const struct broker_node *n, struct wire_text id,
+                                                 int16_t *error_code) {
     struct broker_transactions *t = n->cluster->transactions;
     int32_t partition = coordinator_partition(id, t->partitions);
     struct transaction_shard *s = map_get_number(&t->shards, coordinator_shard_key(n->id, partition));

@@ -202,7 +202,7 @@ void handle_add_offsets_to_txn(struct broker_request *r) {
     struct transaction *t = s ? transaction_find(s, body->transactional_id) : NULL;
     if (t && t->pending != TRANSACTION_NO_STATE) error_code = KAFKA_CONCURRENT_TRANSACTIONS;
     else if (s) error_code = check_producer(t, &producer);
-    struct wire_text topic = transaction_text(GROUP_TOPIC);
+    struct wire_text topic = text_of(GROUP_TOPIC);
     int32_t index = coordinator_partition(body->group_id, coordinator_topic_partitions(r->node->cluster, true));
     if (error_code || (t->data.state == TRANSACTION_ONGOING && transaction_data_has(&t->data, topic, index))) {
         answer_offsets(r, error_code);
@@ -219,7 +219,7 @@ void handle_add_offsets_to_txn(struct broker_request *r) {
 
 int16_t broker_transactions_verify(struct broker_cluster *c, const struct transaction_claim *claim,
                                    bool abortable_known) {
-    const struct broker_topic *topic = broker_find_topic(c, transaction_text(TRANSACTION_TOPIC));
+    const struct broker_topic *topic = broker_find_topic(c, text_of(TRANSACTION_TOPIC));
     int32_t index = coordinator_partition(claim->transactional_id, c->transactions->partitions);
     const struct broker_partition *p = broker_find_partition(topic, index);
     const struct broker_node *n = p ? broker_find_node(c, p->leader) : NULL;
@@ -234,6 +234,6 @@ int16_t broker_transactions_verify(struct broker_cluster *c, const struct transa
     if (error_code == KAFKA_PRODUCER_FENCED) return KAFKA_INVALID_PRODUCER_EPOCH;
     if (error_code) return error_code;
     const struct broker_partition *asked = claim->partition;
-    if (transaction_data_has(&t->data, transaction_text(asked->topic->name), asked->index)) return KAFKA_NONE;
+    if (transaction_data_has(&t->data, text_of(asked->topic->name), asked->index)) return KAFKA_NONE;
     return abortable_known ? KAFKA_TRANSACTION_ABORTABLE : KAFKA_INVALID_TXN_STATE;
 }

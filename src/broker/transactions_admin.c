@@ -12,7 +12,7 @@ static void describe_partitions(struct broker_request *r, const struct transacti
             if (!strcmp(out->topics[k].topic.at, p->topic)) topic = &out->topics[k];
         if (!topic) {
             topic = &out->topics[out->topics_count++];
-            topic->topic = transaction_text(p->topic);
+            topic->topic = text_of(p->topic);
             topic->partitions = REQUEST_ARRAY(r, d->partitions_count, int32_t);
         }
         topic->partitions[topic->partitions_count++] = p->index;
@@ -29,7 +29,7 @@ static void describe(struct broker_request *r, struct wire_text id,
     const struct transaction *t = s ? transaction_find(s, id) : NULL;
     if (s && !t) out->error_code = KAFKA_TRANSACTIONAL_ID_NOT_FOUND;
     if (!t) return;
-    out->transaction_state = transaction_text(transaction_state_name(t->data.state));
+    out->transaction_state = text_of(transaction_state_name(t->data.state));
     out->transaction_timeout_ms = t->data.timeout_ms;
     out->transaction_start_time_ms = t->data.start_ms;
     out->producer_id = t->data.producer_id;
@@ -50,8 +50,7 @@ void handle_describe_transactions(struct broker_request *r) {
 }
 
 static bool is_named(const struct transaction *t, struct wire_text name) {
-    const char *state = transaction_state_name(t->data.state);
-    return name.size == (int32_t)strlen(state) && !memcmp(name.at, state, (size_t)name.size);
+    return text_equal(name, transaction_state_name(t->data.state));
 }
 
 static bool passes(const struct list_transactions_request *body, const struct transaction *t) {
@@ -65,8 +64,7 @@ static bool passes(const struct list_transactions_request *body, const struct tr
 
 static bool is_state(struct wire_text name) {
     for (int state = TRANSACTION_EMPTY; state < TRANSACTION_NO_STATE; state++) {
-        const char *known = transaction_state_name((enum transaction_state)state);
-        if (name.size == (int32_t)strlen(known) && !memcmp(name.at, known, (size_t)name.size)) return true;
+        if (text_equal(name, transaction_state_name((enum transaction_state)state))) return true;
     }
     return false;
 }
@@ -83,9 +81,9 @@ static void list_shard(struct broker_request *r, const struct transaction_shard 
     for (size_t i = 0; (t = map_next(&s->by_id, &i));) {
         if (!passes(r->body, t)) continue;
         struct list_transactions_response_transaction_state *out = &grown[response->transaction_states_count++];
-        out->transactional_id = transaction_text(t->id);
+        out->transactional_id = text_of(t->id);
         out->producer_id = t->data.producer_id;
-        out->transaction_state = transaction_text(transaction_state_name(t->data.state));
+        out->transaction_state = text_of(transaction_state_name(t->data.state));
     }
 }
 
@@ -99,7 +97,8 @@ void handle_list_transactions(struct broker_request *r) {
         if (!is_state(body->state_filters[i]))
             response.unknown_state_filters[response.unknown_state_filters_count++] = body->state_filters[i];
     for (int32_t p = 0; p < transactions->partitions; p++) {
-        const struct transaction_shard *s = map_get_number(&transactions->shards, coordinator_shard_key(r->node->id, p));
+        const struct transaction_shard *s =
+            map_get_number(&transactions->shards, coordinator_shard_key(r->node->id, p));
         if (s && s->shard.loading) {
             message_defaults(&list_transactions_response_message, &response);
             response.error_code = KAFKA_COORDINATOR_LOAD_IN_PROGRESS;

@@ -33,7 +33,7 @@ struct transaction_data transaction_data_bare(const struct transaction_data *d) 
 struct transaction_data transaction_data_copy(const struct transaction_data *d) {
     struct transaction_data copy = transaction_data_bare(d);
     for (int32_t i = 0; i < d->partitions_count; i++)
-        transaction_data_add(&copy, transaction_text(d->partitions[i].topic), d->partitions[i].index);
+        transaction_data_add(&copy, text_of(d->partitions[i].topic), d->partitions[i].index);
     return copy;
 }
 
@@ -47,8 +47,7 @@ void transaction_data_free(struct transaction_data *d) {
 static int32_t find(const struct transaction_data *d, struct wire_text topic, int32_t index) {
     for (int32_t i = 0; i < d->partitions_count; i++) {
         const struct transaction_partition *p = &d->partitions[i];
-        if (p->index == index && (int32_t)strlen(p->topic) == topic.size && !memcmp(p->topic, topic.at, (size_t)topic.size))
-            return i;
+        if (p->index == index && text_equal(topic, p->topic)) return i;
     }
     return -1;
 }
@@ -68,7 +67,7 @@ void transaction_data_add(struct transaction_data *d, struct wire_text topic, in
 }
 
 void transaction_data_remove(struct transaction_data *d, const char *topic, int32_t index) {
-    int32_t i = find(d, transaction_text(topic), index);
+    int32_t i = find(d, text_of(topic), index);
     if (i < 0) return;
     memory_free(d->partitions[i].topic);
     memmove(&d->partitions[i], &d->partitions[i + 1], (size_t)(--d->partitions_count - i) * sizeof *d->partitions);
@@ -79,7 +78,7 @@ void transaction_data_remove(struct transaction_data *d, const char *topic, int3
 static void put_key(struct coordinator_records *r, const char *id) {
     struct buffer *b = coordinator_records_key(r);
     buffer_append_be16(b, KEY_VERSION);
-    record_put_text(b, transaction_text(id));
+    record_put_text(b, text_of(id));
 }
 
 void record_put_transaction_tombstone(struct coordinator_records *r, const char *id) {

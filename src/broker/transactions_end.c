@@ -132,7 +132,8 @@ static void prepared(struct transaction_transition *w, struct transaction *t, in
 }
 
 // Prepares the transaction, which must have been checked; `request` may be NULL.
-static void end(struct transaction *t, const struct ending *e, struct broker_request *request, transaction_answer answer) {
+static void end(struct transaction *t, const struct ending *e, struct broker_request *request,
+                transaction_answer answer) {
     bool fences = t->pending == TRANSACTION_PREPARE_EPOCH_FENCE;
     t->pending = TRANSACTION_NO_STATE;
     if (fences && !e->bumps) {

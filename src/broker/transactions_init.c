@@ -51,7 +51,8 @@ static int16_t next_epoch(const struct transaction_data *d, const struct init_pr
     return KAFKA_NONE;
 }
 
-static int16_t begin(struct transaction *t, const struct init_producer_id_request *body, struct transaction_data *next) {
+static int16_t begin(struct transaction *t, const struct init_producer_id_request *body,
+                     struct transaction_data *next) {
     const struct transaction_data *d = &t->data;
     bool expects = body->producer_id != NO_PRODUCER_ID;
     *next = transaction_data_bare(d);

@@ -23,6 +23,10 @@ static struct broker_cluster *cluster_of(const struct transaction *t) {
     return t->shard->shard.cluster;
 }
 
+static const struct broker_node *coordinator_of(const struct transaction *t) {
+    return t->shard->shard.replica->node;
+}
+
 static struct marker *marker_at(struct link *k) {
     return k ? CONTAINER_OF(k, struct marker, link) : NULL;
 }
@@ -87,12 +91,16 @@ static void marker_end(struct marker *m, int16_t error_code) {
 static void on_ready(struct waiter *w) {
     struct marker *m = CONTAINER_OF(w, struct marker, waiter);
     int16_t error_code = broker_replica_committed(m->replica, m->offset);
-    if (error_code != KAFKA_REQUEST_TIMED_OUT) marker_end(m, error_code);
+    if (error_code == KAFKA_REQUEST_TIMED_OUT || coordinator_frozen(coordinator_of(m->transaction), &m->timeout))
+        return;
+    marker_end(m, error_code);
 }
 
 static void on_timeout(struct timer *t, int64_t now_us) {
     (void)now_us;
-    marker_end(CONTAINER_OF(t, struct marker, timeout), KAFKA_REQUEST_TIMED_OUT);
+    struct marker *m = CONTAINER_OF(t, struct marker, timeout);
+    if (coordinator_frozen(coordinator_of(m->transaction), t)) return;
+    marker_end(m, broker_replica_committed(m->replica, m->offset));
 }
 
 static bool is_on_its_way(const struct transaction *t, const struct transaction_partition *p) {
@@ -132,8 +140,7 @@ static int16_t mark(struct transaction *t, const struct transaction_partition *p
                                      .transaction_version = (int8_t)t->data.client_version,
                                      .coordinator_epoch = t->shard->shard.epoch,
                                      .commit = t->data.state == TRANSACTION_PREPARE_COMMIT};
-    error_code =
-        append_marker(&r->log, &partition->topic->settings, &marker, r->leader_epoch, c->wall_ms).error_code;
+    error_code = append_marker(&r->log, &partition->topic->settings, &marker, r->leader_epoch, c->wall_ms).error_code;
     if (error_code) return error_code;
     *waits = true;
     wait_for_replicas(t, p, r);
@@ -146,8 +153,8 @@ static void send_all(struct transaction *t) {
     struct transaction_data todo = transaction_data_copy(&t->data);
     for (int32_t i = 0; i < todo.partitions_count && t->sending; i++) {
         const struct transaction_partition *p = &todo.partitions[i];
-        if (is_on_its_way(t, p) || !transaction_data_has(&t->data, transaction_text(p->topic), p->index)) continue;
-        struct broker_topic *topic = broker_find_topic(c, transaction_text(p->topic));
+        if (is_on_its_way(t, p) || !transaction_data_has(&t->data, text_of(p->topic), p->index)) continue;
+        struct broker_topic *topic = broker_find_topic(c, text_of(p->topic));
         struct broker_partition *partition = broker_find_partition(topic, p->index);
         bool waits = false;
         int16_t error_code = partition ? mark(t, p, partition, &waits) : KAFKA_NONE;
@@ -161,8 +168,8 @@ static void send_all(struct transaction *t) {
 void transaction_markers_due(struct timer *timer, int64_t now_us) {
     (void)now_us;
     struct transaction *t = CONTAINER_OF(timer, struct transaction, send);
-    if (!broker_node_works(t->shard->shard.replica->node)) send_again(t);
-    else if (t->sending) send_all(t);
+    if (coordinator_frozen(coordinator_of(t), timer)) return;
+    if (t->sending) send_all(t);
 }
 
 void transaction_markers_send(struct transaction *t) {
@@ -171,7 +178,8 @@ void transaction_markers_send(struct transaction *t) {
     t->sending = true;
     int64_t delay_us = 0;
     if (c->config.service_us)
-        delay_us = c->config.service_us(c->config.timing_context, t->shard->shard.replica->node->id, API_WRITE_TXN_MARKERS);
+        delay_us =
+            c->config.service_us(c->config.timing_context, t->shard->shard.replica->node->id, API_WRITE_TXN_MARKERS);
     timer_set(&c->timers, &t->send, c->now_us + delay_us);
 }
 

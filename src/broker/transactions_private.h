@@ -78,7 +78,8 @@ struct broker_transactions {
 };
 
 // What a request is told of a transaction, or why not (`d` NULL then).
-typedef void (*transaction_answer)(struct broker_request *request, int16_t error_code, const struct transaction_data *d);
+typedef void (*transaction_answer)(struct broker_request *request, int16_t error_code,
+                                   const struct transaction_data *d);
 
 // transactions.c -----------------------------------------------------------------------------------------------------
 struct transaction_shard *transaction_shard_find(const struct broker_node *n, struct wire_text id, int16_t *error_code);
@@ -95,7 +96,7 @@ struct transaction_transition {
     bool retries;                    // after COORDINATOR_NOT_AVAILABLE what is pending stays so
     struct broker_request *request;  // parked, or NULL
     transaction_answer answer;
-    void *context;                   // the caller's, and so is
+    void *context;  // the caller's, and so is
     int32_t index;
     void (*done)(struct transaction_transition *w, struct transaction *t, int16_t error_code);
 };
@@ -134,7 +135,4 @@ void transaction_markers_due(struct timer *t, int64_t now_us);
 
 static inline bool transaction_is_prepared(const struct transaction *t) {
     return t->data.state == TRANSACTION_PREPARE_COMMIT || t->data.state == TRANSACTION_PREPARE_ABORT;
-}
-static inline struct wire_text transaction_text(const char *text) {
-    return (struct wire_text){text, text ? (int32_t)strlen(text) : -1};
 }

@@ -289,7 +289,8 @@ TEST(member_that_does_not_rejoin_is_out_after_the_rebalance_time_out) {
 
 TEST(static_member_comes_back_without_a_rebalance) {
     open_world(1, at_once);
-    struct person a = {.who = 0, .metadata = "a", .instance = "one"}, b = {.who = 1, .metadata = "b", .instance = "two"};
+    struct person a = {.who = 0, .metadata = "a", .instance = "one"},
+                  b = {.who = 1, .metadata = "b", .instance = "two"};
     send_join(&a);
     talk_pass(&t, 0);
     EXPECT_INT(take_join(&a).error_code, 0);  // static members are not sent away for an id

@@ -20,7 +20,8 @@ struct commit {
     int32_t partition, generation;
     int64_t offset, retention_ms;
 };
-#define PLAIN ((struct commit){.version = 8, .topic = TOPIC, .member = "", .metadata = "m", .generation = -1, .retention_ms = -1})
+#define PLAIN                                                                                                          \
+    ((struct commit){.version = 8, .topic = TOPIC, .member = "", .metadata = "m", .generation = -1, .retention_ms = -1})
 
 static void send_commit(int who, const struct commit *how) {
     struct offset_commit_request_partition p;

@@ -53,7 +53,8 @@ static inline bool talk_take(struct talk *t, int who, int16_t key, int16_t versi
     return client_take(&t->clients[who], key, version, response);
 }
 
-static inline void talk_ask(struct talk *t, int who, int16_t key, int16_t version, const void *request, void *response) {
+static inline void talk_ask(struct talk *t, int who, int16_t key, int16_t version, const void *request,
+                            void *response) {
     bool answered = client_ask(talk_client(t, who), key, version, request, response);
     if (!answered) printf("no answer to %s\n", api_find(key)->name);
     assert(answered);
