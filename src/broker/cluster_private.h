@@ -246,6 +246,9 @@ int16_t broker_replica_enough(const struct broker_replica *r);
 
 // Replication (replication.c) ----------------------------------------------------------------------------------------
 void broker_replica_init_fetch(struct broker_replica *r);
+// A follower without anything to fetch was at its leader's log end until now: its fetch was waiting there. To be called
+// before that ends, by an append or because it stops fetching.
+void broker_end_rest(struct broker_replica *f);
 void broker_follow(struct broker_partition *p);  // what kept followers from fetching may have gone
 
 // Called when a node begins or stops to lead a partition of an internal topic (coordinators load and unload), and when

@@ -130,10 +130,7 @@ void broker_prefer_leaders(struct broker_cluster *c) {
 bool broker_alter_isr(struct broker_replica *leader, const int32_t *isr, int32_t isr_count) {
     struct broker_partition *p = leader->partition;
     struct broker_node *n = leader->node;
-    if (!broker_node_hears(n) || p->leader != n->id || p->leader_epoch != leader->leader_epoch ||
-        broker_belief_of(n, p)->partition_epoch != p->partition_epoch) {
-        return false;
-    }
+    if (!broker_node_hears(n) || broker_belief_of(n, p)->partition_epoch != p->partition_epoch) return false;
     for (int32_t i = 0; i < isr_count; i++) {  // INELIGIBLE_REPLICA
         if (broker_find_node(n->cluster, isr[i])->fenced) return false;
     }

@@ -19,6 +19,7 @@ static struct broker_replica *find_replica(const struct broker_cluster *c, const
 void broker_replica_hold(struct broker_cluster *c, const char *topic, int32_t partition, int32_t node, bool held) {
     struct broker_replica *r = find_replica(c, topic, partition, node);
     if (!r || r->held == held) return;
+    if (held) broker_end_rest(r);
     r->held = held;
     if (held) timer_cancel(&c->timers, &r->fetch);
     else broker_follow(r->partition);

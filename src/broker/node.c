@@ -178,6 +178,11 @@ bool broker_node_runs(const struct broker_cluster *c, int32_t node) {
     return n && n->running;
 }
 
+static void end_rest(struct broker_replica *r, int32_t unused) {
+    (void)unused;
+    broker_end_rest(r);
+}
+
 static void follow(struct broker_replica *r, int32_t unused) {
     (void)unused;
     broker_follow(r->partition);
@@ -195,6 +200,7 @@ static void wake(struct broker_node *n) {
 void broker_node_freeze(struct broker_cluster *c, int32_t node, bool frozen) {
     struct broker_node *n = broker_find_node(c, node);
     if (n->frozen == frozen || !n->running) return;
+    if (frozen) broker_each_replica(n, end_rest, 0);
     n->frozen = frozen;
     if (!frozen) wake(n);
     watch_session(n);

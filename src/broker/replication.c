@@ -145,16 +145,18 @@ void broker_follow(struct broker_partition *p) {
     }
 }
 
+void broker_end_rest(struct broker_replica *f) {
+    struct broker_replica *leader = leader_of(f);
+    if (!leader || timer_is_set(&f->fetch)) return;
+    int32_t i = place_of(f);
+    if (leader->followers[i].end == f->log.end) leader->followers[i].caught_up_us = f->node->cluster->now_us;
+}
+
 void broker_replica_appended(struct broker_replica *r) {
     struct broker_partition *p = r->partition;
     struct broker_cluster *c = r->node->cluster;
     broker_calls_hold(c);
-    for (int32_t i = 0; i < p->replicas_count; i++) {
-        // A follower at rest was at the log end until now: its fetch was waiting there.
-        const struct broker_replica *f = p->replicas[i];
-        bool at_rest = !timer_is_set(&f->fetch) && leader_of(f) == r && r->followers[i].end == f->log.end;
-        if (at_rest) r->followers[i].caught_up_us = c->now_us;
-    }
+    for (int32_t i = 0; i < p->replicas_count; i++) broker_end_rest(p->replicas[i]);
     broker_replica_raise_high_watermark(r);
     broker_replica_changed(r);
     broker_follow(p);

@@ -196,14 +196,33 @@ TEST(a_frozen_node_executes_when_it_wakes) {
     struct broker_cluster *c = cluster(1);
     struct client k;
     client_open(&k, c, 1, &now_us);
-    broker_node_freeze(c, 1, true);
+    service_us_value = 1000;
     create_topic(&k, "late");
+    broker_node_freeze(c, 1, true);
     client_close(&k);
     world_until(c, &now_us, 5000000);
     EXPECT_INT(broker_topic_partitions(c, "late"), 0);
     broker_node_freeze(c, 1, false);
     world_until(c, &now_us, 5000000);
     EXPECT_INT(broker_topic_partitions(c, "late"), 1);
+    broker_cluster_free(c);
+}
+
+TEST(a_frozen_node_sends_nothing) {
+    struct broker_cluster *c = cluster(1);
+    struct client k;
+    client_open(&k, c, 1, &now_us);
+    create_topic(&k, "t");
+    world_run(c, now_us);
+    broker_node_freeze(c, 1, true);
+    client_read(&k);
+    EXPECT_INT(k.in.size, 0);
+    k.wakes = 0;
+    broker_node_freeze(c, 1, false);
+    EXPECT_INT(k.wakes, 1);
+    client_read(&k);
+    EXPECT(k.in.size > 0);
+    client_close(&k);
     broker_cluster_free(c);
 }
 
@@ -264,6 +283,7 @@ int main(void) {
     RUN(one_request_of_a_connection_at_a_time);
     RUN(what_was_read_is_executed_when_the_client_is_gone);
     RUN(a_frozen_node_executes_when_it_wakes);
+    RUN(a_frozen_node_sends_nothing);
     RUN(a_killed_node_forgets_its_queue_and_hangs_up);
     RUN(requests_ahead_are_limited);
     return test_result();

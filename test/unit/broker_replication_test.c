@@ -181,7 +181,7 @@ TEST(the_isr_shrinks_and_grows) {
     struct broker_cluster *c = cluster(2, 1000, -1, settings);
     create(c);
     append(c, 1);
-    run_until(c, now_us + 5000);
+    run_until(c, now_us + 100000000);  // at rest for longer than replica.lag.time.max.ms
     EXPECT_INT(partition(c)->isr_count, 2);
     broker_replica_hold(c, "t", 0, 2, true);
     EXPECT_INT(append(c, 1), 0);
@@ -200,6 +200,60 @@ TEST(the_isr_shrinks_and_grows) {
     run_until(c, now_us + 5000);
     EXPECT_INT(partition(c)->isr_count, 2);
     EXPECT_INT(broker_replica_committed(leader, 2), 0);
+    broker_cluster_free(c);
+}
+
+// A follower is back in the ISR when it has told that it holds all that is below the high watermark, not before.
+TEST(a_follower_that_is_behind_does_not_join_the_isr) {
+    struct broker_cluster *c = cluster(2, 1000, -1, NULL);
+    create(c);
+    broker_replica_hold(c, "t", 0, 2, true);
+    append(c, 1);
+    run_until(c, now_us + 31000000);
+    EXPECT_INT(partition(c)->isr_count, 1);
+    append(c, 1);
+    EXPECT_INT(log_of(c, 1)->high_watermark, 2);
+    broker_replica_hold(c, "t", 0, 2, false);
+    run_until(c, now_us + 1000);
+    EXPECT_INT(log_of(c, 2)->end, 2);
+    EXPECT_INT(partition(c)->isr_count, 1);
+    run_until(c, now_us + 1000);
+    EXPECT_INT(partition(c)->isr_count, 2);
+    broker_cluster_free(c);
+}
+
+// Leadership went A, B, A: who still believes in A's older epoch is refused (FENCED_LEADER_EPOCH).
+TEST(a_follower_of_an_older_epoch_is_refused) {
+    struct broker_cluster *c = cluster(3, -1, -1, NULL);
+    create(c);
+    broker_node_isolate(c, 3, true);
+    broker_leader_move(c, "t", 0, 2, false);
+    EXPECT_INT(broker_log_newest_epoch(log_of(c, 2)), partition(c)->leader_epoch);
+    broker_leader_move(c, "t", 0, 1, false);
+    append(c, 1);
+    EXPECT_INT(log_of(c, 2)->end, 1);
+    EXPECT_INT(log_of(c, 3)->end, 0);
+    broker_node_isolate(c, 3, false);
+    run_until(c, now_us);
+    EXPECT_INT(log_of(c, 3)->end, 1);
+    broker_cluster_free(c);
+}
+
+TEST(a_crash_forgets_the_newest_high_watermark) {
+    struct broker_cluster *c = cluster(1, -1, -1, NULL);
+    create(c);
+    for (int i = 0; i < 20; i++) append(c, 1);
+    int64_t lowest = 20;
+    for (int i = 0; i < 10; i++) {
+        broker_node_stop(c, 1, BROKER_KILLED, 0);
+        if (log_of(c, 1)->high_watermark < lowest) lowest = log_of(c, 1)->high_watermark;
+        EXPECT_INT(log_of(c, 1)->end, 20);
+        broker_node_start(c, 1);
+        EXPECT_INT(log_of(c, 1)->high_watermark, 20);
+    }
+    EXPECT(lowest < 20 && lowest >= 12);
+    broker_node_stop(c, 1, BROKER_SHUT_DOWN, 0);
+    EXPECT_INT(log_of(c, 1)->high_watermark, 20);
     broker_cluster_free(c);
 }
 
@@ -432,6 +486,14 @@ TEST(nodes_hear_late) {
     run_until(c, now_us + 1);
     EXPECT(!broker_leader_replica(a, partition(c), -1, &code));
     EXPECT(broker_leader_replica(b, partition(c), -1, &code));
+    broker_leader_move(c, "t", 0, 1, false);
+    broker_node_isolate(c, 1, true);  // what is on its way does not arrive either
+    run_until(c, now_us + 6000);
+    EXPECT(!broker_leader_replica(a, partition(c), -1, &code));
+    EXPECT(!broker_leader_replica(b, partition(c), -1, &code));
+    broker_node_isolate(c, 1, false);
+    run_until(c, now_us + 5000);
+    EXPECT(broker_leader_replica(a, partition(c), -1, &code));
     broker_cluster_free(c);
 }
 
@@ -497,6 +559,9 @@ int main(void) {
     RUN(an_acks_1_tail_is_lost_between_a_b_and_a);
     RUN(a_divergent_tail_is_replaced);
     RUN(the_isr_shrinks_and_grows);
+    RUN(a_follower_that_is_behind_does_not_join_the_isr);
+    RUN(a_follower_of_an_older_epoch_is_refused);
+    RUN(a_crash_forgets_the_newest_high_watermark);
     RUN(an_idle_follower_stays_in_the_isr);
     RUN(a_killed_leader_is_replaced_when_its_session_ends);
     RUN(a_clean_shutdown_hands_over_at_once);

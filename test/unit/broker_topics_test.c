@@ -170,6 +170,11 @@ TEST(a_topic_made_again_has_another_id) {
     EXPECT_INT(metadata("t", false).topics[0].error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     EXPECT(client_ask(&k, API_DELETE_TOPICS, 6, &request, &response));
     EXPECT_INT(response.responses[0].error_code, KAFKA_UNKNOWN_TOPIC_ID);
+    struct delete_topics_request_topic twice[] = {asked[1], asked[1]};
+    request.topics = twice;
+    EXPECT(client_ask(&k, API_DELETE_TOPICS, 6, &request, &response));
+    EXPECT_INT(response.responses_count, 1);
+    EXPECT_INT(response.responses[0].error_code, KAFKA_INVALID_REQUEST);
     struct wire_uuid again = create(topic("t", 1, 1), false).topic_id;
     EXPECT(memcmp(id.at, again.at, sizeof id.at) != 0);
     close_cluster();
