@@ -78,6 +78,7 @@
 #define PARTITION_BACKOFF_US_MAX 1000000
 #define PARTITION_LOCATE_US 200000           // between looks for missing leaders
 #define PARTITION_IN_FLIGHT_MAX (4 * MiB)    // past this a partition is not fetched
+#define PARTITION_QUEUED_MAX MiB             // nor past this of it that no request took yet: it would only get cold
 #define HALT_LOOK_AGAIN_US 300000000         // at a reason to halt that may go away by itself
 #define DAMAGED_TRIES_MAX 5                  // fetches of a batch that arrives damaged
 #define REPLICATION_WAIT_US_MAX 30000000     // for the high watermark to reach what is acknowledged
@@ -108,6 +109,7 @@
 #define BROKER_REQUESTS_SPARE_MAX 64         // kept for reuse, with their memory
 #define BROKER_BUFFER_KEPT_MAX (64 * KiB)    // of a spare request or an idle connection
 #define BROKER_FETCH_SESSIONS_MAX 1000       // max.incremental.fetch.session.cache.slots
+#define LOG_SNAPSHOTS_MAX 4                  // of producer states, of one log
 #define BROKER_FETCH_BYTES_MAX (55 * MiB)    // fetch.max.bytes of a broker
 #define BROKER_FROZEN_LOOK_US 100000         // between looks whether a frozen node's requests may time out
 #define COORDINATOR_RECORDS_MAX (16 * MiB)   // records of one batch of an internal topic, decompressed

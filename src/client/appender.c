@@ -50,6 +50,7 @@ void appender_detach(struct append_partition *p) {
     p->appender = NULL;
     p->attempt++;
     p->unanswered = 0;
+    p->queued = 0;
 }
 
 static void flush_soon(struct appender *a) {
@@ -66,6 +67,7 @@ void appender_queue(struct append_partition *p, const struct append *what) {
     x->attempt = p->attempt;
     frame_hold(x->hold);
     list_append(&p->queue, &x->link);
+    p->queued += x->size;
     if (!link_linked(&p->ready)) list_append(&a->ready, &p->ready);
     p->unanswered++;
     // From a timer: everything one response brought shares requests.
@@ -86,6 +88,7 @@ static size_t gather(struct appender *a, struct append_request *r) {
         struct append *x = CONTAINER_OF(list_first(&p->queue), struct append, link);
         if (count > 0 && bytes + x->size > PRODUCE_BYTES_MAX) break;
         list_remove(&x->link);
+        p->queued -= x->size;
         list_append(&r->appends, &x->link);
         list_remove(&p->ready);
         if (!list_empty(&p->queue)) list_append(&again, &p->ready);

@@ -32,6 +32,7 @@ struct append_partition {
     struct link ready;          // in appender->ready while it has something queued
     struct link member;         // in appender->members
     struct list queue;
+    int64_t queued;             // bytes in it
     uint32_t attempt;
     uint32_t unanswered;        // of this attempt
 };

@@ -31,6 +31,10 @@ void copy_release(struct partition *p) {
 
 // Source side -------------------------------------------------------------------------------------------------------
 
+static bool under_way_beyond(const struct partition *p, int64_t part) {
+    return p->bytes_in_flight > PARTITION_IN_FLIGHT_MAX / part || p->append.queued > PARTITION_QUEUED_MAX / part;
+}
+
 static void withhold(struct partition *p) {
     p->withheld = true;
     fetch_session_remove(&p->fetch);
@@ -247,7 +251,7 @@ int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a) {
     if (p->state != PARTITION_COPY) return 0;
     p->bytes_in_flight += kept;  // only now: a partition that left COPY meanwhile keeps nothing of this answer
     p->fetch.fetch_offset = p->log_end;
-    if (p->alone ? kept > 0 : p->bytes_in_flight > PARTITION_IN_FLIGHT_MAX) withhold(p);
+    if (p->alone ? kept > 0 : under_way_beyond(p, 1)) withhold(p);
     return kept;
 }
 
@@ -366,7 +370,7 @@ static void landed(struct partition *p, const struct append *a) {
     } else if (p->alone) {
         p->alone = false;
         partition_event(p, EVENT_FIRST_APPENDED, NULL);
-    } else if (p->withheld && p->bytes_in_flight <= (p->finish_first ? 0 : PARTITION_IN_FLIGHT_MAX / 2)) {
+    } else if (p->withheld && !(p->finish_first ? p->bytes_in_flight > 0 : under_way_beyond(p, 2))) {
         RARE("copy: a withheld partition goes on");
         p->withheld = p->finish_first = false;
         fetch_session_add(flow_fetch_session(f, p), &p->fetch);

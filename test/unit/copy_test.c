@@ -57,6 +57,23 @@ TEST(what_is_not_acknowledged_is_not_fetched) {
     end();
 }
 
+TEST(what_no_request_takes_is_not_fetched_on_and_on) {
+    begin_copied();
+    write_large(20 * KiB, 400);
+    w->s.serve[API_PRODUCE] = NULL;
+    world_run(w, 5 * SECOND);
+    struct partition *p = world_partition(w, 0);
+    EXPECT(p->append.queued > PARTITION_QUEUED_MAX && p->append.queued <= PARTITION_QUEUED_MAX + MiB);
+    EXPECT(!p->fetch.session);
+    w->s.serve[API_PRODUCE] = world_produce;
+    struct scripted_request *r;
+    while ((r = scripted_next(&w->s, API_PRODUCE))) world_produce(&w->s, r);
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    EXPECT_INT(p->append.queued, 0);
+    end();
+}
+
 TEST(a_batch_larger_than_what_may_be_under_way_gets_through) {
     begin_copied();
     write_large(6 * MiB, 2);
@@ -208,6 +225,7 @@ TEST(refusals_that_no_retry_mends_halt) {
 
 int main(void) {
     RUN(what_is_not_acknowledged_is_not_fetched);
+    RUN(what_no_request_takes_is_not_fetched_on_and_on);
     RUN(a_batch_larger_than_what_may_be_under_way_gets_through);
     RUN(a_batch_of_more_than_half_the_budget_halts_and_says_what_to_set);
     RUN(a_small_budget_slows_down_and_does_not_stop);
