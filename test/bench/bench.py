@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "kafka"))
@@ -45,6 +46,7 @@ def parse():
     p.add_argument("--contenders", default=",".join(contenders.ALL), help=",".join(contenders.ALL))
     p.add_argument("--brokers", type=int, default=1, help="of the destination (1)")
     p.add_argument("--patience", type=int, default=20, help="seconds to wait for a quiet machine before each run (20)")
+    p.add_argument("--minutes", type=int, default=30, help="after which no other run begins (30)")
     p.add_argument("--disk", action="store_true", help="brokers' logs on disk even where memory has room for them")
     p.add_argument("--quick", action="store_true", help=f"{QUICK_DATA}, 100 MB, once: four minutes")
     p.add_argument("--full", action="store_true", help="every combination, 1 GB, three times: hours")
@@ -52,8 +54,10 @@ def parse():
     arguments = p.parse_args()
     if arguments.quick:
         arguments.data, arguments.megabytes, arguments.repeat, arguments.patience = QUICK_DATA, 100, 1, 5
+        arguments.minutes = 4
     if arguments.full:
         arguments.data, arguments.megabytes, arguments.repeat, arguments.patience = FULL_DATA, 1000, 3, 60
+        arguments.minutes = 24 * 60
     arguments.contenders = arguments.contenders.split(",")
     unknown = set(arguments.contenders) - set(contenders.ALL)
     if unknown:
@@ -140,18 +144,22 @@ class Bench:
         Interrupted, it leaves it at the runs there are.
         """
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        deadline = time.monotonic() + self.arguments.minutes * 60
         try:
             for data in self.data:
                 self.run("floor", data)  # brokers compile while they work: the first runs would pay for it
-            self._rounds()
+            self._rounds(deadline)
         except KeyboardInterrupt:
             print(f"interrupted after {len(self.runs)} runs", flush=True)
 
-    def _rounds(self):
+    def _rounds(self, deadline):
         for repetition in range(self.arguments.repeat):
             names = self.arguments.contenders
             turn = repetition % len(names)
             for data, name in itertools.product(self.data, names[turn:] + names[:turn]):
+                if time.monotonic() > deadline:
+                    print(f"{self.arguments.minutes} minutes are over, after {len(self.runs)} runs", flush=True)
+                    return
                 try:
                     self.runs.append(self.run(name, data))
                 except measure.Failed as problem:
@@ -186,7 +194,7 @@ def main():
               f"source 1 broker, destination {arguments.brokers}, logs {logs}",
         kcat=document.said(r"Version (\S+)", "kcat", "-V"),
         network=f"loopback, {namespace.CONGESTION}")
-    made = report.make(bench.runs, bench.data, around)
+    made = report.make(bench.runs, bench.data, arguments.contenders, around)
     print(report.markdown(made))
     if arguments.document:
         document.write("bench", made, report.markdown(made))

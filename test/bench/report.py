@@ -35,11 +35,13 @@ def _summary(runs, data):
     return result
 
 
-def make(runs, datas, surroundings):
-    """Everything, ready to be written as JSON: medians of the repetitions, ratios, and the runs themselves."""
+def make(runs, datas, names, surroundings):
+    """Everything, ready to be written as JSON: medians of the repetitions, ratios, and the runs themselves.
+
+    `names` are the contenders that were to be measured.
+    """
     summaries = []
     for data in datas:
-        names = dict.fromkeys(run["contender"] for run in runs)
         good = {name: [r for r in runs if (r["contender"], r["topic"]) == (name, data.topic) and "failed" not in r]
                 for name in names}
         of_topic = {name: _summary(rs, data) for name, rs in good.items() if rs}
@@ -50,7 +52,7 @@ def make(runs, datas, surroundings):
                     summary[f"cpu_to_{figure}"] = (summary["contender_cpu_s_per_gb"] /
                                                    max(of_topic[other]["contender_cpu_s_per_gb"], 1e-9))
         summaries += of_topic.values()
-    return {"environment": surroundings, "data": [{**d._asdict(), "ends": None} for d in datas],
+    return {"environment": surroundings, "contenders": names, "data": [{**d._asdict(), "ends": None} for d in datas],
             "summaries": summaries, "runs": runs}
 
 
@@ -83,6 +85,14 @@ def _quietness(made):
     return f"{calm}: what else ran on it, and its host, took at most {worst:.2f} cores during a run.{warning}"
 
 
+def _left_out(made):
+    """What there was no time for."""
+    done = {(run["topic"], run["contender"]) for run in made["runs"]}
+    missing = [f"{contender} with {_title(data)}" for data in made["data"] for contender in made["contenders"]
+               if (data["topic"], contender) not in done]
+    return "There was no time for: " + "; ".join(missing) + "." if missing else ""
+
+
 def _per_partition(made):
     """What a record takes where there are many partitions, next to 8 of them; nothing when one of both is missing."""
     of = {s["partitions"]: s for s in made["summaries"]
@@ -95,7 +105,7 @@ def _per_partition(made):
 
 def markdown(made):
     """The report as text that is also Markdown."""
-    parts = [document.surroundings(made["environment"]), _quietness(made), _per_partition(made)]
+    parts = [document.surroundings(made["environment"]), _quietness(made), _left_out(made), _per_partition(made)]
     for data in made["data"]:
         rows = [s for s in made["summaries"] if s["topic"] == data["topic"]]
         per_record = data["stored"] / data["records"]

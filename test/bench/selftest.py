@@ -73,7 +73,7 @@ def ratios_are_to_the_medians_of_the_same_topic():
     runs = [run_of("floor", 1.0, 0.002), run_of("floor", 2.0, 0.002), run_of("floor", 4.0, 0.002),
             run_of("mm2", 8.0, 0.08), run_of("odraz", 1.0, 0.004),
             {"contender": "kcat", "topic": DATA.topic, "failed": "12 of 2000 records"}]
-    made = report.make(runs, [DATA], {"command": "x"})
+    made = report.make(runs, [DATA], ["floor", "mm2", "odraz", "kcat", "mm1"], {"command": "x"})
     of = {s["contender"]: s for s in made["summaries"]}
     assert of["floor"]["records_per_s"] == 1000 and of["floor"]["spread"] == 1.5
     assert of["odraz"]["speed_to_floor"] == 2.0 and of["odraz"]["speed_to_mm2"] == 8.0
@@ -81,12 +81,13 @@ def ratios_are_to_the_medians_of_the_same_topic():
     assert of["odraz"]["stored_ratio"] == 2.0 and "kcat" not in of
     text = report.markdown(made)
     assert "FAILED: kcat: 12 of 2000 records" in text and "The machine was quiet" in text
+    assert "no time for: mm1 with 8 partitions, none, batches of 16 KiB." in text
     assert report.svg(made).count("<rect") == 1 + 2 * 3
 
 
 def a_disturbed_machine_is_told():
     """Figures that were made beside others' work say so."""
-    made = report.make([run_of("odraz", 1.0, 0.1, others_cores=0.7)], [DATA], {})
+    made = report.make([run_of("odraz", 1.0, 0.1, others_cores=0.7)], [DATA], ["odraz"], {})
     assert "NOT quiet" in report.markdown(made) and "0.70 cores" in report.markdown(made)
 
 
