@@ -33,8 +33,9 @@ struct broker_node {
     bool running, frozen, isolated;
     int64_t epoch;                    // rises with each start (broker epoch, KIP-380)
     int32_t throttle_ms;
-    struct list connections;
+    struct list connections;          // the one that was silent for the longest time first
     int32_t connections_count;
+    struct timer idle;                // when it is hung up on (connections.max.idle.ms)
     struct list queue;                // requests that arrived and are not executed, by due time
     struct list parked;               // executed and not answered yet
     struct timer turn;                // when the queue's first is due

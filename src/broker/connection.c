@@ -7,6 +7,12 @@
 
 #define LENGTH_SIZE 4
 
+static int64_t idle_us_max(const struct broker_node *n) {
+    return broker_setting_number(n->cluster, "connections.max.idle.ms", 600000) * 1000;
+}
+
+static void throttle_over(struct timer *t, int64_t now_us);
+
 struct broker_connection *broker_connection_new(struct broker_cluster *c, int32_t node,
                                                 const struct broker_driver *driver, void *driver_connection) {
     struct broker_node *n = broker_find_node(c, node);
@@ -17,8 +23,11 @@ struct broker_connection *broker_connection_new(struct broker_cluster *c, int32_
     k->driver_connection = driver_connection;
     list_init(&k->waiting);
     buffer_init(&k->output, BROKER_CONNECTION_OUTPUT_MAX);
+    timer_init(&k->throttle, throttle_over);
     list_append(&n->connections, &k->link);
     n->connections_count++;
+    k->active_us = c->now_us;
+    if (!timer_is_set(&n->idle)) timer_set(&c->timers, &n->idle, c->now_us + idle_us_max(n));
     return k;
 }
 
@@ -36,6 +45,7 @@ static void forget_input(struct broker_connection *k) {
 void broker_connection_free(struct broker_connection *k) {
     assert(!k->executing);
     forget_input(k);
+    timer_cancel(&k->node->cluster->timers, &k->throttle);
     list_remove(&k->link);
     k->node->connections_count--;
     buffer_free(&k->output);
@@ -61,7 +71,7 @@ void broker_connection_drop(struct broker_connection *k) {
 }
 
 void broker_connection_next(struct broker_connection *k) {
-    if (k->executing || k->sent < k->output.size) return;
+    if (k->executing || k->sent < k->output.size || timer_is_set(&k->throttle)) return;
     struct link *at = list_take_first(&k->waiting);
     if (at) {
         struct broker_request *r = CONTAINER_OF(at, struct broker_request, link);
@@ -77,9 +87,46 @@ void broker_connection_next(struct broker_connection *k) {
     }
 }
 
+static void throttle_over(struct timer *t, int64_t now_us) {
+    (void)now_us;
+    broker_connection_next(CONTAINER_OF(t, struct broker_connection, throttle));
+}
+
+// Keeps the node's connections in the order of their silence.
+static void touch(struct broker_connection *k) {
+    k->active_us = k->node->cluster->now_us;
+    list_remove(&k->link);
+    list_append(&k->node->connections, &k->link);
+}
+
+// Selector.maybeCloseOldestConnection: clients find out when they next write.
+static void idle(struct timer *t, int64_t now_us) {
+    struct broker_node *n = CONTAINER_OF(t, struct broker_node, idle);
+    int64_t max_us = idle_us_max(n);
+    struct link *at;
+    while ((at = list_first(&n->connections))) {
+        struct broker_connection *k = CONTAINER_OF(at, struct broker_connection, link);
+        if (k->active_us + max_us > now_us) {
+            timer_set(&n->cluster->timers, t, k->active_us + max_us);
+            return;
+        }
+        touch(k);
+        if (broker_node_works(n) && !k->executing && !k->gone && !k->closing && list_empty(&k->waiting)) hang_up(k);
+    }
+}
+
+void broker_connections_init(struct broker_node *n) {
+    list_init(&n->connections);
+    timer_init(&n->idle, idle);
+}
+
 void broker_connection_answered(struct broker_connection *k, bool hanging_up) {
     assert(k->executing);
+    const struct broker_node *n = k->node;
     k->executing = false;
+    touch(k);
+    // The client is told to wait, and is made to: ClientQuotaManager.throttle mutes the channel.
+    if (n->throttle_ms > 0) timer_set(&n->cluster->timers, &k->throttle, k->active_us + n->throttle_ms * 1000);
     if (!k->gone && (hanging_up || k->output.size > 0)) wake(k);
     if (hanging_up && k->gone) forget_input(k);
     else if (hanging_up) hang_up(k);
@@ -115,6 +162,7 @@ static void end_request(struct broker_connection *k) {
 
 size_t broker_connection_input(struct broker_connection *k, struct bytes in) {
     size_t taken = 0;
+    touch(k);
     while (taken < in.size && !k->closing && !k->deaf && k->waiting_bytes < BROKER_CONNECTION_AHEAD_MAX) {
         if (!k->arriving) {
             k->length[k->length_size++] = in.at[taken++];

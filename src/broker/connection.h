@@ -15,6 +15,8 @@ struct broker_connection {
     uint8_t length[4];                 // of the arriving frame, while it is incomplete itself
     size_t length_size;
     bool executing;                    // one is in the node's queue or parked
+    struct timer throttle;             // set: nothing is begun before it
+    int64_t active_us;                 // when something was read or answered
     struct buffer output;
     size_t sent;
     bool refused;                      // input was not taken: it will be welcome
@@ -29,4 +31,5 @@ void broker_connection_next(struct broker_connection *k);
 void broker_connection_answered(struct broker_connection *k, bool hang_up);  // its request is done
 void broker_connection_drop(struct broker_connection *k);  // the node stops: closed, requests forgotten
 void broker_connection_free(struct broker_connection *k);
+void broker_connections_init(struct broker_node *n);
 void broker_connection_woken(struct broker_connection *k);  // its node runs again: what was held back goes on

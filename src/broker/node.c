@@ -55,7 +55,7 @@ static void expiration(struct timer *t, int64_t now_us) {
 
 void broker_node_init(struct broker_node *n, struct broker_cluster *c, int32_t id) {
     *n = (struct broker_node){.cluster = c, .id = id, .running = true, .epoch = ++c->broker_epoch_next};
-    list_init(&n->connections);
+    broker_connections_init(n);
     list_init(&n->queue);
     list_init(&n->parked);
     list_init(&n->notices);
@@ -71,7 +71,7 @@ void broker_node_init(struct broker_node *n, struct broker_cluster *c, int32_t i
 }
 
 static void cancel_timers(struct broker_node *n) {
-    struct timer *all[] = {&n->turn, &n->notice, &n->session, &n->expiration, &n->cleaning};
+    struct timer *all[] = {&n->turn, &n->notice, &n->session, &n->expiration, &n->cleaning, &n->idle};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) timer_cancel(&n->cluster->timers, all[i]);
 }
 

@@ -226,6 +226,44 @@ TEST(a_frozen_node_sends_nothing) {
     broker_cluster_free(c);
 }
 
+TEST(a_silent_connection_is_hung_up_on) {
+    struct broker_cluster *c = cluster(1);
+    struct client k, other;
+    struct metadata_response response;
+    client_open(&k, c, 1, &now_us);
+    client_open(&other, c, 1, &now_us);
+    world_until(c, &now_us, 400000000);
+    EXPECT(metadata(&other, &response));
+    world_until(c, &now_us, 599000000);
+    EXPECT(!broker_connection_closing(k.connection));
+    world_until(c, &now_us, 601000000);
+    EXPECT(broker_connection_closing(k.connection));
+    EXPECT(!broker_connection_closing(other.connection));
+    world_until(c, &now_us, 1001000000);
+    EXPECT(broker_connection_closing(other.connection));
+    client_close(&k);
+    client_close(&other);
+    broker_cluster_free(c);
+}
+
+TEST(a_throttled_client_waits) {
+    struct broker_cluster *c = cluster(1);
+    struct client k;
+    struct metadata_response response;
+    client_open(&k, c, 1, &now_us);
+    broker_throttle(c, 1, 500);
+    EXPECT(metadata(&k, &response));
+    EXPECT_INT(now_us, 0);
+    EXPECT_INT(response.throttle_time_ms, 500);
+    EXPECT(metadata(&k, &response));
+    EXPECT_INT(now_us, 500000);
+    create_topic(&k, "t");
+    client_close(&k);
+    world_until(c, &now_us, 1000000);
+    EXPECT_INT(broker_topic_partitions(c, "t"), 1);
+    broker_cluster_free(c);
+}
+
 TEST(a_killed_node_forgets_its_queue_and_hangs_up) {
     struct broker_cluster *c = cluster(1);
     struct client k;
@@ -284,6 +322,8 @@ int main(void) {
     RUN(what_was_read_is_executed_when_the_client_is_gone);
     RUN(a_frozen_node_executes_when_it_wakes);
     RUN(a_frozen_node_sends_nothing);
+    RUN(a_silent_connection_is_hung_up_on);
+    RUN(a_throttled_client_waits);
     RUN(a_killed_node_forgets_its_queue_and_hangs_up);
     RUN(requests_ahead_are_limited);
     return test_result();
