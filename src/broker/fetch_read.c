@@ -111,20 +111,18 @@ void fetch_fill(struct broker_request *r, const struct fetch_read *read, int64_t
                 struct fetch_response_partition *answer) {
     if (!read->log) return;
     if (read->lists_aborted) list_aborted(r, read, offset, answer);
-    if (read->size == 0) return;
-    const struct stored_batch *b = broker_log_at(read->log, read->first);
-    if (b->header.size >= read->size) {  // the answer is written before the log changes
-        answer->records = (struct wire_bytes){b->at, read->size};
-        return;
-    }
-    uint8_t *out = broker_request_alloc(r, (size_t)read->size);
-    answer->records = (struct wire_bytes){out, read->size};
+    if (read->size > 0) answer->records = (struct wire_bytes){(const uint8_t *)read, read->size};
+}
+
+void fetch_write(const void *source, struct buffer *out) {
+    const struct fetch_read *read = source;
     int32_t left = read->size;
-    for (size_t i = read->first; left > 0; i++) {
-        b = broker_log_at(read->log, i);
+    uint8_t *at = buffer_extend(out, (size_t)left);
+    for (size_t i = read->first; at && left > 0; i++) {
+        const struct stored_batch *b = broker_log_at(read->log, i);
         int32_t size = b->header.size < left ? b->header.size : left;
-        memcpy(out, b->at, (size_t)size);
-        out += size;
+        memcpy(at, b->at, (size_t)size);
+        at += size;
         left -= size;
     }
 }

@@ -23,9 +23,11 @@ struct fetch_read fetch_look(const struct broker_replica *replica, const struct 
                              enum fetch_isolation isolation, int32_t limit, bool at_least_one,
                              struct fetch_response_partition *answer);
 
-// The records and the aborted transactions of what was looked at, from the request's arena.
+// What an answer needs of what was looked at: the aborted transactions, from the request's arena, and in place of records
+// `read`, for fetch_write(), which appends them.
 void fetch_fill(struct broker_request *r, const struct fetch_read *read, int64_t offset,
                 struct fetch_response_partition *answer);
+void fetch_write(const void *read, struct buffer *out);
 
 // How much a fetch that waits would get (DelayedFetch.tryComplete), counted up to `enough`; -1: it should wait no
 // longer, whatever it gets.

@@ -279,7 +279,7 @@ static void answer(struct fetch *f) {
         if (f->wants_session) response->session_id = new_session(f);
     }
     if (f->session) fetch_session_release(f->session);
-    broker_answer(r, response);
+    broker_answer_records(r, response, (size_t)f->count, fetch_write);
 }
 
 // The long poll ------------------------------------------------------------------------------------------------------

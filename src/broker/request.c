@@ -153,15 +153,40 @@ static void done(struct broker_request *r, bool hang_up) {
     broker_connection_answered(k, hang_up);
 }
 
+static void encode(struct broker_request *r, const void *response, struct buffer *out, struct wire_cut *cuts,
+                   size_t *cuts_count) {
+    bool known = r->version >= r->api->version_min && r->version <= r->api->version_max;
+    struct error e =
+        frame_encode_response(r->api, known ? r->version : 0, r->correlation_id, response, out, cuts, cuts_count);
+    if (error_is(&e))
+        log_line(&r->node->cluster->config.log, LOG_ERROR, "answer", "api=%s error=%s", r->api->name, e.detail);
+    assert(!error_is(&e));
+}
+
 void broker_answer(struct broker_request *r, const void *response) {
+    if (!r->connection->gone) encode(r, response, &r->connection->output, NULL, NULL);
+    done(r, false);
+}
+
+void broker_answer_records(struct broker_request *r, const void *response, size_t fields_max,
+                           void (*write)(const void *source, struct buffer *out)) {
     struct broker_connection *k = r->connection;
     if (!k->gone) {
-        bool known = r->version >= r->api->version_min && r->version <= r->api->version_max;
-        struct error e =
-            frame_encode_response(r->api, known ? r->version : 0, r->correlation_id, response, &k->output, NULL, NULL);
-        if (error_is(&e))
-            log_line(&r->node->cluster->config.log, LOG_ERROR, "answer", "api=%s error=%s", r->api->name, e.detail);
-        assert(!error_is(&e));
+        struct wire_cut *cuts = REQUEST_ARRAY(r, fields_max, struct wire_cut);
+        struct buffer frame;  // without the records
+        buffer_init(&frame, BROKER_CONNECTION_OUTPUT_MAX);
+        encode(r, response, &frame, cuts, &fields_max);
+        size_t at = 0;
+        for (size_t i = 0; i < fields_max; i++) {
+            buffer_append(&k->output, frame.at + at, cuts[i].offset - at);
+            at = cuts[i].offset;
+            size_t before = k->output.size;
+            write(cuts[i].payload.at, &k->output);
+            assert(k->output.size - before == (size_t)cuts[i].payload.size);
+        }
+        buffer_append(&k->output, frame.at + at, frame.size - at);
+        assert(!k->output.overflowed);
+        buffer_free(&frame);
     }
     done(r, false);
 }

@@ -29,6 +29,11 @@ struct broker_request {
 // fields with it. The connection then reads on.
 void broker_answer(struct broker_request *r, const void *response);
 
+// The same where records stand in many places: each records field has its size, and what `write` is called with in
+// place of bytes; it appends them to the answer, which is their only copy.
+void broker_answer_records(struct broker_request *r, const void *response, size_t fields_max,
+                           void (*write)(const void *source, struct buffer *out));
+
 // No answer (acks=0) or a hang-up (`hang_up`: what Kafka does to a request it cannot read). Frees the request.
 void broker_answer_nothing(struct broker_request *r, bool hang_up);
 

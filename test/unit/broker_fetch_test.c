@@ -289,6 +289,7 @@ TEST(throttled_fetches_are_empty) {
     struct fetch_response *r = fetch(ASKING);
     EXPECT_INT(r->throttle_time_ms, 250);
     EXPECT_INT(r->responses_count, 0);
+    talk_pass(&t, 250);
     r = fetch(ASKING);
     EXPECT(r);
     EXPECT_INT(r->responses_count, 1);
