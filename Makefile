@@ -4,7 +4,7 @@ TYPE   ?= RelWithDebInfo
 PREFIX ?= /usr/local
 SECONDS ?= 10
 
-.PHONY: all asan check demo soak bench fuzz coverage tidy deps install clean
+.PHONY: all asan check demo soak bench fuzz coverage tidy deps conformance torture install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -63,6 +63,18 @@ coverage: $(BUILD)-coverage/build.ninja
 $(BUILD)-coverage/build.ninja:
 	@tools/install-deps build
 	@cmake -G Ninja -S . -B $(BUILD)-coverage -DCMAKE_BUILD_TYPE=$(TYPE) -DODRAZ_COVERAGE=ON >/dev/null
+
+# The model against real Kafka, answer by answer; SEEDS=n generated conversations.
+conformance: deps
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@ninja -C $(BUILD) odraz
+	@python3 test/conformance/run.py --seeds $(or $(SEEDS),3)
+
+# Every allocation and every system call of a run fails once; EVERY=n: each n-th.
+torture: asan
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@ninja -C $(BUILD) odraz traffic
+	@python3 test/torture/torture.py --program $(BUILD)-asan/odraz_torture --every $(or $(EVERY),1)
 
 install: all
 	@cmake --install $(BUILD) --prefix $(DESTDIR)$(PREFIX)

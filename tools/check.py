@@ -171,6 +171,9 @@ def parts(folder):
         ("tidy-self",  None,    script("test/tidy/selftest.py")),
         ("check-self", None,    script("test/tidy/check_selftest.py")),
         ("bench-self", None,    script("test/bench/selftest.py")),
+        ("torture",    "build-asan", script("test/torture/torture.py", "--every", "19", "--program",
+                                            os.path.join(ROOT, folder + "-asan", "odraz_torture"))),
+        ("conformance", "build", script("test/conformance/run.py")),
         ("kafka",      "build", script("test/kafka/run.py")),
     ]
 
