@@ -12,11 +12,6 @@
 #define REBALANCE_S_DEFAULT 300  // leader.imbalance.check.interval.seconds
 #define RUN_ROUNDS_MAX 10000     // without time passing: more would be a loop of ours
 
-const char *broker_setting(const struct broker_cluster *c, const char *name, const char *value_default) {
-    const char *value = setting_values_get(&c->settings, name);
-    return value ? value : value_default;
-}
-
 int64_t broker_setting_number(const struct broker_cluster *c, const char *name, int64_t value_default) {
     const char *value = setting_values_get(&c->settings, name);
     return value ? strtoll(value, NULL, 10) : value_default;

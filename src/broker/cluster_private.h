@@ -77,7 +77,7 @@ struct broker_partition {
     // The controller's truth.
     int32_t leader, leader_epoch, partition_epoch;
     int32_t isr[BROKER_REPLICAS_MAX], isr_count;
-    int32_t elr[BROKER_REPLICAS_MAX], elr_count;  // eligible leader replicas (KIP-966): hold all below the high watermark
+    int32_t elr[BROKER_REPLICAS_MAX], elr_count;  // eligible leader replicas: hold all below the high watermark
     int32_t last_leader;                          // BROKER_ID_NONE, or when nobody was left in the ISR
     struct broker_replica *replicas[BROKER_REPLICAS_MAX];  // the first is preferred
     int32_t replicas_count;
@@ -126,7 +126,6 @@ struct broker_cluster {
 };
 
 // Settings of brokers (cluster.c): the cluster's dynamic value, else server.properties', else `value_default`.
-const char *broker_setting(const struct broker_cluster *c, const char *name, const char *value_default);
 int64_t broker_setting_number(const struct broker_cluster *c, const char *name, int64_t value_default);
 bool broker_setting_is_true(const struct broker_cluster *c, const char *name, bool value_default);
 void broker_settings_changed(struct broker_cluster *c);  // what follows from them is made again

@@ -70,7 +70,9 @@ void broker_connection_drop(struct broker_connection *k) {
     else hang_up(k);
 }
 
-void broker_connection_next(struct broker_connection *k) {
+// The node executes the next request, if the connection is free for it: a broker mutes a connection until it has sent
+// the answer (SocketServer.Processor).
+static void next(struct broker_connection *k) {
     if (k->executing || k->sent < k->output.size || timer_is_set(&k->throttle)) return;
     struct link *at = list_take_first(&k->waiting);
     if (at) {
@@ -89,7 +91,7 @@ void broker_connection_next(struct broker_connection *k) {
 
 static void throttle_over(struct timer *t, int64_t now_us) {
     (void)now_us;
-    broker_connection_next(CONTAINER_OF(t, struct broker_connection, throttle));
+    next(CONTAINER_OF(t, struct broker_connection, throttle));
 }
 
 // Keeps the node's connections in the order of their silence.
@@ -130,7 +132,7 @@ void broker_connection_answered(struct broker_connection *k, bool hanging_up) {
     if (!k->gone && (hanging_up || k->output.size > 0)) wake(k);
     if (hanging_up && k->gone) forget_input(k);
     else if (hanging_up) hang_up(k);
-    broker_connection_next(k);
+    next(k);
 }
 
 void broker_connection_gone(struct broker_connection *k) {
@@ -140,7 +142,7 @@ void broker_connection_gone(struct broker_connection *k) {
     k->sent = 0;
     if (k->arriving) broker_request_release(k->arriving);
     k->arriving = NULL;
-    broker_connection_next(k);
+    next(k);
 }
 
 // The frame's length has come. One that cannot be (an HTTP client's) becomes an empty request, so that what came before
@@ -157,7 +159,7 @@ static void end_request(struct broker_connection *k) {
     k->arriving = NULL;
     k->waiting_bytes += r->frame_size;
     list_append(&k->waiting, &r->link);
-    broker_connection_next(k);
+    next(k);
 }
 
 size_t broker_connection_input(struct broker_connection *k, struct bytes in) {
@@ -197,7 +199,7 @@ void broker_connection_sent(struct broker_connection *k, size_t size) {
     } else {
         buffer_clear(&k->output);
     }
-    broker_connection_next(k);
+    next(k);
 }
 
 bool broker_connection_closing(const struct broker_connection *k) {

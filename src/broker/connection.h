@@ -25,9 +25,6 @@ struct broker_connection {
     bool gone;                         // the client did: what was read is executed, then the connection ends
 };
 
-// The node executes the next request, if the connection is free for it (a broker mutes a connection until it has sent
-// the answer: SocketServer.Processor).
-void broker_connection_next(struct broker_connection *k);
 void broker_connection_answered(struct broker_connection *k, bool hang_up);  // its request is done
 void broker_connection_drop(struct broker_connection *k);  // the node stops: closed, requests forgotten
 void broker_connection_free(struct broker_connection *k);
