@@ -45,10 +45,15 @@ def _cpu_seconds(pids):
     total = 0
     for pid in pids:
         try:
-            total += sum(map(int, _fields(pid)[11:15]))
+            fields = _fields(pid)
+            own, waited_for = (sum(map(int, fields[i:i + 2])) / TICKS_PER_S for i in (11, 13))
+            if fields[17] == "1":  # thread: to the nanosecond, where ticks of 10 ms would be a tenth of a short run
+                with open(f"/proc/{pid}/schedstat", encoding="ascii") as f:
+                    own = int(f.read().split()[0]) / 1e9
+            total += own + waited_for
         except (FileNotFoundError, ProcessLookupError):
             pass
-    return total / TICKS_PER_S
+    return total
 
 
 def _peak_mib(pids):
