@@ -73,7 +73,7 @@ struct cluster {
     // cluster.c and metadata.c
     struct timer refresh;
     bool refresh_wanted, refresh_running;
-    int64_t refreshed_at_us;
+    int64_t asked_at_us, refreshed_at_us;  // the metadata is of then, or newer
     struct cluster_task refresh_task;
 };
 

@@ -110,7 +110,7 @@ static void on_response(void *context, const struct error *error, const void *re
     take_brokers(c, r);
     take_topics(c, r);
     c->refreshes++;
-    c->refreshed_at_us = c->env->now_us;
+    c->refreshed_at_us = c->asked_at_us;  // an answer may come late, and says nothing of what happened meanwhile
     cluster_let_go_of_gone(c);
     schedule_next(c);
     if (c->on_metadata) c->on_metadata(c->context);
@@ -128,6 +128,7 @@ static void ask(struct cluster *c, struct connection *connection) {
                                    .context = c,
                                    .timeout_us = c->config.request_timeout_us};
     c->refresh_wanted = false;
+    c->asked_at_us = c->env->now_us;
     struct error e = connection_call(connection, &call);
     if (!error_is(&e)) return;
     log_line(&c->env->log, LOG_WARN, "metadata not asked", "cluster=%s error=\"%s\"", c->config.alias, e.detail);

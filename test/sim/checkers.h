@@ -45,5 +45,6 @@ void check_replicas(struct world *w);
 // allocations.c
 void check_allocations(struct world *w, int64_t left);
 
-// What they share: whether a partition is halted by an instance that is alive, and why (NULL: it is not).
+// What they share: whether a partition is halted for good by an instance that is alive, and
+// why (NULL: it is not).
 const char *halt_reason(const struct world *w, const char *topic, int32_t partition);

@@ -267,7 +267,8 @@ static void end_slow(struct strike *s) {
 }
 
 static bool begin_damage(struct strike *s) {
-    s->side = pick(s, 0, 1) ? SOURCE : DESTINATION;
+    // On the way to a destination that forgets nothing helps: what comes behind it is taken in its place.
+    s->side = pick(s, 0, 1) || forgets(s->world) ? SOURCE : DESTINATION;
     s->world->network.damage[s->side] += (int32_t)pick(s, 1, 2);
     trace_tell(&s->world->trace, s->world->now_us, "world", "%s: %s", side_names[s->side], fault_name(s->plan->kind));
     return true;

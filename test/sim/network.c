@@ -79,6 +79,14 @@ static void end(struct channel *ch, enum direction d, int64_t later_us) {
     pipe_put(ch, d, SEGMENT_END, 0, later_us);
 }
 
+// What was sent is lost, but for the end.
+static void lose(struct channel *ch) {
+    pipe_clear(ch, OUT);
+    if (!ch->ended[OUT]) return;
+    ch->ended[OUT] = false;
+    end(ch, OUT, 0);
+}
+
 // Channels ----------------------------------------------------------------------------------------------------------
 
 static struct channel *channel_new(struct world *w, struct instance *owner, enum side side, int32_t node) {
@@ -120,7 +128,7 @@ static void broker_lets_go(struct channel *ch) {
 
 // TCP_USER_TIMEOUT runs while something sent is not acknowledged.
 static void watch_unacknowledged(struct channel *ch) {
-    if (ch->unacknowledged_ms_max == 0 || !ch->connection || !ch->pipes[OUT].first) return;
+    if (ch->unacknowledged_ms_max == 0 || !ch->pipes[OUT].first) return;
     if (!is_cut(ch, OUT) && !is_cut(ch, IN)) return;
     if (!timer_is_set(&ch->unacknowledged))
         timer_set(&ch->world->timers, &ch->unacknowledged, ch->world->now_us + ch->unacknowledged_ms_max * MS);
@@ -177,8 +185,10 @@ static void transport_close(void *driver, struct connection *c, bool abort) {
     ch->connection = NULL;
     ch->timed_out = false;
     if (link_linked(&ch->ready)) list_remove(&ch->ready);
-    timer_cancel(&in->world->timers, &ch->unacknowledged);
+    bool in_time = in->world->plan.ends_in_time;
+    if (!in_time) timer_cancel(&in->world->timers, &ch->unacknowledged);
     pipe_clear(ch, IN);
+    if (in_time && abort && is_cut(ch, OUT)) pipe_clear(ch, OUT);  // nobody sends it once more
     leave_behind(ch, abort && !in->dying);
     bool host_gone = in->dying && in->host_gone;
     end(ch, OUT, host_gone ? HOST_GONE_US : 0);
@@ -253,7 +263,6 @@ static void hear_failure(struct channel *ch, const char *what) {
     c->driver_slot = 0;
     ch->connection = NULL;
     pipe_clear(ch, IN);
-    timer_cancel(&ch->world->timers, &ch->unacknowledged);
     if (link_linked(&ch->ready)) list_remove(&ch->ready);
     end(ch, OUT, 0);
     struct error why = error_make(ERROR_TRANSPORT, 0, "network", "%s", what);
@@ -416,9 +425,9 @@ void network_take_woken(struct network *n) {
 static void on_unacknowledged(struct timer *t, int64_t now_us) {
     (void)now_us;
     struct channel *ch = CONTAINER_OF(t, struct channel, unacknowledged);
-    if (!ch->connection || (!is_cut(ch, OUT) && !is_cut(ch, IN))) return;
-    if (is_cut(ch, OUT)) pipe_clear(ch, OUT);
-    ch->pipes[OUT].bytes = 0;
+    if (!is_cut(ch, OUT) && !is_cut(ch, IN)) return;
+    if (is_cut(ch, OUT)) lose(ch);
+    if (!ch->connection) return;
     ch->timed_out = true;
     struct instance *in = ch->owner;
     if (instance_sleeps(in)) return;

@@ -99,6 +99,7 @@ static void plan_pace(struct plan *p, struct prng *r) {
     bool old = false;
     for (int32_t i = 0; i < SIM_TOPICS_MAX; i++) old |= p->topics[i].last_year;
     // Where the broker may have forgotten the state only time protects (design rule 14): what is under way then ends.
+    p->ends_in_time = old;
     p->late_us_max = old ? 3 * SECOND : ONE_OF(r, 500 * MS, 10 * SECOND, 120 * SECOND);
     p->expiration_ms = old && one_in(r, 2) ? 2000 : 86400000;
     p->expiration_check_ms = old && one_in(r, 2) ? 2000 : 600000;

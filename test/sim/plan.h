@@ -79,6 +79,7 @@ struct plan {
     // network and brokers
     int64_t latency_us_max, service_us_max, replica_fetch_us_max, notice_us_max;
     int64_t late_us_max;    // how late may come what a closed connection had sent
+    bool ends_in_time;      // what a cut-off host holds is gone after TCP_USER_TIMEOUT, or with a reset; else it comes
     int32_t socket_bytes;   // what a socket takes, each way
     int32_t torn_one_in;    // deliveries that come in parts
     int64_t expiration_ms;  // producer.id.expiration.ms of the destination

@@ -1,4 +1,4 @@
-// All replicas of the destination hold the same batches.
+// All replicas of the destination hold the same batches; that they have the same ends is lost.c's to say.
 #include "sim/checkers.h"
 #include "sim/world.h"
 
@@ -15,8 +15,6 @@ static void compare(struct world *w, const struct ledger_topic *t, int32_t k, co
             return;
         }
     }
-    if (i < leader->count || j < other->count)
-        world_fail(w, "replicas", "%s-%d: one replica has more batches than another", t->name, (int)k);
 }
 
 void check_replicas(struct world *w) {
