@@ -84,6 +84,7 @@ static struct append_result store(struct broker_log *l, struct incoming *in, con
 static struct append_result check_and_store(struct broker_log *l, struct incoming *in, const struct batch_header *came,
                                             int32_t leader_epoch) {
     const struct producer_batch *duplicate_of;
+    broker_log_start_epoch(l, leader_epoch);  // whatever becomes of the batch: UnifiedLog.append
     if (in->header.size > in->settings->segment_bytes) return append_failed(KAFKA_RECORD_LIST_TOO_LARGE);
     int16_t code = producer_states_check(&l->producers, &in->header, &duplicate_of);
     if (code) return append_failed(code);

@@ -67,6 +67,7 @@ struct append_result append_own(struct broker_log *l, const struct append_pair *
 struct append_result append_marker(struct broker_log *l, const struct broker_topic_settings *settings,
                                    const struct producer_marker *m, int32_t leader_epoch, int64_t wall_ms) {
     uint8_t key[4], value[6];
+    broker_log_start_epoch(l, leader_epoch);  // whatever becomes of the marker: UnifiedLog.append
     int16_t code = producer_states_check_marker(&l->producers, m);
     if (code) return append_failed(code);
     store_be16(key, 0);  // version

@@ -99,7 +99,8 @@ static int16_t rebuild(struct incoming *in, enum codec target, const struct find
     in->header.attributes = (int16_t)((in->header.attributes & BATCH_ATTRIBUTE_TRANSACTIONAL) | (int16_t)target);
     in->header.base_timestamp = f->first_timestamp;
     in->header.size = (int32_t)in->built.size;
-    return error_is(&err) || !fits ? KAFKA_UNKNOWN_SERVER_ERROR : KAFKA_NONE;
+    bool no_epoch = in->header.producer_id >= 0 && in->header.producer_epoch == -1;  // IllegalArgumentException
+    return error_is(&err) || !fits || no_epoch ? KAFKA_UNKNOWN_SERVER_ERROR : KAFKA_NONE;
 }
 
 static void set_times(struct incoming *in, int64_t max_timestamp) {
@@ -127,10 +128,12 @@ struct append_result append_validate(struct incoming *in) {
     buffer_free(&plain);
     if (code) return append_failed(code);
     if (f.bad_records) return refuse_records(&f);
-    // Of an uncompressed batch nobody looks at the records' own offsets.
-    bool in_place = source == target && (source == CODEC_NONE || f.offsets_are_counted);
-    if (!in_place) code = rebuild(in, target, &f);
-    if (!code && !in_place && in->header.size > in->settings->message_bytes_max) code = KAFKA_MESSAGE_TOO_LARGE;
+    // Of an uncompressed batch nobody looks at the records' own offsets. A compressed one would have to be written again,
+    // but its keys and values were skipped (PartialDefaultRecord throws UnsupportedOperationException).
+    if (source == target && source != CODEC_NONE && !f.offsets_are_counted)
+        return append_failed(KAFKA_UNKNOWN_SERVER_ERROR);
+    if (source != target) code = rebuild(in, target, &f);
+    if (!code && in->rebuilt && in->header.size > in->settings->message_bytes_max) code = KAFKA_MESSAGE_TOO_LARGE;
     if (code) return append_failed(code);
     set_times(in, f.max_timestamp);
     return append_failed(KAFKA_NONE);

@@ -6,9 +6,8 @@
 #include <assert.h>
 
 void broker_log_init(struct broker_log *l) {
-    *l = (struct broker_log){.snapshot_offset = -1};
+    *l = (struct broker_log){0};
     producer_states_init(&l->producers);
-    producer_states_init(&l->snapshot);
 }
 
 static void release_all(struct broker_log *l) {
@@ -22,7 +21,8 @@ void broker_log_free(struct broker_log *l) {
     memory_free(l->batches);
     memory_free(l->epochs);
     producer_states_free(&l->producers);
-    producer_states_free(&l->snapshot);
+    log_producers_drop_snapshots(l);
+    memory_free(l->snapshots);
     broker_log_init(l);
 }
 
@@ -76,8 +76,7 @@ void broker_log_restart_at(struct broker_log *l, int64_t offset) {
     l->start = l->end = l->high_watermark = l->active_start = offset;
     l->epochs_count = 0;
     producer_states_free(&l->producers);
-    producer_states_free(&l->snapshot);
-    l->snapshot_offset = -1;
+    log_producers_drop_snapshots(l);
 }
 
 void broker_log_delete_below(struct broker_log *l, int64_t offset) {
@@ -110,6 +109,10 @@ size_t broker_log_find(const struct broker_log *l, int64_t offset) {
 
 int64_t broker_log_last_stable_offset(const struct broker_log *l) {
     int64_t unstable = producer_states_first_unstable(&l->producers, l->high_watermark);
-    if (unstable < 0 || unstable > l->high_watermark) return l->high_watermark;
-    return unstable < l->start ? l->start : unstable;
+    if (unstable >= 0 && unstable < l->start) {
+        // Where the batch begins that holds the log start: Kafka 4.3 takes the offset from its position in the file.
+        size_t i = broker_log_find(l, l->start);
+        unstable = i < l->count ? broker_log_at(l, i)->header.base_offset : l->start;
+    }
+    return unstable < 0 || unstable > l->high_watermark ? l->high_watermark : unstable;
 }

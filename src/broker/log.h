@@ -23,10 +23,14 @@ struct broker_log {
     struct log_epoch *epochs;
     size_t epochs_count, epochs_capacity;
     struct producer_states producers;
-    struct producer_states snapshot;  // a snapshot file: the states when the log ended at snapshot_offset
-    int64_t snapshot_offset;          // -1: there is none
-    int64_t appended_ms;              // when the newest batch came: a segment file's time of modification
-    int64_t active_start;             // where the active segment begins, as log_cleaner.c has found it
+    struct log_snapshot {  // a snapshot file: the states when the log ended at `offset`
+        int64_t offset;
+        struct producer_states states;
+    } * snapshots;  // by offset, at most LOG_SNAPSHOTS_MAX
+    size_t snapshots_count;
+    const int64_t *wall_ms, *producer_expiration_ms;  // the broker's, for truncations; NULL: nothing expires
+    int64_t appended_ms;   // when the newest batch came: a segment file's time of modification
+    int64_t active_start;  // where the active segment begins, as log_cleaner.c has found it
 };
 
 void broker_log_init(struct broker_log *l);
@@ -39,8 +43,8 @@ void broker_log_append(struct broker_log *l, struct stored_batch *b, int64_t wal
 
 // Offsets >= `offset` go (a batch that holds `offset` in its middle goes too: then end is its base offset). Producer
 // states are made again from the last snapshot and the log, as ProducerStateManager.truncateAndReload does: a producer
-// whose batches are all below the log start is forgotten, unless a snapshot above the log start knows it. Not below
-// the end, only an epoch without records goes (UnifiedLog.truncateTo).
+// whose batches are all below the log start is forgotten, unless a snapshot above the log start knows it. Then a
+// snapshot is taken. Of an `offset` that is not below the end only the leader epochs hear.
 void broker_log_truncate(struct broker_log *l, int64_t offset);
 
 // Everything goes and the log starts again at `offset` (a follower whose end is below its leader's start).
@@ -55,8 +59,7 @@ void broker_log_delete_below(struct broker_log *l, int64_t offset);
 // log start == log end none are (truncateAndReload drops that snapshot).
 void broker_log_reload(struct broker_log *l, int64_t wall_ms, int64_t expiration_ms);
 
-// A broker that was killed starts again: as reload, but from the last snapshot there is and the log behind it, whose
-// states come back however old they are (LogLoader.recoverSegment).
+// A broker that was killed starts again: as reload, but the states are first made again from the log alone.
 void broker_log_recover(struct broker_log *l, int64_t wall_ms, int64_t expiration_ms);
 
 // Where to read from: index into batches (relative to first) of the first batch whose last offset is >= `offset`; count

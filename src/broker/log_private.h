@@ -15,6 +15,7 @@ bool log_read_marker(const struct stored_batch *b, struct producer_marker *m, in
 
 // Makes the states again after a truncation.
 void log_producers_rebuild(struct broker_log *l);
+void log_producers_drop_snapshots(struct broker_log *l);
 
 // Compacts what stands below `end` (log_compact.c); tombstones and markers get `delete_retention_ms` from now.
 void log_compact(struct broker_log *l, int64_t end, int64_t delete_retention_ms, int64_t wall_ms);

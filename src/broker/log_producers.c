@@ -1,6 +1,7 @@
 // What batches do to the states of producers, and how these come back after a truncation or a restart.
+#include "base/limits.h"
+#include "base/memory.h"
 #include "broker/log_private.h"
-
 #include "wire/records.h"
 
 #define CONTROL_KEY_SIZE 4  // version, type (ControlRecordType)
@@ -38,30 +39,65 @@ void log_producers_append(struct broker_log *l, const struct stored_batch *b) {
     }
 }
 
-static void drop_snapshot(struct broker_log *l) {
-    producer_states_free(&l->snapshot);
-    l->snapshot_offset = -1;
+static void drop_snapshot(struct broker_log *l, size_t i) {
+    producer_states_free(&l->snapshots[i].states);
+    l->snapshots_count--;
+    memmove(l->snapshots + i, l->snapshots + i + 1, (l->snapshots_count - i) * sizeof *l->snapshots);
+}
+
+void log_producers_drop_snapshots(struct broker_log *l) {
+    while (l->snapshots_count) drop_snapshot(l, l->snapshots_count - 1);
+}
+
+static struct log_snapshot *newest_snapshot(const struct broker_log *l) {
+    return l->snapshots_count ? &l->snapshots[l->snapshots_count - 1] : NULL;
+}
+
+// ProducerStateManager.takeSnapshot: none where one stands, or where the log begins.
+static void take_snapshot(struct broker_log *l) {
+    const struct log_snapshot *newest = newest_snapshot(l);
+    if (l->end <= (newest ? newest->offset : l->start)) return;
+    if (!l->snapshots) l->snapshots = memory_alloc_zeroed(LOG_SNAPSHOTS_MAX, sizeof *l->snapshots);
+    if (l->snapshots_count == LOG_SNAPSHOTS_MAX) drop_snapshot(l, 0);
+    struct log_snapshot *s = &l->snapshots[l->snapshots_count++];
+    s->offset = l->end;
+    producer_states_init(&s->states);
+    producer_states_copy_snapshot(&s->states, &l->producers);
+}
+
+// ProducerStateManager.truncateAndReload, then what UnifiedLog.rebuildProducerState reads from the log.
+static void rebuild(struct broker_log *l, bool nobody_known, int64_t wall_ms, int64_t expiration_ms) {
+    int64_t from = l->start;
+    for (size_t i = l->snapshots_count; i > 0; i--)
+        if (l->snapshots[i - 1].offset > l->end || l->snapshots[i - 1].offset <= l->start) drop_snapshot(l, i - 1);
+    producer_states_clear_above(&l->producers, l->end);
+    struct log_snapshot *s = newest_snapshot(l);
+    if (s) {
+        producer_states_expire(&s->states, wall_ms, expiration_ms);
+        producer_states_copy_snapshot(&l->producers, &s->states);
+        from = s->offset;
+    }
+    for (size_t i = nobody_known ? l->count : broker_log_find(l, from); i < l->count; i++)
+        log_producers_append(l, broker_log_at(l, i));
+    take_snapshot(l);
 }
 
 void log_producers_rebuild(struct broker_log *l) {
-    int64_t from = l->start;
-    producer_states_clear_above(&l->producers, l->end);
-    if (l->snapshot_offset > l->end || l->snapshot_offset <= l->start) drop_snapshot(l);
-    if (l->snapshot_offset >= 0) {
-        producer_states_copy_snapshot(&l->producers, &l->snapshot);
-        from = l->snapshot_offset;
-    }
-    for (size_t i = broker_log_find(l, from); i < l->count; i++) log_producers_append(l, broker_log_at(l, i));
-}
-
-void broker_log_recover(struct broker_log *l, int64_t wall_ms, int64_t expiration_ms) {
-    producer_states_expire(&l->snapshot, wall_ms, expiration_ms);
-    log_producers_rebuild(l);
+    bool nobody_known = !l->producers.by_id.count && !l->producers.unstable_count;  // then the log is not read at all
+    bool expire = l->wall_ms && l->producer_expiration_ms;
+    rebuild(l, nobody_known, expire ? *l->wall_ms : 0, expire ? *l->producer_expiration_ms : INT64_MAX);
 }
 
 void broker_log_reload(struct broker_log *l, int64_t wall_ms, int64_t expiration_ms) {
-    drop_snapshot(l);
-    producer_states_copy_snapshot(&l->snapshot, &l->producers);
-    l->snapshot_offset = l->end;
-    broker_log_recover(l, wall_ms, expiration_ms);
+    take_snapshot(l);
+    while (l->snapshots_count > 1) drop_snapshot(l, 0);  // removeStraySnapshots
+    log_epochs_truncate_from_end(l, l->end);             // an epoch without records is forgotten (LogLoader.load)
+    rebuild(l, false, wall_ms, expiration_ms);
+}
+
+// LogLoader.recoverSegment reads the log as if nothing were known, and leaves a snapshot for the start.
+void broker_log_recover(struct broker_log *l, int64_t wall_ms, int64_t expiration_ms) {
+    log_producers_drop_snapshots(l);
+    rebuild(l, false, wall_ms, expiration_ms);
+    broker_log_reload(l, wall_ms, expiration_ms);
 }

@@ -35,8 +35,7 @@ struct log_time_offset broker_log_offset_of_max_timestamp(const struct broker_lo
     const struct stored_batch *newest = NULL;
     for (size_t i = 0; i < l->count; i++) {
         const struct stored_batch *b = broker_log_at(l, i);
-        if (b->header.max_timestamp >= 0 && (!newest || b->header.max_timestamp > newest->header.max_timestamp))
-            newest = b;
+        if (!newest || b->header.max_timestamp > newest->header.max_timestamp) newest = b;
     }
     return newest ? find_in_batch(newest, 0, newest->header.max_timestamp) : NOWHERE;
 }

@@ -64,6 +64,7 @@ static const struct producer_batch *find_duplicate(const struct producer_state *
 
 // ProducerAppendInfo.checkSequence: a new epoch begins at 0.
 static bool sequence_is_next(const struct producer_state *p, const struct batch_header *h) {
+    if (p->epoch == EPOCH_NONE) return true;
     if (h->producer_epoch != p->epoch) return h->base_sequence == 0;
     int32_t last = producer_state_last_sequence(p);
     return h->base_sequence == (last == INT32_MAX ? 0 : last + 1);
@@ -172,7 +173,9 @@ void producer_states_copy_snapshot(struct producer_states *to, const struct prod
         struct producer_state *copy = find_or_add(to, p->producer_id);
         *copy = *p;
         copy->batches_count = p->batches_count ? 1 : 0;
-        if (p->batches_count) copy->batches[0] = p->batches[p->batches_count - 1];
+        if (!p->batches_count) continue;
+        copy->batches[0] = p->batches[p->batches_count - 1];
+        copy->batches[0].timestamp_ms = p->last_timestamp_ms;  // the file has one timestamp, of a marker too
     }
     for (size_t i = 0; i < from->unstable_count; i++) {
         const struct unstable_transaction *t = &from->unstable[i];

@@ -198,18 +198,58 @@ TEST(restart_keeps_the_last_range_and_drops_the_expired) {
     struct broker_log l;
     broker_log_init(&l);
     for (int i = 0; i < 3; i++) put(&l, of_producer(10 * i), 10 * i, 0, 10);  // newest timestamp 1029
+    broker_log_start_epoch(&l, 7);
     broker_log_reload(&l, 1500, 1000);
     EXPECT_INT(known_ranges(&l), 1);
+    EXPECT_INT(broker_log_newest_epoch(&l), 0);  // nothing was written under 7
     put(&l, of_producer(30), 30, 0, 10);
     put(&l, of_producer(40), 40, 0, 10);
-    broker_log_recover(&l, 1500, 1000);  // snapshot at 30, then the log
-    EXPECT_INT(known_ranges(&l), 3);
-    broker_log_truncate(&l, 40);
+    broker_log_truncate(&l, 40);  // from the snapshot at 30 on
     EXPECT_INT(known_ranges(&l), 2);
-    broker_log_truncate(&l, 20);  // the snapshot is above the end: all from the log
+    broker_log_truncate(&l, 35);
+    EXPECT_INT(known_ranges(&l), 1);
+    broker_log_truncate(&l, 20);  // no snapshot as old as that: all from the log
     EXPECT_INT(known_ranges(&l), 2);
     EXPECT_INT(producer_state_last_sequence(producer_states_find(&l.producers, PRODUCER)), 19);
     broker_log_reload(&l, 1019 + 1000, 1000);
+    EXPECT_INT(known_ranges(&l), -1);
+    broker_log_free(&l);
+}
+
+TEST(truncations_leave_snapshots_and_drop_what_has_expired) {
+    struct broker_log l;
+    int64_t wall_ms = 1030, expiration_ms = 50;
+    broker_log_init(&l);
+    l.wall_ms = &wall_ms;
+    l.producer_expiration_ms = &expiration_ms;
+    for (int i = 0; i < 3; i++) put(&l, of_producer(10 * i), 10 * i, 0, 10);
+    for (int i = 3; i < 9; i++) put(&l, PLAIN_BATCH, 10 * i, 0, 10);
+    for (int i = 8; i > 3; i--) broker_log_truncate(&l, 10 * i);
+    EXPECT_INT(l.snapshots_count, 1);  // those above the end are gone
+    EXPECT_INT(l.snapshots[0].offset, 40);
+    EXPECT_INT(known_ranges(&l), 3);
+    for (int i = 4; i < 14; i++) {
+        put(&l, PLAIN_BATCH, 10 * i, 0, 10);
+        put(&l, PLAIN_BATCH, 10 * i + 10, 0, 1);
+        broker_log_truncate(&l, 10 * i + 10);
+    }
+    EXPECT_INT(l.snapshots_count, LOG_SNAPSHOTS_MAX);
+    EXPECT_INT(known_ranges(&l), 1);
+    wall_ms = 1029 + 50;
+    put(&l, PLAIN_BATCH, 140, 0, 1);
+    broker_log_truncate(&l, 140);
+    EXPECT_INT(known_ranges(&l), -1);
+    broker_log_free(&l);
+}
+
+// UnifiedLog.rebuildProducerState: where nobody was known, the log is not read again.
+TEST(truncation_does_not_bring_back_the_expired_alone) {
+    struct broker_log l;
+    broker_log_init(&l);
+    put(&l, of_producer(0), 0, 0, 10);
+    put(&l, PLAIN_BATCH, 10, 0, 10);
+    producer_states_expire(&l.producers, 1000000, 1);
+    broker_log_truncate(&l, 10);
     EXPECT_INT(known_ranges(&l), -1);
     broker_log_free(&l);
 }
@@ -226,15 +266,18 @@ TEST(restart_of_an_emptied_log_forgets) {
     broker_log_free(&l);
 }
 
-// A killed broker has no new snapshot: expired states come back from the log.
-TEST(recovery_brings_back_the_expired) {
+// A killed broker reads its log again, whatever had expired, and then drops what has expired by now.
+TEST(recovery_reads_the_log) {
     struct broker_log l;
     broker_log_init(&l);
-    put(&l, of_producer(0), 0, 0, 10);
+    put(&l, of_producer(0), 0, 0, 10);  // newest timestamp 1009
+    put(&l, of_producer(10), 10, 0, 10);
     producer_states_expire(&l.producers, 1000000, 10);
     EXPECT_INT(known_ranges(&l), -1);
-    broker_log_recover(&l, 1000000, 10);
+    broker_log_recover(&l, 1028, 10);
     EXPECT_INT(known_ranges(&l), 1);
+    broker_log_recover(&l, 1029, 10);
+    EXPECT_INT(known_ranges(&l), -1);
     broker_log_free(&l);
 }
 
@@ -356,7 +399,7 @@ TEST(last_stable_offset_and_aborted_list_follow_markers) {
     EXPECT_INT(l.producers.aborted_count, 1);
     EXPECT_INT(l.producers.aborted[0].first_offset, 21);
     broker_log_delete_below(&l, 35);
-    EXPECT_INT(broker_log_last_stable_offset(&l), 35);  // the marker is above the high watermark
+    EXPECT_INT(broker_log_last_stable_offset(&l), 31);  // the batch that holds the start: no marker is replicated yet
     broker_log_free(&l);
 }
 
@@ -373,7 +416,9 @@ int main(void) {
     RUN(truncation_forgets_who_wrote_below_the_start_only);
     RUN(restart_keeps_the_last_range_and_drops_the_expired);
     RUN(restart_of_an_emptied_log_forgets);
-    RUN(recovery_brings_back_the_expired);
+    RUN(truncations_leave_snapshots_and_drop_what_has_expired);
+    RUN(truncation_does_not_bring_back_the_expired_alone);
+    RUN(recovery_reads_the_log);
     RUN(ends_of_epochs);
     RUN(offsets_by_time);
     RUN(last_stable_offset_and_aborted_list_follow_markers);
