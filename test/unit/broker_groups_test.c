@@ -222,16 +222,20 @@ TEST(two_members_share_and_the_second_waits_for_the_first) {
 
 TEST(initial_delay_waits_for_more_members) {
     open_world(1, NULL);
-    struct person a = {.who = 0, .metadata = "a"}, b = {.who = 1, .metadata = "b"};
+    struct person a = {.who = 0, .metadata = "a"}, b = {.who = 1, .metadata = "b"}, c = {.who = 2, .metadata = "c"};
     ask_to_join(&a);
     talk_pass(&t, 2000);
     EXPECT_INT(take_join(&a).error_code, -99);
     ask_to_join(&b);
-    talk_pass(&t, 2000);  // 4 s: somebody came, so another 3 s
+    talk_pass(&t, 2000);  // 4 s: somebody came in the first three seconds, so another three
     EXPECT_INT(take_join(&a).error_code, -99);
-    talk_pass(&t, 2001);
-    EXPECT_INT(take_join(&a).members_count, 2);
+    ask_to_join(&c);
+    talk_pass(&t, 4900);
+    EXPECT_INT(take_join(&a).error_code, -99);
+    talk_pass(&t, 200);
+    EXPECT_INT(take_join(&a).members_count, 3);
     EXPECT_INT(take_join(&b).generation_id, 1);
+    EXPECT_INT(take_join(&c).generation_id, 1);
     talk_close(&t);
 }
 
@@ -259,6 +263,19 @@ TEST(silent_member_is_out_after_its_session) {
     EXPECT(talk_is(g.group_state, "Dead"));
     EXPECT(talk_is(g.error_message, "Group readers not found."));
     EXPECT_INT(delete_group(), KAFKA_GROUP_ID_NOT_FOUND);
+    talk_close(&t);
+}
+
+TEST(member_that_joins_and_goes_silent_has_only_its_session) {
+    open_world(1, at_once);
+    struct person a = {.who = 0, .metadata = "a"};
+    ask_to_join(&a);
+    talk_pass(&t, 0);
+    EXPECT_INT(take_join(&a).generation_id, 1);
+    talk_pass(&t, 9900);
+    EXPECT_INT(describe().members_count, 1);
+    talk_pass(&t, 200);
+    EXPECT_INT(describe().members_count, 0);
     talk_close(&t);
 }
 
@@ -432,6 +449,7 @@ int main(void) {
     RUN(two_members_share_and_the_second_waits_for_the_first);
     RUN(initial_delay_waits_for_more_members);
     RUN(silent_member_is_out_after_its_session);
+    RUN(member_that_joins_and_goes_silent_has_only_its_session);
     RUN(member_that_does_not_rejoin_is_out_after_the_rebalance_time_out);
     RUN(static_member_comes_back_without_a_rebalance);
     RUN(last_member_leaves_an_empty_group);

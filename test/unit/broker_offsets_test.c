@@ -176,6 +176,56 @@ TEST(refusals) {
     talk_close(&t);
 }
 
+TEST(old_versions_tell_each_partition_what_is_wrong) {
+    open_world(3, NULL);
+    t.node = t.node % 3 + 1;
+    int32_t index = 1;
+    struct offset_fetch_request_topic topic = {client_text(TOPIC), &index, 1};
+    struct offset_fetch_request r;
+    struct offset_fetch_response answer;
+    message_defaults(&offset_fetch_request_message, &r);
+    r.group_id = client_text(GROUP);
+    r.topics = &topic;
+    r.topics_count = 1;
+    talk_ask(&t, 1, API_OFFSET_FETCH, 1, &r, &answer);
+    EXPECT_INT(answer.topics[0].partitions[0].error_code, KAFKA_NOT_COORDINATOR);
+    EXPECT_INT(answer.topics[0].partitions[0].partition_index, 1);
+    talk_ask(&t, 1, API_OFFSET_FETCH, 2, &r, &answer);
+    EXPECT_INT(answer.error_code, KAFKA_NOT_COORDINATOR);
+    EXPECT_INT(answer.topics_count, 0);
+    talk_close(&t);
+}
+
+TEST(topics_by_their_ids) {
+    open_world(1, NULL);
+    EXPECT_INT(commit_at(0, 9), 0);
+    struct metadata_request m;
+    struct metadata_response known;
+    message_defaults(&metadata_request_message, &m);
+    m.topics_count = -1;
+    talk_ask(&t, 0, API_METADATA, 12, &m, &known);
+    int32_t index = 0;
+    struct offset_fetch_request_group_topic topics[2] = {{.topic_id = {{1}}}, {.topic_id = {{1}}}};
+    for (int32_t i = 0; i < known.topics_count; i++)
+        if (talk_is(known.topics[i].name, TOPIC)) topics[1].topic_id = known.topics[i].topic_id;
+    struct offset_fetch_request_group group;
+    struct offset_fetch_request r;
+    struct offset_fetch_response answer;
+    message_defaults(&offset_fetch_request_group_message, &group);
+    message_defaults(&offset_fetch_request_message, &r);
+    for (int i = 0; i < 2; i++) topics[i].partition_indexes = &index, topics[i].partition_indexes_count = 1;
+    group.group_id = client_text(GROUP);
+    group.topics = topics;
+    group.topics_count = 2;
+    r.groups = &group;
+    r.groups_count = 1;
+    talk_ask(&t, 0, API_OFFSET_FETCH, 10, &r, &answer);
+    EXPECT_INT(answer.groups[0].topics[0].partitions[0].committed_offset, 9);
+    EXPECT_INT(answer.groups[0].topics[1].partitions[0].error_code, KAFKA_UNKNOWN_TOPIC_ID);  // those come last
+    EXPECT_INT(answer.groups[0].topics[1].partitions[0].committed_offset, -1);
+    talk_close(&t);
+}
+
 TEST(members_keep_others_from_committing) {
     open_world(1, (const char *const[]){"group.initial.rebalance.delay.ms", "0", NULL});
     struct join_group_request_protocol protocol = {client_text("range"), {(const uint8_t *)"", 0}};
@@ -315,6 +365,8 @@ int main(void) {
     RUN(what_is_committed_is_fetched);
     RUN(old_versions_ask_for_one_group);
     RUN(refusals);
+    RUN(old_versions_tell_each_partition_what_is_wrong);
+    RUN(topics_by_their_ids);
     RUN(members_keep_others_from_committing);
     RUN(offset_counts_when_it_is_replicated);
     RUN(unreplicated_commit_is_lost_with_its_leader);
