@@ -23,8 +23,8 @@ struct fetch_read fetch_look(const struct broker_replica *replica, const struct 
                              enum fetch_isolation isolation, int32_t limit, bool at_least_one,
                              struct fetch_response_partition *answer);
 
-// What an answer needs of what was looked at: the aborted transactions, from the request's arena, and in place of records
-// `read`, for fetch_write(), which appends them.
+// What an answer needs of what was looked at: the aborted transactions, from the request's arena, and in place of
+// records `read`, for fetch_write(), which appends them.
 void fetch_fill(struct broker_request *r, const struct fetch_read *read, int64_t offset,
                 struct fetch_response_partition *answer);
 void fetch_write(const void *read, struct buffer *out);

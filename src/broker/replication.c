@@ -76,7 +76,10 @@ static void fetch(struct broker_replica *f, struct broker_replica *leader, int32
     copy_batches(f, &leader->log);
     broker_replica_heard(leader, i, &f->log, end);
     if (high_watermark > f->log.end) high_watermark = f->log.end;
-    if (high_watermark > f->log.high_watermark) f->log.high_watermark = high_watermark;
+    if (high_watermark > f->log.high_watermark) {
+        f->log.high_watermark = high_watermark;
+        broker_replica_changed(f);  // who reads from the follower waits for this (KIP-392)
+    }
     int64_t start = leader->log.start;
     if (start > f->log.start && start <= f->log.high_watermark) broker_log_delete_below(&f->log, start);
 }
@@ -101,11 +104,15 @@ void broker_replica_init_fetch(struct broker_replica *r) {
 }
 
 struct progress {
-    int64_t start, end, high_watermark, known_start, known_end;
+    int64_t start, end, epoch, high_watermark, known_start, known_end;
 };
 
 static struct progress progress_of(const struct broker_replica *leader, const struct broker_replica *f, int32_t i) {
-    return (struct progress){f->log.start, f->log.end, f->log.high_watermark, leader->followers[i].start,
+    return (struct progress){f->log.start,
+                             f->log.end,
+                             broker_log_newest_epoch(&f->log),
+                             f->log.high_watermark,
+                             leader->followers[i].start,
                              leader->followers[i].end};
 }
 

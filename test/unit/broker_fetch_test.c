@@ -130,6 +130,20 @@ TEST(followers_are_read_by_who_asks_so) {
     talk_close(&t);
 }
 
+TEST(a_follower_wakes_who_waits_for_it) {
+    open();
+    struct asking a = ASKING;
+    a.node = 2;
+    a.wait_ms = 5000;
+    EXPECT(!fetch(a));
+    append(talk_batch(&t, 3));
+    struct fetch_response *r = talk_receive(talk_client(&t, 2), API_FETCH, a.version);
+    EXPECT(r);
+    EXPECT_INT(r->responses[0].partitions[0].records.size, t.batch.size);
+    EXPECT_INT(r->responses[0].partitions[0].high_watermark, 3);
+    talk_close(&t);
+}
+
 TEST(epochs_of_leaders) {
     open();
     append(talk_batch(&t, 3));
@@ -303,6 +317,7 @@ int main(void) {
     RUN(offsets_that_are_not_there);
     RUN(only_what_is_replicated_is_read);
     RUN(followers_are_read_by_who_asks_so);
+    RUN(a_follower_wakes_who_waits_for_it);
     RUN(epochs_of_leaders);
     RUN(committed_reads_stop_at_open_transactions_and_list_aborted_ones);
     RUN(topics_by_id);
