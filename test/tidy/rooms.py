@@ -76,7 +76,7 @@ def symbols(archive, *options):
 
 def exports_used(build):
     """What a file of src/ offers to others is used by another one, or by a test; else it is static, or dead."""
-    objects = [os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(build, "CMakeFiles"))
+    objects = [os.path.join(folder, name) for folder, _, names in os.walk(build)
                for name in sorted(names) if name.endswith(".o")]
     used = set()
     for path in objects:
