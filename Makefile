@@ -4,7 +4,7 @@ TYPE   ?= RelWithDebInfo
 PREFIX ?= /usr/local
 SECONDS ?= 10
 
-.PHONY: all asan check demo soak bench fuzz coverage tidy deps conformance torture install clean
+.PHONY: all asan check demo sim mutants soak bench fuzz coverage tidy deps conformance torture install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -37,8 +37,23 @@ demo:
 	@ninja -C $(BUILD) odraz traffic
 	@KAFKA=$(KAFKA) python3 tools/demo.py
 
+# SEED=n replays one run (UNOWNED=1: where every instance owns everything), SEEDS=n sweeps.
+sim: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) sim sim_unowned
+ifdef SEED
+	@$(BUILD)/sim$(if $(UNOWNED),_unowned) seed=$(SEED) log
+else
+	@$(BUILD)/sim seeds=$(or $(SEEDS),2000)
+	@$(BUILD)/sim_unowned seeds=$(or $(SEEDS),2000)
+endif
+
+mutants:
+	@python3 test/sim/mutants.py
+
 soak: deps
 	@$(MAKE) --no-print-directory all
+	@$(BUILD)/sim seeds=40000
+	@$(BUILD)/sim_unowned seeds=20000
 	@python3 test/kafka/soak.py
 
 .PHONY: bench-ceiling bench-latency bench-wan

@@ -117,6 +117,18 @@ def build(folder, options):
     return part
 
 
+def simulated(folder, seeds, seconds_max):
+    """So many seeds of each simulator; on a slow machine those that were begun in time."""
+    def part(left):
+        total = Outcome()
+        for program, count in seeds.items():
+            seconds = max(1, min(left(), seconds_max) * count / sum(seeds.values()))
+            command = [os.path.join(ROOT, folder, program), f"seeds={count}", f"seconds={seconds:.0f}"]
+            total.add(tests(command, left()))
+        return total
+    return part
+
+
 def unit(folder):
     """Every test/unit/*_test.c has a program of its own; old programs of removed tests are not run."""
     def part(left):
@@ -165,6 +177,8 @@ def parts(folder):
         ("unit",       "build", unit(folder)),
         ("unit-asan",  "build-asan", unit(folder + "-asan")),
         ("fuzz",       "build-asan", replay(folder + "-asan")),
+        ("sim",        "build", simulated(folder, {"sim": 2400, "sim_unowned": 600}, 100)),
+        ("sim-asan",   "build-asan", simulated(folder + "-asan", {"sim": 150, "sim_unowned": 50}, 60)),
         ("schema",     None,    script("test/unit/schema_test.py")),
         ("tidy",       None,    script("test/tidy/tidy.py")),
         ("tidy-built", "build", script("test/tidy/tidy.py", "--build", folder)),

@@ -25,7 +25,7 @@ struct failure {
 struct shared {
     uint64_t next;  // atomic
     uint64_t current[JOBS_MAX];
-    int64_t done, virtual_us, steps, records, halted;
+    int64_t done, passed, virtual_us, steps, records, halted;
     int64_t struck[FAULT_KINDS];
     int64_t rare[RARE_MAX];
     int failures_count;  // atomic
@@ -75,6 +75,7 @@ static void work(struct shared *s, const struct sweep_order *order, int job, dou
         world_live(&plan, NULL, false, &out);
         add_up(s, &out);
         if (out.failed) note_failure(s, seed, &out);
+        else __atomic_fetch_add(&s->passed, 1, __ATOMIC_SEQ_CST);
     }
     _exit(0);
 }
@@ -153,6 +154,7 @@ int sweep(const struct sweep_order *order) {
     print_report(s, order, seconds_now() - begin);
     tell_failures(s, order);
     int failed = s->failures_count;
+    printf("%lld passed, %d failed\n", (long long)s->passed, failed);
     munmap(s, sizeof *s);
     return failed;
 }

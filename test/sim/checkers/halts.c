@@ -59,27 +59,39 @@ static bool other_topic(const struct said *s) {
     return s->topic->ever_deleted;
 }
 
+// A broker that hears nothing from its controller does not know of topics and partitions that are new.
+static bool somebody_heard_nothing(const struct said *s) {
+    const uint32_t *struck = faults_struck(s->world->faults);
+    return struck[FAULT_BROKER_ISOLATED] + struck[FAULT_BROKER_FROZEN] > 0;
+}
+
+static bool gone_or_unheard_of(const struct said *s) {
+    return s->topic->ever_deleted || somebody_heard_nothing(s);
+}
+
 // clang-format off
-static const struct {
+static const struct sentence {
     const char *begins;
     bool (*true_when)(const struct said *s);
+    bool passes;  // in peace nobody says it any more
 } sentences[] = {
-    { "diverged: "                 , foreign_or_other    },
-    { "foreign records: "          , foreign             },
-    { "transaction: "              , has_transaction     },
-    { "compaction: "               , is_compacted        },
-    { "lost range: "               , source_starts_later },
-    { "the source's batch at "     , often_damaged       },
-    { "source topic was deleted"   , other_topic         },
-    { "source topic was re-created", other_topic         },
-    { "destination topic has "     , grew                },  // a broker that hears nothing does not know
+    { "diverged: "                    , foreign_or_other      , false },
+    { "foreign records: "             , foreign               , false },
+    { "transaction: "                 , has_transaction       , false },
+    { "compaction: "                  , is_compacted          , false },
+    { "lost range: "                  , source_starts_later   , false },
+    { "the source's batch at "        , often_damaged         , false },
+    { "source topic was deleted"      , gone_or_unheard_of    , true  },
+    { "source topic was re-created"   , other_topic           , false },
+    { "destination topic was deleted" , somebody_heard_nothing, true  },
+    { "destination topic has "        , grew                  , true  },
 };
 // clang-format on
 
-static bool is_true(const struct said *s, const char *reason) {
+static const struct sentence *sentence_of(const char *reason) {
     for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++)
-        if (strncmp(reason, sentences[i].begins, strlen(sentences[i].begins)) == 0) return sentences[i].true_when(s);
-    return false;
+        if (strncmp(reason, sentences[i].begins, strlen(sentences[i].begins)) == 0) return &sentences[i];
+    return NULL;
 }
 
 static const struct ledger_topic *topic_of(const struct world *w, const char *name) {
@@ -93,7 +105,8 @@ static void check_instance(struct world *w, const struct instance *in) {
         const struct partition *p = in->flow->partitions[i];
         if (p->state != PARTITION_HALTED) continue;
         struct said s = {w, topic_of(w, p->topic->source_name), p->index, p->halt_offset};
-        if (!s.topic || !is_true(&s, p->halt_reason))
+        const struct sentence *sentence = sentence_of(p->halt_reason);
+        if (!s.topic || !sentence || !sentence->true_when(&s))
             world_fail(w, "halts", "%s halted %s-%d at offset %lld for no true reason: %s", in->name,
                        p->topic->source_name, (int)p->index, (long long)p->halt_offset, p->halt_reason);
     }
@@ -104,17 +117,12 @@ void check_halts(struct world *w) {
         if (w->instances[i].alive) check_instance(w, &w->instances[i]);
 }
 
-// Some pass: in peace they must.
-static bool stays(const char *reason) {
-    return strncmp(reason, "destination topic has ", 22) != 0;
-}
-
 const char *halt_reason(const struct world *w, const char *topic, int32_t partition) {
     for (int32_t i = 0; i < w->plan.instances; i++) {
         const struct instance *in = &w->instances[i];
         for (size_t k = 0; in->alive && k < in->flow->partitions_count; k++) {
             const struct partition *p = in->flow->partitions[k];
-            if (p->state == PARTITION_HALTED && p->index == partition && stays(p->halt_reason) &&
+            if (p->state == PARTITION_HALTED && p->index == partition && !sentence_of(p->halt_reason)->passes &&
                 strcmp(p->topic->source_name, topic) == 0)
                 return p->halt_reason;
         }
