@@ -91,7 +91,10 @@ static struct wire_bytes slice(struct peer *p, const struct seat *seat, int64_t 
     for (int64_t i = 0; i < batches; i++) store_be64(at + i * size, (uint64_t)(seat->next + i));
     if (s->sink) memcpy(at + 8, s->logs[seat - p->seats].newest + 8, BATCH_HEADER_SIZE - 8);  // the splice check's
     p->image_size += (size_t)(batches * size);
-    if (!s->sink) s->bytes += wanted, s->batches += wanted / size;
+    if (!s->sink) {
+        s->bytes += wanted;
+        s->batches += wanted / size;
+    }
     return (struct wire_bytes){at, (int32_t)wanted};
 }
 
