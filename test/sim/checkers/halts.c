@@ -65,6 +65,12 @@ static bool somebody_heard_nothing(const struct said *s) {
     return struck[FAULT_BROKER_ISOLATED] + struck[FAULT_BROKER_FROZEN] > 0;
 }
 
+static bool brokers_were_away(const struct said *s) {
+    const uint32_t *struck = faults_struck(s->world->faults);
+    return somebody_heard_nothing(s) ||
+           struck[FAULT_BROKER_SHUT_DOWN] + struck[FAULT_BROKER_KILLED] + struck[FAULT_BROKER_POWER_LOST] > 0;
+}
+
 static bool gone_or_unheard_of(const struct said *s) {
     return s->topic->ever_deleted || somebody_heard_nothing(s);
 }
@@ -84,6 +90,8 @@ static const struct sentence {
     { "source topic was deleted"      , gone_or_unheard_of    , true  },
     { "source topic was re-created"   , other_topic           , false },
     { "destination topic was deleted" , somebody_heard_nothing, true  },
+    { "too few brokers for more "     , brokers_were_away     , true  },
+    { "replication.factor cannot be " , brokers_were_away     , true  },
     { "destination topic has "        , grew                  , true  },
 };
 // clang-format on
@@ -117,12 +125,17 @@ void check_halts(struct world *w) {
         if (w->instances[i].alive) check_instance(w, &w->instances[i]);
 }
 
+static bool passes(const char *reason) {
+    const struct sentence *sentence = sentence_of(reason);
+    return sentence && sentence->passes;
+}
+
 const char *halt_reason(const struct world *w, const char *topic, int32_t partition) {
     for (int32_t i = 0; i < w->plan.instances; i++) {
         const struct instance *in = &w->instances[i];
         for (size_t k = 0; in->alive && k < in->flow->partitions_count; k++) {
             const struct partition *p = in->flow->partitions[k];
-            if (p->state == PARTITION_HALTED && p->index == partition && !sentence_of(p->halt_reason)->passes &&
+            if (p->state == PARTITION_HALTED && p->index == partition && !passes(p->halt_reason) &&
                 strcmp(p->topic->source_name, topic) == 0)
                 return p->halt_reason;
         }
