@@ -137,7 +137,7 @@ static void tell_failures(const struct shared *s, const struct sweep_order *orde
         const struct failure *f = &s->failures[i];
         printf("FAILED seed %llu: %s: %s\n", (unsigned long long)f->seed, f->outcome.checker, f->outcome.text);
     }
-    for (int i = 0; i < count && i < SHRUNK_MAX; i++) {
+    for (int i = 0; !order->brief && i < count && i < SHRUNK_MAX; i++) {
         struct plan plan;
         struct outcome found = s->failures[i].outcome;
         plan_make(&plan, s->failures[i].seed, order->unowned);
