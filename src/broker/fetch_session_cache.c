@@ -120,11 +120,6 @@ static size_t make_key(char key[sizeof(int32_t) + TOPIC_NAME_SIZE_MAX], struct b
     return sizeof index + size;
 }
 
-struct session_partition *fetch_session_find(const struct fetch_session *s, struct bytes topic, int32_t index) {
-    char key[sizeof(int32_t) + TOPIC_NAME_SIZE_MAX];
-    return map_get_text(&s->by_name, key, make_key(key, topic, index));
-}
-
 struct session_partition *fetch_session_ask(struct fetch_session *s, struct bytes topic,
                                             const struct fetch_request_partition *asked) {
     char key[sizeof(int32_t) + TOPIC_NAME_SIZE_MAX];

@@ -52,9 +52,7 @@ void fetch_session_used(struct fetch_session *session, int64_t now_us);
 void fetch_session_hold(struct fetch_session *session);
 void fetch_session_release(struct fetch_session *session);
 
-// Finds a partition, or NULL; `topic` is the name or the id.
-struct session_partition *fetch_session_find(const struct fetch_session *s, struct bytes topic, int32_t index);
-// Updates what is asked, or puts the partition in at the end.
+// Updates what is asked, or puts the partition in at the end; `topic` is the name or the id.
 struct session_partition *fetch_session_ask(struct fetch_session *s, struct bytes topic,
                                             const struct fetch_request_partition *asked);
 void fetch_session_name(struct session_partition *p, const char *topic);
