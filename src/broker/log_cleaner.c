@@ -61,17 +61,16 @@ static void retain(struct broker_log *l, const struct broker_topic_settings *set
     broker_log_delete_below(l, start);
 }
 
-// LogCleanerManager.cleanableOffsets.
+// LogCleanerManager.cleanableOffsets: whole segments only.
 static int64_t cleanable_end(const struct broker_log *l, const struct broker_topic_settings *settings,
                              int64_t wall_ms) {
     int64_t stable = broker_log_last_stable_offset(l);
-    int64_t end = stable < l->active_start ? stable : l->active_start;
-    if (settings->compaction_lag_ms_min <= 0) return end;
     for (size_t i = 0; i < l->count;) {
         struct segment s = take_segment(l, settings, &i);
-        if (s.timestamp > wall_ms - settings->compaction_lag_ms_min) return s.start < end ? s.start : end;
+        bool young = settings->compaction_lag_ms_min > 0 && s.timestamp > wall_ms - settings->compaction_lag_ms_min;
+        if (s.start >= l->active_start || s.end > stable || young) return s.start;
     }
-    return end;
+    return l->active_start;
 }
 
 void broker_log_clean(struct broker_log *l, const struct broker_topic_settings *settings, int64_t wall_ms) {
