@@ -21,7 +21,7 @@ struct append_request {
 static void append_drop(struct appender *a, struct append *x) {
     frame_release(x->hold);
     x->hold = NULL;
-    list_append(&a->free_appends, &x->link);
+    list_prepend(&a->free_appends, &x->link);  // newest first: still in the cache
 }
 
 static struct append *append_new(struct appender *a) {
@@ -105,7 +105,7 @@ static void request_free(struct append_request *r) {
     while ((k = list_take_first(&r->appends))) append_drop(r->appender, CONTAINER_OF(k, struct append, link));
     list_remove(&r->link);
     r->appender->depth--;
-    list_append(&r->appender->free_requests, &r->link);
+    list_prepend(&r->appender->free_requests, &r->link);
 }
 
 static struct append_request *request_new(struct appender *a) {

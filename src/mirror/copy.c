@@ -204,6 +204,7 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
             break;
         }
         done += (size_t)h.size;
+        __builtin_prefetch(rest.at + h.size);  // the next header, while this batch is at work
         if (batch_last_offset(&h) < p->log_end) continue;
         if (refuse(p, &h) || too_early(p, &h)) break;
         // A refusal in the middle of the pipeline: without the state, what comes behind it would be taken in its place.
