@@ -11,7 +11,7 @@ struct ledger_partition;
 struct stored_batch;
 struct broker_log;
 
-// All the time ---------------------------------------------------------------------------------------------------------
+// All the time -------------------------------------------------------------------------------------------------------
 
 // logs.c: walks what the destination has committed since the last look, and asks the next three about each batch.
 void check_logs(struct world *w);
@@ -33,7 +33,7 @@ void check_given_back(struct world *w, const struct instance *in);
 // halts.c: what an instance says about why it stopped is true.
 void check_halts(struct world *w);
 
-// In the end -----------------------------------------------------------------------------------------------------------
+// In the end ---------------------------------------------------------------------------------------------------------
 
 // lost.c: NULL when every partition holds everything the source has committed, or is halted; else what is missing.
 const char *check_converged(struct world *w);

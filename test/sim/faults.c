@@ -33,7 +33,7 @@ static int64_t pick(struct strike *s, int64_t low, int64_t high) {
 
 static const char *const side_names[SIDES] = {"source", "destination"};
 
-// Whom -----------------------------------------------------------------------------------------------------------------
+// Whom ---------------------------------------------------------------------------------------------------------------
 
 static struct broker_cluster *cluster(struct strike *s) {
     return s->world->clusters[s->side];
@@ -85,7 +85,7 @@ static void tell_partition(struct strike *s) {
                (int)s->partition, (int)s->leader, fault_name(s->plan->kind));
 }
 
-// Brokers --------------------------------------------------------------------------------------------------------------
+// Brokers ------------------------------------------------------------------------------------------------------------
 
 // True for worlds in which requests may meet forgotten producer states: only ownership protects there.
 static bool forgets(const struct world *w) {
@@ -155,7 +155,7 @@ static bool begin_expire(struct strike *s) {
     return true;
 }
 
-// Partitions -------------------------------------------------------------------------------------------------------------
+// Partitions ---------------------------------------------------------------------------------------------------------
 
 static void hold_followers(struct strike *s, bool held) {
     for (int32_t node = 1; node <= s->world->plan.nodes[s->side]; node++)
@@ -223,7 +223,7 @@ static void end_tail(struct strike *s) {
     hold_followers(s, false);
 }
 
-// Network ----------------------------------------------------------------------------------------------------------------
+// Network ------------------------------------------------------------------------------------------------------------
 
 static bool begin_reset(struct strike *s) {
     if (!pick_node(s)) return false;
@@ -274,7 +274,7 @@ static bool begin_damage(struct strike *s) {
     return true;
 }
 
-// Instances --------------------------------------------------------------------------------------------------------------
+// Instances ----------------------------------------------------------------------------------------------------------
 
 static bool begin_kill(struct strike *s) {
     if (!pick_instance(s)) return false;
@@ -298,7 +298,7 @@ static bool begin_stopping(struct strike *s) {
     return true;
 }
 
-// Topics -----------------------------------------------------------------------------------------------------------------
+// Topics -------------------------------------------------------------------------------------------------------------
 
 static bool begin_grow(struct strike *s) {
     struct ledger_topic *t = pick_topic(s);
@@ -361,7 +361,7 @@ static bool begin_foreign(struct strike *s) {
     return true;
 }
 
-// When -------------------------------------------------------------------------------------------------------------------
+// When ---------------------------------------------------------------------------------------------------------------
 
 // clang-format off
 static const struct {

@@ -183,5 +183,5 @@ void instance_init(struct world *w, int32_t number) {
     list_init(&in->ready);
     timer_init(&in->wakes, on_wakes);
     snprintf(in->name, sizeof in->name, "%c", 'a' + (char)number);
-    snprintf(in->id, sizeof in->id, "instance-%d", number);
+    snprintf(in->id, sizeof in->id, "instance-%d", w->plan.same_id ? 0 : number);
 }

@@ -322,7 +322,7 @@ void network_instance_wakes(struct instance *in) {
     }
 }
 
-// The brokers' side -----------------------------------------------------------------------------------------------------
+// The brokers' side --------------------------------------------------------------------------------------------------
 
 static void wake(void *driver_connection) {
     struct channel *ch = driver_connection;

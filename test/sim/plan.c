@@ -84,10 +84,12 @@ static void plan_odraz(struct plan *p, struct prng *r) {
     p->fetch_bytes_max = (int32_t)ONE_OF(r, KiB, 16 * KiB, 256 * KiB);
     p->buffer_memory = ONE_OF(r, 512 * KiB, MiB, 8 * MiB);
     p->static_members = !one_in(r, 3);
-    p->predecessor_dead = !one_in(r, 3);
+    p->same_id = one_in(r, 30);
+    p->predecessor_dead = !p->same_id && !one_in(r, 3);
 }
 
 static void plan_pace(struct plan *p, struct prng *r) {
+    p->fetch_sessions_kept = (int32_t)ONE_OF(r, 1, 2, 1000, 1000);
     p->latency_us_max = ONE_OF(r, 300, 2 * MS, 20 * MS, 100 * MS);
     p->service_us_max = ONE_OF(r, 100, 1 * MS, 20 * MS);
     p->replica_fetch_us_max = ONE_OF(r, 1 * MS, 10 * MS, 200 * MS);

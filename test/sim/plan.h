@@ -75,8 +75,10 @@ struct plan {
     int32_t slices, session_timeout_ms, fetch_sessions, fetch_bytes_max;
     int64_t buffer_memory;
     bool static_members, predecessor_dead;
+    bool same_id;  // every instance was given the same instance.id, which nobody should do
 
     // network and brokers
+    int32_t fetch_sessions_kept;  // by a broker of the source
     int64_t latency_us_max, service_us_max, replica_fetch_us_max, notice_us_max;
     int64_t late_us_max;    // how late may come what a closed connection had sent
     bool ends_in_time;      // what a cut-off host holds is gone after TCP_USER_TIMEOUT, or with a reset; else it comes

@@ -1,4 +1,5 @@
-// From a plan that fails to a smaller one that fails in the same way: fewer faults, shorter, fewer instances and topics.
+// From a plan that fails to a smaller one that fails in the same way: fewer faults, shorter, fewer instances and
+// topics.
 #pragma once
 #include "sim/world.h"
 

@@ -1,4 +1,4 @@
-// What happened.
+// The trace of a run: a hash of everything that happened, and the log of it on demand.
 #include "sim/trace.h"
 
 #include "base/crc32c.h"
