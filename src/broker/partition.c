@@ -165,7 +165,7 @@ void broker_replica_lead(struct broker_replica *r, const struct broker_belief *b
         r->followers[i].last_fetch_end = led ? r->log.end : -1;
         if (!led) r->followers[i].end = r->followers[i].start = -1;
     }
-    if (!led) broker_coordinators_told(r, true);
+    broker_coordinators_told(r, true);  // of each epoch: it is theirs (TopicDelta.localChanges, electedLeaders)
     broker_replica_raise_high_watermark(r);
     broker_replica_watch_lag(r);
     broker_replica_changed(r);
