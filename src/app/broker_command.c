@@ -34,7 +34,7 @@ struct broker_options {
     size_t settings_count;
 };
 
-// Options --------------------------------------------------------------------------------------------------------------
+// Options ------------------------------------------------------------------------------------------------------------
 
 static bool number(const char *text, long low, long high, long *value) {
     char *end;
@@ -89,7 +89,7 @@ static bool take_options(struct broker_options *o, int count, char **words) {
     return true;
 }
 
-// Serving --------------------------------------------------------------------------------------------------------------
+// Serving ------------------------------------------------------------------------------------------------------------
 
 struct broker_program {
     struct loop *loop;
@@ -171,7 +171,7 @@ static void session_gone(void *session) {
 static const struct server_protocol protocol = {session_open, session_input,   session_output,
                                                 session_sent, session_closing, session_gone};
 
-// The command ----------------------------------------------------------------------------------------------------------
+// The command --------------------------------------------------------------------------------------------------------
 
 static void on_signal(void *context, int signal_number) {
     (void)signal_number;

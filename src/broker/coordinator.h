@@ -41,8 +41,8 @@ void coordinator_shard_open(struct coordinator_shard *s, const struct coordinato
 void coordinator_shard_close(struct coordinator_shard *s);
 
 // Appends, and calls `done` when that is replicated, perhaps before this function returns, or with
-// REQUEST_TIMED_OUT after timeout_ms, MESSAGE_TOO_LARGE at once, or NOT_LEADER_OR_FOLLOWER. With count 0 nothing is appended: `done` follows what is
-// being written, at once when there is nothing.
+// REQUEST_TIMED_OUT after timeout_ms, MESSAGE_TOO_LARGE at once, or NOT_LEADER_OR_FOLLOWER. With count 0 nothing is
+// appended: `done` follows what is being written, at once when there is nothing.
 struct coordinator_append {
     const struct append_pair *pairs;
     int32_t count;

@@ -1,5 +1,5 @@
-// Requests about many groups (DeleteGroups, OffsetFetch): each group is dealt with when its coordinator's turn has come,
-// and one answer is sent when all have been.
+// Requests about many groups (DeleteGroups, OffsetFetch): each group is dealt with when its coordinator's turn has
+// come, and one answer is sent when all have been.
 #include "broker/groups_private.h"
 
 #include "base/memory.h"

@@ -1,4 +1,5 @@
-// JoinGroup: members come, are told their ids (KIP-394), replace their former selves (KIP-345), and wait for the others.
+// JoinGroup: members come, are told their ids (KIP-394), replace their former selves (KIP-345), and wait for the
+// others.
 #include "broker/groups_private.h"
 
 #include "base/memory.h"

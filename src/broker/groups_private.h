@@ -202,7 +202,7 @@ bool group_offset_is_open(const struct group_shard *s, struct wire_text group, s
 void group_offsets_delete_all(struct group *g, struct coordinator_records *records);
 void group_offsets_expire(struct group_shard *s);
 
-// groups_batch.c: requests about many groups, answered when all parts have ended ---------------------------------------
+// groups_batch.c: requests about many groups, answered when all parts have ended -------------------------------------
 struct group_batch {
     struct broker_request *request;  // NULL: forgotten, with the response
     void *response;

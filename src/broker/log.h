@@ -37,8 +37,8 @@ void broker_log_init(struct broker_log *l);
 void broker_log_free(struct broker_log *l);
 
 // The batch's base offset must be >= end (compaction leaves holes on the leader, so a follower may get them), its
-// leader epoch >= the newest. Takes a reference of its own. The producer's state, the open transaction and the aborted list
-// follow. The high watermark does not.
+// leader epoch >= the newest. Takes a reference of its own. The producer's state, the open transaction and the
+// aborted list follow. The high watermark does not.
 void broker_log_append(struct broker_log *l, struct stored_batch *b, int64_t wall_ms);
 
 // Offsets >= `offset` go (a batch that holds `offset` in its middle goes too: then end is its base offset). Producer

@@ -1,6 +1,6 @@
 // Retention and compaction of one replica's log, as org.apache.kafka.storage.internals.log.UnifiedLog
-// (deleteOldSegments) and Cleaner do them: the same segments, horizons and exceptions, but when the caller says so (no cleaner threads, no
-// dirty ratio).
+// (deleteOldSegments) and Cleaner do them: the same horizons and exceptions, but when the caller says so (no cleaner
+// threads, no dirty ratio).
 #pragma once
 #include "broker/log.h"
 #include "broker/topic_settings.h"

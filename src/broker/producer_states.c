@@ -86,8 +86,8 @@ int16_t producer_states_check(const struct producer_states *s, const struct batc
 int16_t producer_states_check_marker(const struct producer_states *s, const struct producer_marker *m) {
     const struct producer_state *p = producer_states_find(s, m->producer_id);
     if (!p) return KAFKA_NONE;
-    // With transaction version 2 each transaction ends with a new epoch. That of a transaction which has ended already is
-    // a repetition, and so is the largest epoch, which cannot rise (ProducerAppendInfo.checkProducerEpoch).
+    // With transaction version 2 each transaction ends with a new epoch. That of a transaction which has ended
+    // already is a repetition, and so is the largest epoch, which cannot rise (ProducerAppendInfo.checkProducerEpoch).
     bool repeated = m->producer_epoch == p->epoch && (p->transaction_first_offset < 0 || p->epoch == INT16_MAX);
     bool old = m->transaction_version >= 2 ? m->producer_epoch <= p->epoch && !repeated : m->producer_epoch < p->epoch;
     if (old) return KAFKA_INVALID_PRODUCER_EPOCH;

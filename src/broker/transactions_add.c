@@ -177,7 +177,7 @@ void handle_add_partitions_to_txn(struct broker_request *r) {
     release(a);
 }
 
-// AddOffsetsToTxn: the partition that has the group's offsets -----------------------------------------------------------
+// AddOffsetsToTxn: the partition that has the group's offsets --------------------------------------------------------
 
 static void answer_offsets(struct broker_request *r, int16_t error_code) {
     struct add_offsets_to_txn_response response;

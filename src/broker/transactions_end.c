@@ -45,8 +45,8 @@ static bool epoch_is_valid(const struct transaction *t, const struct ending *e, 
     return e->epoch == d->epoch || (complete && retries);
 }
 
-// The table of TransactionCoordinator.endTransaction (KIP-890): a transaction that has no partitions may be aborted too,
-// and a repeated request is known by the epoch before.
+// The table of TransactionCoordinator.endTransaction (KIP-890): a transaction that has no partitions may be aborted
+// too, and a repeated request is known by the epoch before.
 static int16_t check_second_version(struct transaction *t, const struct ending *e, bool *begins) {
     const struct transaction_data *d = &t->data;
     bool fences = t->pending == TRANSACTION_PREPARE_EPOCH_FENCE;

@@ -1,5 +1,5 @@
-// Markers: each partition of a prepared transaction gets one from its leader, then the transaction is complete. They are
-// written at least once: whoever does not hear that one was written sends it again
+// Markers: each partition of a prepared transaction gets one from its leader, then the transaction is complete. They
+// are written at least once: whoever does not hear that one was written sends it again
 // (TransactionMarkerChannelManager, TransactionMarkerRequestCompletionHandler).
 #include "broker/transactions_private.h"
 

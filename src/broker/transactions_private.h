@@ -1,7 +1,7 @@
 // What the parts of the transaction coordinator know of each other.
 //
-// After kafka.coordinator.transaction.{TransactionCoordinator, TransactionStateManager, TransactionMarkerChannelManager}
-// and TransactionMetadata.
+// After kafka.coordinator.transaction.{TransactionCoordinator, TransactionStateManager,
+// TransactionMarkerChannelManager} and TransactionMetadata.
 #pragma once
 #include "broker/coordinator.h"
 #include "broker/coordinator_records.h"
@@ -105,7 +105,7 @@ struct transaction_transition *transaction_transition_new(struct transaction *t,
                                                                        struct transaction *t, int16_t error_code));
 void transaction_transition_go(struct transaction *t, struct transaction_transition *w);
 
-// transactions_data.c: what follows from the data alone (TransactionMetadata) ------------------------------------------
+// transactions_data.c: what follows from the data alone (TransactionMetadata) ----------------------------------------
 struct transaction_data transaction_data_copy(const struct transaction_data *d);
 struct transaction_data transaction_data_bare(const struct transaction_data *d);  // without partitions
 void transaction_data_free(struct transaction_data *d);
@@ -120,7 +120,7 @@ void record_put_transaction_tombstone(struct coordinator_records *r, const char 
 bool record_get_transaction_key(struct wire_bytes key, struct wire_text *id);
 bool record_get_transaction(struct wire_bytes value, struct transaction_data *out);
 
-// transactions_end.c ---------------------------------------------------------------------------------------------------
+// transactions_end.c -------------------------------------------------------------------------------------------------
 // Aborts a transaction whose epoch is raised with it: of a producer that begins anew, or was too slow. `answer` (with a
 // request only) is told when that is in the log, or cannot be.
 void transaction_fence(struct transaction *t, struct broker_request *request, transaction_answer answer);
@@ -128,7 +128,7 @@ void transaction_complete_soon(struct transaction *t);  // it is prepared: marke
 void transaction_timeout_set(struct transaction *t);
 void transaction_timed_out(struct timer *t, int64_t now_us);
 
-// transactions_markers.c -----------------------------------------------------------------------------------------------
+// transactions_markers.c ---------------------------------------------------------------------------------------------
 void transaction_markers_send(struct transaction *t);  // it has been prepared
 void transaction_markers_stop(struct transaction *t);
 void transaction_markers_due(struct timer *t, int64_t now_us);

@@ -190,7 +190,7 @@ static void on_events(void *context) {
     }
 }
 
-// The server -----------------------------------------------------------------------------------------------------------
+// The server ---------------------------------------------------------------------------------------------------------
 
 struct error server_new(struct loop *l, struct server **out) {
     struct server *s = NEW(struct server);

@@ -27,7 +27,8 @@ BANNED_CALLS = {
 BANNED = re.compile(r"\b(" + "|".join(BANNED_CALLS) + r")\s*\(")
 LATER = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 # Folders of a developer's machine. Tests make their folders with tempfile or mkdtemp.
-MACHINE_PATH = re.compile(r"(?<![\w./~$}-])/(work|home|root|tmp|Users)(/[\w.-]|\b(?![/\w-]))")
+# Kafka's own default of log.dir is nobody's folder.
+MACHINE_PATH = re.compile(r"(?<![\w./~$}-])/(?!tmp/kafka-logs\b)(work|home|root|tmp|Users)(/[\w.-]|\b(?![/\w-]))")
 MACHINE_PATH_ALLOWED = re.compile(r"mkdtemp|mkstemp|XXXXXX")
 HOST = re.compile(r"\bhttps?://([^/\s:\"'<>)`\]}]+)")
 INNER_HOST = re.compile(r"\b[\w-]+(\.[\w-]+)*\.(internal|intranet|corp|lan)(:\d|/)")

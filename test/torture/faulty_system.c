@@ -22,10 +22,14 @@
 
 static long calls, allocations, call_wanted, allocation_wanted;
 
+static long wish(const char *name) {
+    const char *text = getenv(name);
+    return text ? strtol(text, NULL, 10) : 0;
+}
+
 __attribute__((constructor)) static void read_wishes(void) {
-    const char *call = getenv("TORTURE_CALL"), *allocation = getenv("TORTURE_ALLOC");
-    call_wanted = call ? atol(call) : 0;
-    allocation_wanted = allocation ? atol(allocation) : 0;
+    call_wanted = wish("TORTURE_CALL");
+    allocation_wanted = wish("TORTURE_ALLOC");
     calls = allocations = 0;  // what the loader did does not count
 }
 
@@ -45,7 +49,7 @@ static bool fails(const char *name, int code) {
     return true;
 }
 
-// Allocations: the linker sends memory.c here (--wrap) -----------------------------------------------------------------
+// Allocations: the linker sends memory.c here (--wrap) ---------------------------------------------------------------
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -72,7 +76,7 @@ void *__wrap_realloc(void *old, size_t size) {
     return allocation_fails() ? NULL : __real_realloc(old, size);
 }
 
-// Calls ------------------------------------------------------------------------------------------------------------------
+// Calls --------------------------------------------------------------------------------------------------------------
 
 static int faulty_socket(int domain, int type, int protocol) {
     return fails("socket", EMFILE) ? -1 : socket(domain, type, protocol);

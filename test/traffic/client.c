@@ -32,12 +32,20 @@ void client_fail(const char *format, ...) {
     exit(1);
 }
 
+int64_t client_number(const char *text) {
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (errno || end == text || (*end && *end != ',') || n < 0) client_fail("%s: expected a number", text);
+    return n;
+}
+
 static void split_address(const char *address, struct client_broker *b) {
     size_t size = strcspn(address, ",");  // the first of a list will do
     const char *colon = memrchr(address, ':', size);
     if (!colon || (size_t)(colon - address) >= sizeof b->host) client_fail("%s: expected host:port", address);
     snprintf(b->host, sizeof b->host, "%.*s", (int)(colon - address), address);
-    b->port = (uint16_t)atoi(colon + 1);
+    b->port = (uint16_t)client_number(colon + 1);
 }
 
 void client_open(struct client *c, const char *bootstrap) {

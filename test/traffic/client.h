@@ -25,6 +25,8 @@ struct client {
 
 __attribute__((noreturn, format(printf, 1, 2))) void client_fail(const char *format, ...);
 
+int64_t client_number(const char *text);  // what a word of the command line says, 0 or more
+
 void client_open(struct client *c, const char *bootstrap);  // "host:port"
 void client_close(struct client *c);
 
@@ -36,8 +38,8 @@ void client_call(struct client *c, int32_t node, int16_t api_key, int16_t versio
 // memory_free(). Waits until all partitions have one.
 int32_t *client_leaders(struct client *c, const char *topic, int32_t *count);
 
-// True after a short pause when `code` passes by itself (a new leader does not know yet that it is one) and this was not
-// the last try: call again. *tries starts at 0.
+// True after a short pause when `code` passes by itself (a new leader does not know yet that it is one) and this was
+// not the last try: call again. *tries starts at 0.
 bool client_try_again(int16_t code, int *tries);
 
 // ListOffsets of one partition: timestamp -2 earliest, -1 the high watermark.

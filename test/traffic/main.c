@@ -6,8 +6,6 @@
 #include "traffic/client.h"
 #include "traffic/traffic.h"
 
-#include <stdlib.h>
-
 #define VALUE_SIZE_MAX 1000
 
 int main(int count, char **words) {
@@ -16,16 +14,16 @@ int main(int count, char **words) {
         struct fill_options o = {.bootstrap = words[2],
                                  .topics = (const char **)words + 8,
                                  .topics_count = count - 8,
-                                 .partitions = atoi(words[3]),
-                                 .replicas = (int16_t)atoi(words[4]),
-                                 .records = atoll(words[5]),
-                                 .rate = atoll(words[6]),
+                                 .partitions = (int32_t)client_number(words[3]),
+                                 .replicas = (int16_t)client_number(words[4]),
+                                 .records = client_number(words[5]),
+                                 .rate = client_number(words[6]),
                                  .value_size_max = VALUE_SIZE_MAX,
-                                 .seed = strtoull(words[7], NULL, 10)};
+                                 .seed = (uint64_t)client_number(words[7])};
         return fill(&o);
     }
     if (strcmp(verb, "count") == 0 && count > 3) return count_records(words[2], (const char **)words + 3, count - 3);
     if (strcmp(verb, "compare") == 0 && count > 5)
-        return compare(words[2], words[3], (const char **)words + 5, count - 5, atoi(words[4]));
+        return compare(words[2], words[3], (const char **)words + 5, count - 5, (int32_t)client_number(words[4]));
     client_fail("expected fill, count or compare and what they take: see test/traffic/main.c");
 }

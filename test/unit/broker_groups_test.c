@@ -386,7 +386,7 @@ TEST(refusals) {
     r.protocols_count = 0;
     talk_ask(&t, 0, API_JOIN_GROUP, JOIN_VERSION, &r, &answer);
     EXPECT_INT(answer.error_code, KAFKA_INCONSISTENT_GROUP_PROTOCOL);
-    strcpy(a.id, "unheard of");
+    snprintf(a.id, sizeof a.id, "unheard of");
     r = join_request(&a);
     talk_ask(&t, 0, API_JOIN_GROUP, JOIN_VERSION, &r, &answer);
     EXPECT_INT(answer.error_code, KAFKA_UNKNOWN_MEMBER_ID);

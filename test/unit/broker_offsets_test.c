@@ -1,4 +1,5 @@
-// Offsets of groups of a modelled cluster, over the protocol: committed, fetched, pending, deleted, expired, remembered.
+// Offsets of groups of a modelled cluster, over the protocol: committed, fetched, pending, deleted, expired,
+// remembered.
 #include "coordinator_talk.h"
 
 #define GROUP "copier"  // coordinated by partition 24 of 50
