@@ -128,8 +128,8 @@ struct append_result append_validate(struct incoming *in) {
     buffer_free(&plain);
     if (code) return append_failed(code);
     if (f.bad_records) return refuse_records(&f);
-    // Of an uncompressed batch nobody looks at the records' own offsets. A compressed one would have to be written again,
-    // but its keys were skipped (PartialDefaultRecord throws UnsupportedOperationException).
+    // Of an uncompressed batch nobody looks at the records' own offsets. A compressed one would have to be written
+    // again, but its keys were skipped (PartialDefaultRecord throws UnsupportedOperationException).
     if (source == target && source != CODEC_NONE && !f.offsets_are_counted)
         return append_failed(KAFKA_UNKNOWN_SERVER_ERROR);
     if (source != target) code = rebuild(in, target, &f);
