@@ -46,6 +46,7 @@ def parse():
     p.add_argument("--losses", default="0,0.1,1", help="in percent (0,0.1,1)")
     p.add_argument("--brokers", default="default,tuned", help="default,tuned (socket buffers left to the kernel)")
     p.add_argument("--sessions", default="0", help="fetch.sessions; 0: odraz chooses (0)")
+    p.add_argument("--set", default="", help="further settings of odraz: key=value, with commas in between")
     p.add_argument("--warm", type=int, default=5, help="seconds from the first byte until it counts (5)")
     p.add_argument("--seconds", type=int, default=8, help="of each measurement (8)")
     p.add_argument("--quick", action="store_true", help="only 100 ms, 4 seconds each: two minutes")
@@ -55,6 +56,7 @@ def parse():
         arguments.round_trips, arguments.warm, arguments.seconds = "100", 4, 4
     for name in ("rates", "round_trips", "losses", "sessions"):
         setattr(arguments, name, [float(x) if "." in x else int(x) for x in getattr(arguments, name).split(",")])
+    arguments.set = dict(word.split("=", 1) for word in arguments.set.split(",") if "=" in word)
     arguments.brokers = arguments.brokers.split(",")
     if set(arguments.brokers) - {"default", "tuned"}:
         p.error("--brokers: expected default, tuned or both")
@@ -80,7 +82,7 @@ class Source(Cluster):
 class Copy:
     """odraz at the far end, into a sink beside it: no other broker's settings or speed are in the way."""
 
-    def __init__(self, line, source, sessions):
+    def __init__(self, line, source, values):
         address = f"127.0.0.1:{net.free_ports(1)[0]}"
         self.sink = synthetic.Broker("sink", address, PARTITIONS, 0, prefix=line.inside)
         self.line = line
@@ -88,7 +90,7 @@ class Copy:
         path = os.path.join(home, "mirror.properties")
         with open(path, "w", encoding="utf-8") as f:
             f.write(mirror.properties(("a", "b"), (source.wan_bootstrap, address),
-                                      {"topics": synthetic.TOPIC, "fetch.sessions": sessions}))
+                                      {"topics": synthetic.TOPIC, **values}))
         with open(os.path.join(home, "out.log"), "wb") as log:
             self.child = process.launch([*line.inside, mirror.PROGRAM, "run", path], stdout=log,
                                         stderr=subprocess.STDOUT)
@@ -190,7 +192,8 @@ def run(line, source, arguments):
         for (rate, round_trip, loss), sessions in itertools.product(lines(arguments), arguments.sessions):
             what = f"{kind} brokers" + (f", fetch.sessions={sessions}" if sessions else "")
             cell = cell_of(line, what, rate, round_trip, loss)
-            cells.append(measure(line, Copy(line, source, sessions), arguments, cell))
+            values = {"fetch.sessions": sessions, **arguments.set}
+            cells.append(measure(line, Copy(line, source, values), arguments, cell))
     return cells
 
 
