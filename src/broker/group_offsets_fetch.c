@@ -7,18 +7,26 @@
 #define TOPIC_IDS_SINCE 10
 #define TOP_LEVEL_ERROR_SINCE 2
 
-static void answer_partition(const struct group_shard *s, const struct offset_fetch_request_group *asked,
-                             struct wire_text topic, bool stable, struct offset_fetch_response_group_partition *out) {
+// The answer may wait for other groups, and what it says of this one must last.
+static struct wire_text keep(struct broker_request *r, const char *text) {
+    size_t size = strlen(text);
+    return (struct wire_text){memcpy(broker_request_alloc(r, size + 1), text, size), (int32_t)size};
+}
+
+static void answer_partition(struct broker_request *r, const struct group_shard *s,
+                             const struct offset_fetch_request_group *asked, struct wire_text topic,
+                             struct offset_fetch_response_group_partition *out) {
+    const struct offset_fetch_request *body = r->body;
     const struct group *g = group_find(s, asked->group_id);
     const struct group_offset *o = g ? group_offset_find(g, topic, out->partition_index) : NULL;
     out->committed_offset = out->committed_leader_epoch = -1;
     out->metadata = text_of("");
-    if (stable && group_offset_is_open(s, asked->group_id, topic, out->partition_index)) {
+    if (body->require_stable && group_offset_is_open(s, asked->group_id, topic, out->partition_index)) {
         out->error_code = KAFKA_UNSTABLE_OFFSET_COMMIT;
     } else if (o) {
         out->committed_offset = o->offset;
         out->committed_leader_epoch = o->leader_epoch;
-        out->metadata = text_of(o->metadata);
+        out->metadata = keep(r, o->metadata);
     }
 }
 
@@ -41,11 +49,10 @@ static void answer_topic(struct broker_request *r, const struct group_shard *s,
                          const struct offset_fetch_request_group *asked,
                          const struct offset_fetch_request_group_topic *from,
                          struct offset_fetch_response_group_topic *out) {
-    const struct offset_fetch_request *body = r->body;
     const struct group *g = group_find(s, asked->group_id);
     bool by_id = r->version >= TOPIC_IDS_SINCE;
     const struct broker_topic *t = by_id ? broker_known_topic_by_id(r->node, &from->topic_id) : NULL;
-    struct wire_text name = t ? text_of(t->name) : from->name;
+    struct wire_text name = t ? keep(r, t->name) : from->name;
     out->name = name;
     out->topic_id = from->topic_id;
     out->partitions_count = from->partition_indexes_count;
@@ -55,7 +62,7 @@ static void answer_topic(struct broker_request *r, const struct group_shard *s,
         p->partition_index = from->partition_indexes[i];
         const struct group_offset *o = g ? group_offset_find(g, name, p->partition_index) : NULL;
         bool other = by_id && o && !is_of_topic(o, &from->topic_id);
-        answer_partition(s, asked, name, body->require_stable, p);
+        answer_partition(r, s, asked, name, p);
         if (!other || p->error_code) continue;
         p->committed_offset = p->committed_leader_epoch = -1;
         p->metadata = text_of("");
@@ -77,7 +84,6 @@ static void answer_some(struct broker_request *r, const struct group_shard *s,
 
 static void answer_all(struct broker_request *r, const struct group_shard *s,
                        const struct offset_fetch_request_group *asked, struct offset_fetch_response_group *out) {
-    const struct offset_fetch_request *body = r->body;
     const struct group *g = group_find(s, asked->group_id);
     if (!g) return;
     out->topics = REQUEST_ARRAY(r, g->topics.count, struct offset_fetch_response_group_topic);
@@ -86,14 +92,14 @@ static void answer_all(struct broker_request *r, const struct group_shard *s,
         const struct broker_topic *known = broker_known_topic(r->node, text_of(t->name));
         if (r->version >= TOPIC_IDS_SINCE && !known) continue;
         struct offset_fetch_response_group_topic *to = &out->topics[out->topics_count++];
-        to->name = text_of(t->name);
+        to->name = keep(r, t->name);
         if (known) to->topic_id = known->id;
         to->partitions = REQUEST_ARRAY(r, t->partitions.count, struct offset_fetch_response_group_partition);
         const struct group_offset *o;
         for (size_t k = 0; (o = map_next(&t->partitions, &k));) {
             struct offset_fetch_response_group_partition *p = &to->partitions[to->partitions_count++];
             p->partition_index = o->partition;
-            answer_partition(s, asked, to->name, body->require_stable, p);
+            answer_partition(r, s, asked, to->name, p);
         }
     }
 }
