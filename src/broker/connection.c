@@ -7,6 +7,7 @@
 
 #define LENGTH_SIZE 4
 
+// Negative: for ever.
 static int64_t idle_us_max(const struct broker_node *n) {
     return broker_setting_number(n->cluster, "connections.max.idle.ms", 600000) * 1000;
 }
@@ -27,7 +28,7 @@ struct broker_connection *broker_connection_new(struct broker_cluster *c, int32_
     list_append(&n->connections, &k->link);
     n->connections_count++;
     k->active_us = c->now_us;
-    if (!timer_is_set(&n->idle)) timer_set(&c->timers, &n->idle, c->now_us + idle_us_max(n));
+    if (!timer_is_set(&n->idle) && idle_us_max(n) >= 0) timer_set(&c->timers, &n->idle, c->now_us + idle_us_max(n));
     return k;
 }
 

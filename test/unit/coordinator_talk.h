@@ -32,6 +32,8 @@ static inline void talk_close(struct talk *t) {
 
 static inline struct client *talk_client(struct talk *t, int who) {
     struct client *k = &t->clients[who];
+    // A broker hangs up on who was silent for ten minutes.
+    if (k->connection && broker_connection_closing(k->connection)) client_close(k);
     if (!k->connection) client_open(k, t->c, t->node, &t->now_us);
     return k;
 }
