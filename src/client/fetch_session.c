@@ -273,8 +273,15 @@ static int64_t take_partition(struct fetch_session *s, struct fetch_partition *p
     return kept;
 }
 
+// How many partitions share the next response: a full one may have kept others out.
+static void count_active(struct fetch_session *s, int32_t active, int64_t bytes) {
+    if (active == 0) return;
+    int32_t most = 2 * active < s->partitions_count ? 2 * active : s->partitions_count;
+    s->active = bytes > s->bytes_max / 4 * 3 && most > active ? most : active;
+}
+
 static void take_topics(struct fetch_session *s, const struct fetch_response *r, struct frame *frame) {
-    int64_t kept = 0, taken = s->reserved + s->oversized;
+    int64_t kept = 0, taken = s->reserved + s->oversized, bytes = 0;
     int32_t active = 0;
     struct link *hint = NULL;
     for (int32_t i = 0; i < r->responses_count; i++) {
@@ -283,12 +290,12 @@ static void take_topics(struct fetch_session *s, const struct fetch_response *r,
             struct fetch_partition *p = find(s, &hint, &r->responses[i], rp->partition_index);
             if (!p || p->unasked) continue;  // removed while the fetch was under way, perhaps added again
             struct link *after = list_next(&s->partitions, &p->link);
-            if (rp->records.size > 0) active++;
+            if (rp->records.size > 0) active++, bytes += rp->records.size;
             kept += take_partition(s, p, rp, frame, taken - kept);
             hint = after && link_linked(after) ? after : NULL;
         }
     }
-    if (active > 0) s->active = active;
+    count_active(s, active, bytes);
     give_back(s, kept);
 }
 

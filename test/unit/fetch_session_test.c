@@ -362,6 +362,25 @@ TEST(errors_of_a_partition_and_divergence_are_its_own) {
     end();
 }
 
+TEST(a_full_response_makes_room_for_those_it_may_have_kept_out) {
+    begin_with(4);
+    f.bytes_max = MiB;
+    seen.advance = 10;
+    EXPECT_INT(asked_of(0)->partition_max_bytes, BYTES_MAX);
+    reply(&(struct reply){.session_id = 77, .with_records = 1, .size = 90 * KiB});
+    EXPECT_INT(asked_of(0)->partition_max_bytes, MiB);  // far from full: nobody else had anything
+    reply(&(struct reply){.session_id = ID_SAME, .with_records = 1, .size = MiB});
+    EXPECT_INT(asked_of(0)->partition_max_bytes, MiB / 2);
+    reply(&(struct reply){.session_id = ID_SAME, .with_records = 3, .size = MiB / 2});
+    EXPECT_INT(asked_of(0)->partition_max_bytes, MiB / 4);
+    EXPECT_INT(asked_of(1)->partition_max_bytes, MiB / 4);
+    reply(&(struct reply){.session_id = ID_SAME, .with_records = 15, .size = MiB / 4});
+    EXPECT_INT(asked_of(0)->partition_max_bytes, MiB / 4);  // there are no more
+    reply(&(struct reply){.session_id = ID_SAME, .with_records = 1, .size = MiB / 4});
+    EXPECT_INT(asked_of(0)->partition_max_bytes, MiB);
+    end();
+}
+
 // Budget -------------------------------------------------------------------------------------------------------------
 
 TEST(what_is_kept_stays_counted_and_the_rest_is_given_back) {
@@ -524,6 +543,7 @@ int main(void) {
     RUN(without_a_session_everything_is_sent_each_time);
     RUN(a_lost_connection_opens_a_new_session);
     RUN(errors_of_a_partition_and_divergence_are_its_own);
+    RUN(a_full_response_makes_room_for_those_it_may_have_kept_out);
     RUN(what_is_kept_stays_counted_and_the_rest_is_given_back);
     RUN(without_room_nothing_is_fetched);
     RUN(sessions_take_turns_when_there_is_room_for_one_only);
