@@ -53,9 +53,7 @@ static void fill_next(struct partition *p) {
 
 void fill_begin(struct partition *p) {
     fetch_session_remove(&p->fetch);
-    // A log that held something and is empty now: what the source lost since then was never mirrored.
-    bool emptied = p->log_end > 0 && p->tail.size == 0;
-    log_line(&p->flow->env->log, emptied ? LOG_WARN : LOG_INFO, "filling up to the source's log start",
+    log_line(&p->flow->env->log, LOG_INFO, "filling up to the source's log start",
              "flow=%s topic=%s partition=%d offset=%lld until=%lld", p->flow->config.name, p->topic->destination_name,
              p->index, (long long)p->log_end, (long long)p->fill_to);
     p->fill_count = BATCH_FILLER_COUNT_MAX;

@@ -12,7 +12,6 @@
 
 static void on_position(struct position_query *q, const struct position *position, const struct error *error);
 static void on_tail(struct leader_query *q, const struct leader_answer *a);
-static void on_destination_start(struct leader_query *q, const struct leader_answer *a);
 static void on_source_batch(struct leader_query *q, const struct leader_answer *a);
 static void on_source_start(struct leader_query *q, const struct leader_answer *a);
 static void splice_holds(struct partition *p);
@@ -112,8 +111,9 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, query);
     if (a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_OFFSET_OUT_OF_RANGE) {
         RARE("resync: the destination's log is empty above its start");
-        ask(p, &p->flow->destination_queries, p->destination_leader, QUERY_OFFSET, QUERY_EARLIEST,
-            on_destination_start);
+        // The log start is the log end: nothing is left to compare. Whether it was filler or records that went, nobody
+        // can say; so where the source starts later, copy halts: those records were never mirrored.
+        splice_holds(p);
         return;
     }
     if (error_is(&a->error)) {
@@ -145,19 +145,6 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
         return;
     }
     ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->tail.base_offset, on_source_batch);
-}
-
-// The last offset cannot be read: the log start must be the log end. Such a log holds no record, so nothing that was
-// copied would be cut off from what comes: it may be filled like a new one.
-static void on_destination_start(struct leader_query *q, const struct leader_answer *a) {
-    struct partition *p = CONTAINER_OF(q, struct partition, query);
-    struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "the destination's last offset cannot be read");
-    if (error_is(&a->error) || a->offset != p->position.log_end) {
-        partition_surprise(p, error_is(&a->error) ? &a->error : &why);
-        return;
-    }
-    p->only_filler = true;
-    splice_holds(p);
 }
 
 static void diverged(struct partition *p, const char *what) {
