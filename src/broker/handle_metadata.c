@@ -130,8 +130,40 @@ static void fill_topics(struct broker_request *r, struct metadata_response *resp
     }
 }
 
+// Versions 10 and 11 have topic ids and nullable names in their schema, but may not use them (KafkaApis).
+static bool asks_too_early(const struct broker_request *r) {
+    static const struct wire_uuid none;
+    const struct metadata_request *request = r->body;
+    for (int32_t i = 0; r->version < 12 && i < request->topics_count; i++) {
+        const struct metadata_request_topic *t = &request->topics[i];
+        if (t->name.size < 0 || memcmp(t->topic_id.at, none.at, sizeof none.at) != 0) return true;
+    }
+    return false;
+}
+
+// As MetadataRequest.getErrorResponse() does: no brokers, and the error with each topic.
+static void refuse_topics(struct broker_request *r) {
+    const struct metadata_request *request = r->body;
+    struct metadata_response response;
+    message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
+    response.topics = REQUEST_ARRAY(r, request->topics_count, struct metadata_response_topic);
+    for (; response.topics_count < request->topics_count; response.topics_count++) {
+        struct metadata_response_topic *out = &response.topics[response.topics_count];
+        const struct wire_text *name = &request->topics[response.topics_count].name;
+        message_defaults(&metadata_response_topic_message, out);
+        out->error_code = KAFKA_INVALID_REQUEST;
+        if (name->size >= 0) out->name = *name;
+    }
+    broker_answer(r, &response);
+}
+
 void handle_metadata(struct broker_request *r) {
     const struct metadata_request *request = r->body;
+    if (asks_too_early(r)) {
+        refuse_topics(r);
+        return;
+    }
     const struct broker_cluster *c = r->node->cluster;
     struct metadata_response response;
     message_defaults(r->api->response, &response);

@@ -102,6 +102,44 @@ def messages(corpus):
     connections(corpus, apis, newest)
 
 
+def short(data):
+    """With a length of two bytes in front, as the broker's target reads it."""
+    return struct.pack(">H", len(data)) + data
+
+
+def broker_requests(corpus):
+    """Each API's requests, all versions in a row, and what a small client of one topic asks."""
+    apis, rows = schemas(), {}
+    for api, kind, version, variant, body in vectors():
+        if kind == "request":
+            key, flexible = apis[api]
+            header = struct.pack(">hhih", key, version, CORRELATION_ID, -1) + (b"\0" if version >= flexible else b"")
+            rows.setdefault((api, variant), []).append(short(header + body))
+    for (api, variant), requests in rows.items():
+        corpus.add("broker", f"{api}-{variant}", b"".join(requests))
+
+    def ask(key, version, body):
+        return short(struct.pack(">hhih", key, version, CORRELATION_ID, -1) + body)
+
+    name = struct.pack(">h", 1) + b"t"
+    plain = record(0, b"k", b"v") + record(1, None, b"w")
+    small = bytearray(batch(0, (0, 1), 1, plain))
+    small[:8] = bytes(8)
+    produce = ask(0, 3, struct.pack(">hhii", -1, -1, 1000, 1) + name + struct.pack(">iii", 1, 0, len(small)) + small)
+    list_offsets = ask(2, 1, struct.pack(">ii", -1, 1) + name + struct.pack(">iiq", 1, 0, -1))
+    fetch = ask(1, 4, struct.pack(">iiiibi", -1, 10, 1, 1 << 20, 0, 1) + name +
+                struct.pack(">iiqi", 1, 0, 0, 1 << 20))
+    delete = ask(21, 0, struct.pack(">i", 1) + name + struct.pack(">iiqi", 1, 0, 1, 1000))
+    group = struct.pack(">h", 1) + b"g"
+    join = ask(11, 0, group + struct.pack(">ih", 6000, 0) + struct.pack(">h", 1) + b"c" + struct.pack(">i", 1) +
+               struct.pack(">h", 1) + b"p" + struct.pack(">i", 0))
+    corpus.add("broker", "small-client", produce + produce + list_offsets + fetch + delete + fetch)
+    corpus.add("broker", "small-group", join + join)
+    corpus.add("broker", "null-name", short(struct.pack(">hhihb", 3, 10, CORRELATION_ID, -1, 0) + b"\2" + bytes(17) +
+                                            b"\0\0\0\0\0"))
+    corpus.add("broker", "no-request", short(b"\0\x63\0\0") + short(b""))
+
+
 def framed(data):
     """With the length in front."""
     return struct.pack(">i", len(data)) + data
@@ -209,6 +247,7 @@ def main():
         sys.exit(__doc__)
     corpus = Corpus(sys.argv[1])
     messages(corpus)
+    broker_requests(corpus)
     batches(corpus)
     texts(corpus)
 

@@ -16,6 +16,7 @@
     X(requests)               /* a request without its length, as a server reads it */ \
     X(frames)                 /* API key, version, a response without its length */ \
     X(connection)             /* switches, then what the broker sends, in torn pieces */ \
+    X(broker)                 /* requests to the modelled broker, each with a length of two bytes */ \
     X(batches)                /* what a Fetch answers for a partition: batches in a row */ \
     X(records)                /* one batch; its CRC is put right */ \
     X(codec_gzip)             /* compressed records */ \
