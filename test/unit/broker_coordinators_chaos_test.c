@@ -251,7 +251,7 @@ static void heal(void) {
 }
 
 // No transaction is left open, at its coordinator or in a log.
-static bool all_ended(void) {
+static bool all_ended(bool last) {
     for (int i = 0; i < IDS; i++) {
         t.node = 1;
         int32_t node = talk_find(&t, PEOPLE, id_of(i), 1);
@@ -265,7 +265,7 @@ static bool all_ended(void) {
         const struct describe_transactions_response_transaction_state *s = &answer.transaction_states[0];
         bool ended = s->error_code == KAFKA_TRANSACTIONAL_ID_NOT_FOUND || talk_is(s->transaction_state, "Empty") ||
                      talk_is(s->transaction_state, "CompleteAbort") || talk_is(s->transaction_state, "CompleteCommit");
-        if (!ended)
+        if (!ended && last)
             printf("%s: %.*s, error %d\n", id_of(i), s->transaction_state.size, s->transaction_state.at, s->error_code);
         client_close(&t.clients[PEOPLE]);
         if (!ended) return false;
@@ -315,7 +315,10 @@ static bool survives(uint64_t seed) {
     broker_double_markers(t.c, 0);
     heal();
     talk_pass(&t, 120000);
-    bool healthy = all_ended() && groups_are_served();
+    // A coordinator that has just come to lead may find a transaction whose beginning its predecessor took for unwritten.
+    bool ended = all_ended(false);
+    if (!ended) talk_pass(&t, 60000);
+    bool healthy = (ended || all_ended(true)) && groups_are_served();
     if (!healthy) printf("seed %llu\n", (unsigned long long)seed);
     talk_close(&t);
     return healthy;
