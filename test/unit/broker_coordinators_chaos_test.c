@@ -315,7 +315,7 @@ static bool survives(uint64_t seed) {
     broker_double_markers(t.c, 0);
     heal();
     talk_pass(&t, 120000);
-    // A coordinator that has just come to lead may find a transaction whose beginning its predecessor took for unwritten.
+    // A coordinator that comes late may find a transaction whose beginning its predecessor took for unwritten.
     bool ended = all_ended(false);
     if (!ended) talk_pass(&t, 60000);
     bool healthy = (ended || all_ended(true)) && groups_are_served();
