@@ -151,10 +151,10 @@ void broker_node_stop(struct broker_cluster *c, int32_t node, enum broker_stop h
     watch_session(n);
 }
 
-static void reload(struct broker_replica *r, int32_t unused) {
-    (void)unused;
-    struct broker_cluster *c = r->node->cluster;
-    broker_log_reload(&r->log, c->wall_ms, c->producer_expiration_ms);
+static void load_log(struct broker_replica *r, int32_t crashed) {
+    const struct broker_cluster *c = r->node->cluster;
+    if (crashed) broker_log_recover(&r->log, c->wall_ms, c->producer_expiration_ms);
+    else broker_log_reload(&r->log, c->wall_ms, c->producer_expiration_ms);
     r->leader_epoch = -1;  // it acts on what it is told, as if for the first time
 }
 
@@ -167,8 +167,8 @@ void broker_node_start(struct broker_cluster *c, int32_t node) {
     // the end of the old session).
     if (!n->fenced) broker_fence(n);
     if (n->crashed) broker_distrust(n);
+    broker_each_replica(n, load_log, n->crashed);
     n->crashed = false;
-    broker_each_replica(n, reload, 0);
     watch_session(n);
     broker_tell_now(n);
 }

@@ -115,8 +115,12 @@ static void on_lost(void *context, const struct error *why) {
 
 // Joining -----------------------------------------------------------------------------------------------------------
 
+static int64_t session_us(const struct ownership *o) {
+    return o->config.session_timeout_ms * 1000LL;
+}
+
 static int64_t wait_over_us(const struct ownership *o) {
-    return o->group.member_since_us + o->config.session_timeout_ms * 1000LL;
+    return o->group.member_since_us + session_us(o);
 }
 
 // While a predecessor may still run, we know of no generation: the leader keeps back what nobody says to hold.
@@ -186,9 +190,12 @@ static void apply(struct ownership *o, int32_t generation, const struct slices_a
         slices_add(&o->owned, slice);
         o->callbacks.slice_gained(o->context, slice);
     }
-    if (current || !again) return;
-    if (!predecessor_may_run(o)) group_rejoin(&o->group, "known now");
-    else timer_set(&o->env->timers, &o->wait, wait_over_us(o));
+    timer_cancel(&o->env->timers, &o->wait);
+    if (current) return;
+    // An assignment that was made for our predecessor may have told him to let go of slices: they stay free until we say
+    // that we do not hold them. A newcomer is asked before that time is over.
+    if (again && !predecessor_may_run(o)) group_rejoin(&o->group, "known now");
+    else timer_set(&o->env->timers, &o->wait, again ? wait_over_us(o) : o->env->now_us + session_us(o));
 }
 
 static void on_wait_over(struct timer *t, int64_t now_us) {
