@@ -92,7 +92,8 @@ static bool tail_is_ours(struct partition *p) {
             (long long)t->base_offset, (long long)batch_last_offset(t), p->topic->destination_name);
         return false;
     }
-    int32_t last_sequence = sequence_add(t->base_sequence, t->count - 1);
+    // Not the count: the destination's cleaner may have thinned it (DefaultRecordBatch.lastSequence).
+    int32_t last_sequence = sequence_add(t->base_sequence, t->last_offset_delta);
     if (!p->position.known) {  // the broker forgot (producer.id.expiration.ms); the batch remembers
         RARE("resync: the broker forgot the state, the batch remembers");
         p->position.producer_id = t->producer_id;
