@@ -118,13 +118,15 @@ def build(folder, options):
 
 
 def simulated(folder, seeds, seconds_max):
-    """So many seeds of each simulator; on a slow machine those that were begun in time."""
+    """Scenarios, and so many seeds of each simulator; on a slow machine those that were begun in time."""
     def part(left):
         total = Outcome()
         for program, count in seeds.items():
             seconds = max(1, min(left(), seconds_max) * count / sum(seeds.values()))
             command = [os.path.join(ROOT, folder, program), f"seeds={count}", f"seconds={seconds:.0f}"]
             total.add(tests(command, left()))
+        for program in ("scenarios", "scenarios_unowned"):
+            total.add(tests([os.path.join(ROOT, folder, program)], left()))
         return total
     return part
 

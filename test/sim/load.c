@@ -39,10 +39,12 @@ static void on_begin(struct timer *timer, int64_t now_us) {
 
 // False: the source's controller refuses, there are no brokers.
 static bool create_at_source(struct world *w, struct ledger_topic *t) {
-    const char *settings[5] = {NULL};
+    const char *settings[9] = {NULL};
     size_t n = 0;
     if (t->plan->append_time) settings[n++] = "message.timestamp.type", settings[n++] = "LogAppendTime";
     if (t->plan->compacted) settings[n++] = "cleanup.policy", settings[n++] = "compact";
+    if (t->plan->compacted) settings[n++] = "segment.ms", settings[n++] = "500";
+    if (t->plan->compacted) settings[n++] = "min.cleanable.dirty.ratio", settings[n++] = "0.01";
     settings[n] = NULL;
     broker_topic_create(w->clusters[SOURCE], t->name, t->partitions, (int16_t)w->plan.nodes[SOURCE], settings);
     if (broker_topic_partitions(w->clusters[SOURCE], t->name) == 0) return false;

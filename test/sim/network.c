@@ -319,6 +319,7 @@ void network_instance_wakes(struct instance *in) {
         next = list_next(&n->channels, k);
         struct channel *ch = CONTAINER_OF(k, struct channel, link);
         if (ch->owner == in && ch->connection) deliver_in(ch);
+        if (ch->owner == in && ch->connection) send_out(ch);  // what it could not write before
     }
 }
 

@@ -127,6 +127,7 @@ static void look(struct world *w) {
     ledger_note(w);
     check_logs(w);
     check_halts(w);
+    check_acknowledged(w);
     for (int32_t i = 0; i < w->plan.instances; i++)
         if (w->instances[i].alive) check_budget(w, &w->instances[i]);
 }
@@ -148,6 +149,11 @@ static void step(struct world *w, int64_t end_us) {
 
 // Peace --------------------------------------------------------------------------------------------------------------
 
+static void start_all(struct world *w) {
+    for (int32_t i = 0; i < w->plan.instances; i++)
+        if (!w->instances[i].alive) instance_start(&w->instances[i]);
+}
+
 static void make_peace(struct world *w) {
     trace_tell(&w->trace, w->now_us, "world", "peace");
     load_stop(w);
@@ -156,8 +162,7 @@ static void make_peace(struct world *w) {
     w->peace = true;
     for (int32_t i = 0; i < w->plan.instances; i++)
         if (w->instances[i].alive && instance_sleeps(&w->instances[i])) instance_wake(&w->instances[i]);
-    for (int32_t i = 0; i < w->plan.instances; i++)
-        if (!w->instances[i].alive) instance_start(&w->instances[i]);
+    start_all(w);
 }
 
 // Life ---------------------------------------------------------------------------------------------------------------
@@ -189,17 +194,19 @@ void world_run(struct world *w, int64_t us) {
     while (!world_failed(w) && (w->now_us < end_us || next_us(w) <= end_us)) step(w, end_us);
 }
 
-void world_converge(struct world *w) {
-    if (world_failed(w)) return;
+struct outcome *world_converge(struct world *w) {
+    if (world_failed(w)) return outcome;
     make_peace(w);
     int64_t end_us = w->now_us + SIM_CONVERGENCE_US;
     const char *missing = "";
     while (missing && !world_failed(w)) {
         world_run(w, CONVERGED_LOOK_US);
+        start_all(w);  // one may have been draining
         missing = check_converged(w);
         if (missing && w->now_us >= end_us) world_fail(w, "convergence", "%s", missing);
     }
     if (!world_failed(w)) check_replicas(w);
+    return outcome;
 }
 
 static void take_outcome(struct world *w) {

@@ -61,7 +61,7 @@ void world_live(const struct plan *plan, FILE *story, bool chatty, struct outcom
 // The same in steps, for scenarios.
 struct world *world_begin(const struct plan *plan, FILE *story, bool chatty, struct outcome *out);
 void world_run(struct world *w, int64_t us);
-void world_converge(struct world *w);  // peace: faults end, and the logs must become equal
+struct outcome *world_converge(struct world *w);  // peace: faults end, and the logs must become equal
 void world_end(struct world *w);
 
 // A checker's word: the first one counts, and ends the run.

@@ -36,7 +36,7 @@ static bool has_transaction(const struct said *s) {
 }
 
 static bool is_compacted(const struct said *s) {
-    return s->topic->plan->compacted && faults_struck(s->world->faults)[FAULT_SOURCE_COMPACTS] > 0;
+    return s->topic->plan->compacted;
 }
 
 static bool starts_later(const struct said *s, const struct ledger_partition *p) {
@@ -79,20 +79,21 @@ static bool gone_or_unheard_of(const struct said *s) {
 static const struct sentence {
     const char *begins;
     bool (*true_when)(const struct said *s);
-    bool passes;  // in peace nobody says it any more
+    bool passes;    // in peace nobody says it any more
+    bool complete;  // what precedes the offset is at the destination
 } sentences[] = {
-    { "diverged: "                    , foreign_or_other      , false },
-    { "foreign records: "             , foreign               , false },
-    { "transaction: "                 , has_transaction       , false },
-    { "compaction: "                  , is_compacted          , false },
-    { "lost range: "                  , source_starts_later   , false },
-    { "the source's batch at "        , often_damaged         , false },
-    { "source topic was deleted"      , gone_or_unheard_of    , true  },
-    { "source topic was re-created"   , other_topic           , false },
-    { "destination topic was deleted" , somebody_heard_nothing, true  },
-    { "too few brokers for more "     , brokers_were_away     , true  },
-    { "replication.factor cannot be " , brokers_were_away     , true  },
-    { "destination topic has "        , grew                  , true  },
+    { "diverged: "                    , foreign_or_other      , false, false },
+    { "foreign records: "             , foreign               , false, false },
+    { "transaction: "                 , has_transaction       , false, true },
+    { "compaction: "                  , is_compacted          , false, true },
+    { "lost range: "                  , source_starts_later   , false, true },
+    { "the source's batch at "        , often_damaged         , false, false },
+    { "source topic was deleted"      , gone_or_unheard_of    , true, false  },
+    { "source topic was re-created"   , other_topic           , false, false },
+    { "destination topic was deleted" , somebody_heard_nothing, true, false  },
+    { "too few brokers for more "     , brokers_were_away     , true, false  },
+    { "replication.factor cannot be " , brokers_were_away     , true, false  },
+    { "destination topic has "        , grew                  , true, false  },
 };
 // clang-format on
 
@@ -108,6 +109,14 @@ static const struct ledger_topic *topic_of(const struct world *w, const char *na
     return NULL;
 }
 
+// As long as the leader is the one that acknowledged it.
+static bool incomplete(struct world *w, const struct partition *p) {
+    struct broker_truth truth;
+    return broker_partition_truth(w->clusters[DESTINATION], p->topic->destination_name, p->index, &truth) &&
+           truth.leader_epoch == p->destination_epoch && truth.leader == p->destination_leader &&
+           broker_node_runs(w->clusters[DESTINATION], truth.leader) && truth.log->end < p->halt_offset;
+}
+
 static void check_instance(struct world *w, const struct instance *in) {
     for (size_t i = 0; i < in->flow->partitions_count; i++) {
         const struct partition *p = in->flow->partitions[i];
@@ -116,6 +125,9 @@ static void check_instance(struct world *w, const struct instance *in) {
         const struct sentence *sentence = sentence_of(p->halt_reason);
         if (!s.topic || !sentence || !sentence->true_when(&s))
             world_fail(w, "halts", "%s halted %s-%d at offset %lld for no true reason: %s", in->name,
+                       p->topic->source_name, (int)p->index, (long long)p->halt_offset, p->halt_reason);
+        else if (sentence->complete && incomplete(w, p))
+            world_fail(w, "halts", "%s halted %s-%d at offset %lld, and what precedes it is missing: %s", in->name,
                        p->topic->source_name, (int)p->index, (long long)p->halt_offset, p->halt_reason);
     }
 }

@@ -39,7 +39,9 @@ static bool same_records(const struct stored_batch *a, const struct stored_batch
 
 void check_payload(struct world *w, const struct ledger_topic *t, int32_t partition, const struct stored_batch *source,
                    const struct stored_batch *b) {
-    bool rewritten = source->header.attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME;
+    if (t->plan->compacted && b->header.count < source->header.count) return;  // the destination's cleaner was here
+    // A cleaner notes in a batch when its tombstones may go, and writes all its times anew.
+    bool rewritten = t->plan->compacted || (source->header.attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME);
     bool same = rewritten ? same_records(source, b) : same_bytes(source, b);
     if (!same)
         world_fail(w, "payload", "%s-%d: the batch at offset %lld differs from the source's", t->name, (int)partition,

@@ -1,0 +1,24 @@
+// What an instance counts as acknowledged stands in the log of the leader that acknowledged it.
+#include "sim/checkers.h"
+#include "sim/world.h"
+
+static void check_partition(struct world *w, const struct instance *in, const struct partition *p) {
+    struct broker_truth truth;
+    const char *name = p->topic->destination_name;
+    if (p->state != PARTITION_COPY && p->state != PARTITION_DRAIN) return;
+    if (!broker_partition_truth(w->clusters[DESTINATION], name, p->index, &truth)) return;
+    // Another epoch is another history, and a broker that lost its power is no longer the one that spoke.
+    if (truth.leader_epoch != p->destination_epoch || truth.leader != p->destination_leader) return;
+    if (!broker_node_runs(w->clusters[DESTINATION], truth.leader)) return;
+    if (p->acked_end > truth.log->end)
+        world_fail(w, "acknowledged", "%s counts offsets up to %lld of %s-%d, its leader's log ends at %lld", in->name,
+                   (long long)p->acked_end, name, (int)p->index, (long long)truth.log->end);
+}
+
+void check_acknowledged(struct world *w) {
+    for (int32_t i = 0; i < w->plan.instances; i++) {
+        const struct instance *in = &w->instances[i];
+        for (size_t k = 0; in->alive && k < in->flow->partitions_count; k++)
+            check_partition(w, in, in->flow->partitions[k]);
+    }
+}

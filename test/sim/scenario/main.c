@@ -1,0 +1,57 @@
+// Tells each scenario at many moments, each in a process of its own.
+#include "sim/scenario/scenario.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifdef ODRAZ_TEST_NO_OWNERSHIP
+#define UNOWNED true
+#else
+#define UNOWNED false
+#endif
+
+#define MOMENTS 24
+#define MOMENT_US (1 * MS + 237)  // from one to the next: no multiple of anything
+
+static const struct {
+    const char *name;
+    const char *(*tell)(int64_t moment_us, struct outcome *out);
+    bool unowned;
+} scenarios[] = {
+    {"two_leaders", two_leaders, false},     {"uncommitted_tail", uncommitted_tail, false},
+    {"zombie_leader", zombie_leader, false}, {"idle_source", idle_source, false},
+    {"late_requests", late_requests, false}, {"racing_writers", racing_writers, true},
+};
+
+// A failed assertion ends the child, and is a failure like another.
+static bool holds(size_t i, int64_t moment_us) {
+    fflush(NULL);
+    pid_t child = fork();
+    if (child < 0) abort();
+    if (child == 0) {
+        struct outcome out;
+        alarm(60);
+        const char *said = scenarios[i].tell(moment_us, &out);
+        if (said) printf("%s at %.3f ms: %s\n", scenarios[i].name, (double)moment_us / 1000, said);
+        fflush(NULL);
+        _exit(said != NULL);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int main(void) {
+    int passed = 0, failed = 0;
+    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+        int wrong = 0;
+        if (scenarios[i].unowned != UNOWNED) continue;
+        for (int k = 0; k < MOMENTS; k++) wrong += !holds(i, k * MOMENT_US);
+        if (wrong > 0) printf("FAILED %s: at %d of %d moments\n", scenarios[i].name, wrong, MOMENTS);
+        if (wrong > 0) failed++;
+        else passed++;
+    }
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed > 0 || passed == 0;
+}

@@ -1,0 +1,68 @@
+// What the stories have in common.
+#include "sim/scenario/scenario.h"
+
+#include "base/limits.h"
+
+#define TOPIC "topic-0"
+
+struct plan scenario_plan(uint64_t seed) {
+    return (struct plan){.seed = seed,
+                         .instances = 1,
+                         .nodes = {1, 3},
+                         .replication_factor = 3,
+                         .min_insync = 1,
+                         .topics_count = 1,
+                         .topics = {{.partitions = 1}},
+                         .safety_us = 1 * SECOND,
+                         .acks = 1,
+                         .slices = 1,
+                         .session_timeout_ms = 10000,
+                         .fetch_sessions = 1,
+                         .fetch_bytes_max = 16 * KiB,
+                         .buffer_memory = MiB,
+                         .static_members = true,
+                         .predecessor_dead = true,
+                         .fetch_sessions_kept = 1000,
+                         .latency_us_max = 1 * MS,
+                         .service_us_max = 1 * MS,
+                         .replica_fetch_us_max = 5 * MS,
+                         .notice_us_max = 5 * MS,
+                         .late_us_max = 1 * SECOND,
+                         .socket_bytes = MiB,
+                         .torn_one_in = 1000,
+                         .expiration_ms = 86400000,
+                         .expiration_check_ms = 600000,
+                         .load_pause_us = 10 * MS};
+}
+
+struct broker_truth scenario_truth(struct world *w) {
+    struct broker_truth truth = {0};
+    broker_partition_truth(w->clusters[DESTINATION], TOPIC, 0, &truth);
+    return truth;
+}
+
+void scenario_hold_followers(struct world *w, bool held) {
+    int32_t leader = scenario_truth(w).leader;
+    for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++)
+        if (!held || node != leader) broker_replica_hold(w->clusters[DESTINATION], TOPIC, 0, node, held);
+}
+
+void scenario_write(struct world *w) {
+    for (int i = 0; i < 5; i++) load_write(w, &w->ledger.topics[0], 0);
+    world_run(w, 1 * SECOND);
+}
+
+void scenario_move_leader(struct world *w) {
+    int32_t leader = scenario_truth(w).leader;
+    for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++)
+        if (node != leader && broker_leader_move(w->clusters[DESTINATION], TOPIC, 0, node, false)) return;
+}
+
+const char *scenario_end(struct world *w) {
+    static char said[500];
+    struct outcome *out = world_converge(w);
+    world_end(w);
+    if (!out->failed) return NULL;
+    snprintf(said, sizeof said, "%s: %s", out->checker, out->text);
+    return said;
+}

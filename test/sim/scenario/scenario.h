@@ -1,0 +1,30 @@
+// Short stories, one for each rule whose absence a model checker once punished (docs/ARCHITECTURE.md): the world in steps,
+// told at many different moments. Whatever the moment, the checkers must be content.
+#pragma once
+#include "sim/world.h"
+
+// A small world: one topic with one partition, three replicas at the destination, one instance, no faults.
+struct plan scenario_plan(uint64_t seed);
+
+// The destination's partition: its leader's log, and who leads.
+struct broker_truth scenario_truth(struct world *w);
+
+// Held followers do not fetch; what the leader takes meanwhile only it has.
+void scenario_hold_followers(struct world *w, bool held);
+
+// Some batches at the source, and time to mirror them.
+void scenario_write(struct world *w);
+
+// Another replica leads from now on.
+void scenario_move_leader(struct world *w);
+
+// Peace, convergence, the end; NULL when all checkers are content, else what they say (static text).
+const char *scenario_end(struct world *w);
+
+// Each answers NULL, or what went wrong. `moment_us`: when the decisive thing happens; `out`: the run's.
+const char *two_leaders(int64_t moment_us, struct outcome *out);
+const char *uncommitted_tail(int64_t moment_us, struct outcome *out);
+const char *zombie_leader(int64_t moment_us, struct outcome *out);
+const char *racing_writers(int64_t moment_us, struct outcome *out);
+const char *idle_source(int64_t moment_us, struct outcome *out);
+const char *late_requests(int64_t moment_us, struct outcome *out);
