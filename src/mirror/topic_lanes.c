@@ -142,10 +142,12 @@ static void lane_next(struct topic_lane *l) {
     if (l->busy) cluster_submit(cluster_of(l), lane_table[l->kind].node, &l->task);
 }
 
-// Nothing is asked at once, for what failed is perhaps being closed right now: those who still wait go with the first
-// one that comes back from its back-off.
+// Nothing is asked at once, for what failed is perhaps being closed right now. Those who still wait back off too: who
+// comes back from his back-off may find that he has nothing to ask any more, and would not take them along.
 static void lane_failed(struct topic_lane *l, struct list *topics, const struct error *why) {
+    struct link *k;
     l->busy = false;
+    while (topics != &l->waiting && (k = list_take_first(&l->waiting))) list_append(topics, k);
     back_off_all(l, topics, why);
 }
 
