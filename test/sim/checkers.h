@@ -30,6 +30,9 @@ void check_payload(struct world *w, const struct ledger_topic *t, int32_t partit
 void check_budget(struct world *w, const struct instance *in);
 void check_given_back(struct world *w, const struct instance *in);
 
+// ownership.c: a slice has one owner at a time.
+void check_ownership(struct world *w);
+
 // acknowledged.c: what an instance counts as acknowledged is there.
 void check_acknowledged(struct world *w);
 

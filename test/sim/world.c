@@ -128,6 +128,7 @@ static void look(struct world *w) {
     check_logs(w);
     check_halts(w);
     check_acknowledged(w);
+    if (w->faults) check_ownership(w);
     for (int32_t i = 0; i < w->plan.instances; i++)
         if (w->instances[i].alive) check_budget(w, &w->instances[i]);
 }
