@@ -37,7 +37,7 @@ def neighbour(t, key):
         hashed = 0
         for c in text:
             hashed = (31 * hashed + ord(c)) & 0xFFFFFFFF
-        return (hashed & 0x7FFFFFFF) % 4
+        return min(hashed, (1 << 32) - hashed) % 4  # abs() of 32 bits with a sign
     return next(n for n in (t.topic(f"neighbour{i}") for i in range(99)) if partition(n) == partition(key))
 
 
