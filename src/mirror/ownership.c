@@ -192,8 +192,8 @@ static void apply(struct ownership *o, int32_t generation, const struct slices_a
     }
     timer_cancel(&o->env->timers, &o->wait);
     if (current) return;
-    // An assignment that was made for our predecessor may have told him to let go of slices: they stay free until we say
-    // that we do not hold them. A newcomer is asked before that time is over.
+    // An assignment that was made for our predecessor may have told him to let go of slices: they stay free until we
+    // say that we do not hold them. A newcomer is asked before that time is over.
     if (again && !predecessor_may_run(o)) group_rejoin(&o->group, "known now");
     else timer_set(&o->env->timers, &o->wait, again ? wait_over_us(o) : o->env->now_us + session_us(o));
 }

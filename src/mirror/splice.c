@@ -7,8 +7,8 @@ enum splice_verdict splice_compare(const struct batch_header *destination, struc
     int64_t last = batch_last_offset(destination);
     if (s.base_offset > last) return SPLICE_COMPACTED;
     if (s.base_offset != destination->base_offset || batch_last_offset(&s) != last) return SPLICE_DIFFERENT;
-    // Cleaners, of either cluster, keep a batch's offsets, drop records from it, or write down in place of its base time
-    // when its tombstones may go (KIP-534): there is nothing left to compare with. What we wrote was dense.
+    // Cleaners, of either cluster, keep a batch's offsets, drop records from it, or write down in place of its base
+    // time when its tombstones may go (KIP-534): there is nothing left to compare with. What we wrote was dense.
     bool horizon = (s.attributes | destination->attributes) & BATCH_ATTRIBUTE_DELETE_HORIZON;
     bool cleaned = s.count < destination->count || !batch_is_dense(destination) ||
                    (horizon && s.base_timestamp != destination->base_timestamp);

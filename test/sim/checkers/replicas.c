@@ -1,4 +1,5 @@
-// All replicas of the destination hold the same batches (each compacts in its own time: those topics are left out); that they have the same ends is lost.c's to say.
+// All replicas of the destination hold the same batches (each compacts in its own time: those topics are left out);
+// that they have the same ends is lost.c's to say.
 #include "sim/checkers.h"
 #include "sim/world.h"
 

@@ -1,5 +1,5 @@
-// Short stories, one for each rule whose absence a model checker once punished (docs/ARCHITECTURE.md): the world in steps,
-// told at many different moments. Whatever the moment, the checkers must be content.
+// Short stories, one for each rule whose absence a model checker once punished (docs/ARCHITECTURE.md): the world in
+// steps, told at many different moments. Whatever the moment, the checkers must be content.
 #pragma once
 #include "sim/world.h"
 
