@@ -77,7 +77,9 @@
 #define PARTITION_BACKOFF_US_MIN 50000
 #define PARTITION_BACKOFF_US_MAX 1000000
 #define PARTITION_LOCATE_US 200000           // between looks for missing leaders
+#ifndef PARTITION_IN_FLIGHT_MAX              // the simulator's is small: what happens at a limit happens often there
 #define PARTITION_IN_FLIGHT_MAX (4 * MiB)    // past this a partition is not fetched
+#endif
 #define PARTITION_QUEUED_MAX MiB             // nor past this of it that no request took yet: it would only get cold
 #define HALT_LOOK_AGAIN_US 300000000         // at a reason to halt that may go away by itself
 #define DAMAGED_TRIES_MAX 5                  // fetches of a batch that arrives damaged

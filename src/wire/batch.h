@@ -92,7 +92,9 @@ uint32_t batch_crc_restamped(const uint8_t *batch, const struct batch_header *he
 // equal arguments give equal bytes, which is how a filler is recognised. Answers the batch's size, or 0 when `capacity`
 // is too small (batch_filler_bound(count) is always enough).
 #define BATCH_FILLER_KEY "odraz.filler"
+#ifndef BATCH_FILLER_COUNT_MAX  // of one that we write; the simulator's is small
 #define BATCH_FILLER_COUNT_MAX 800000
+#endif
 size_t batch_filler_bound(int32_t count);
 size_t batch_filler_write(int32_t count, int64_t timestamp_ms, const struct batch_stamp *stamp, uint8_t *out,
                           size_t capacity);

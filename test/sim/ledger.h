@@ -25,6 +25,7 @@ struct ledger_checked {
     int32_t leader_epoch;
     int64_t checked_end;  // everything below was compared
     int64_t foreign_at;   // the first offset of a record that somebody else wrote, or -1
+    int64_t filler_end;   // where the newest filler ends, 0: there is none
     bool has_records;     // not only filler
 };
 

@@ -21,6 +21,7 @@ static void look_at(struct world *w, struct ledger_topic *t, int32_t partition, 
     check_order(w, t, partition, c->checked_end, b);
     c->checked_end = batch_last_offset(&b->header) + 1;
     if (is_filler(b)) {
+        c->filler_end = c->checked_end;
         if (c->has_records) world_fail(w, "order", "%s-%d: filled after records", t->name, (int)partition);
         return;
     }
@@ -41,6 +42,7 @@ static void look_at_partition(struct world *w, struct ledger_topic *t, int32_t p
         c->checked_end = log->start;
         c->foreign_at = -1;
         c->has_records = false;
+        c->filler_end = 0;
     }
     if (c->foreign_at >= 0 || log->high_watermark <= c->checked_end) return;
     for (size_t i = broker_log_find(log, c->checked_end); i < log->count && !world_failed(w); i++) {

@@ -21,6 +21,12 @@ static const char *look_at(struct world *w, const struct ledger_topic *t, int32_
                  (long long)wanted, (long long)have, (long long)destination.log->end);
         return missing;
     }
+    // (Of a compacted topic nothing may be deleted: its cleaner takes filler away.)
+    if (!t->plan->compacted && t->checked[k].filler_end > destination.log->start) {
+        snprintf(missing, sizeof missing, "%s-%d: consumers see filler up to offset %lld", t->name, (int)k,
+                 (long long)t->checked[k].filler_end);
+        return missing;
+    }
     for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++) {
         const struct broker_log *log = broker_replica_log(w->clusters[DESTINATION], t->name, k, node);
         if (!log || log->end == have) continue;

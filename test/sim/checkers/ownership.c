@@ -1,23 +1,48 @@
-// A slice has one owner at a time: never do two instances believe in it that are awake and whose guard time has not
-// passed. (Where a broker lost its power it may have lost what the group had agreed on: there the logs protect.)
+// A slice has one owner at a time, and a partition one instance that works on it: never do two believe in it that are
+// awake and whose guard time has not passed. (Where a broker lost its power it may have lost what the group had agreed
+// on: there the logs protect.)
 #include "sim/checkers.h"
 #include "sim/world.h"
 
+#include <stdlib.h>
+
+static bool may_act(const struct instance *in) {
+    return in->alive && !instance_sleeps(in) && in->world->now_us < in->flow->ownership.fence_us;
+}
+
 static bool holds(const struct instance *in, int32_t slice) {
-    if (!in->alive || instance_sleeps(in)) return false;
     const struct ownership *o = &in->flow->ownership;
-    return in->world->now_us < o->fence_us && (slices_has(&o->owned, slice) || slices_has(&o->draining, slice));
+    return slices_has(&o->owned, slice) || slices_has(&o->draining, slice);
+}
+
+static void check_slice(struct world *w, int32_t slice) {
+    const struct instance *holder = NULL;
+    for (int32_t i = 0; i < w->plan.instances; i++) {
+        const struct instance *in = &w->instances[i];
+        if (!may_act(in) || !holds(in, slice)) continue;
+        if (holder) world_fail(w, "ownership", "%s and %s both hold slice %d", holder->name, in->name, (int)slice);
+        holder = in;
+    }
+}
+
+static void check_partitions(struct world *w) {
+    const struct instance *works[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX] = {{NULL}};
+    for (int32_t i = 0; i < w->plan.instances; i++) {
+        const struct instance *in = &w->instances[i];
+        for (size_t k = 0; may_act(in) && k < in->flow->partitions_count; k++) {
+            const struct partition *p = in->flow->partitions[k];
+            if (p->state == PARTITION_IDLE || p->state == PARTITION_HALTED) continue;
+            const struct instance **by = &works[strtol(strchr(p->topic->source_name, '-') + 1, NULL, 10)][p->index];
+            if (*by)
+                world_fail(w, "ownership", "%s and %s both work on %s-%d", (*by)->name, in->name, p->topic->source_name,
+                           (int)p->index);
+            *by = in;
+        }
+    }
 }
 
 void check_ownership(struct world *w) {
     if (w->plan.unowned || faults_struck(w->faults)[FAULT_BROKER_POWER_LOST] > 0) return;
-    for (int32_t slice = 0; slice < w->plan.slices; slice++) {
-        const struct instance *holder = NULL;
-        for (int32_t i = 0; i < w->plan.instances; i++) {
-            const struct instance *in = &w->instances[i];
-            if (!holds(in, slice)) continue;
-            if (holder) world_fail(w, "ownership", "%s and %s both hold slice %d", holder->name, in->name, (int)slice);
-            holder = in;
-        }
-    }
+    for (int32_t slice = 0; slice < w->plan.slices; slice++) check_slice(w, slice);
+    check_partitions(w);
 }
