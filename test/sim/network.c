@@ -155,7 +155,8 @@ static struct channel *channel_of(const struct connection *c) {
 static void leave_behind(struct channel *ch, bool abort) {
     struct world *w = ch->world;
     struct network *n = &w->network;
-    int64_t later_us = one_in(n, 4) ? (int64_t)prng_below(&n->prng, (uint64_t)w->plan.late_us_max) : 0;
+    int64_t later_us =
+        one_in(n, w->plan.ends_in_time ? 2 : 4) ? (int64_t)prng_below(&n->prng, (uint64_t)w->plan.late_us_max) : 0;
     struct pipe *p = &ch->pipes[OUT];
     bool cut_short = abort && one_in(n, 2);
     for (struct segment *s = p->first; s; s = s->next) {

@@ -102,9 +102,10 @@ static void plan_pace(struct plan *p, struct prng *r) {
     for (int32_t i = 0; i < SIM_TOPICS_MAX; i++) old |= p->topics[i].last_year;
     // Where the broker may have forgotten the state only time protects (design rule 14): what is under way then ends.
     p->ends_in_time = old;
-    p->late_us_max = old ? 3 * SECOND : ONE_OF(r, 500 * MS, 10 * SECOND, 120 * SECOND);
-    p->expiration_ms = old && one_in(r, 2) ? 2000 : 86400000;
-    p->expiration_check_ms = old && one_in(r, 2) ? 2000 : 600000;
+    p->late_us_max = old ? 8 * SECOND : ONE_OF(r, 500 * MS, 10 * SECOND, 120 * SECOND);
+    bool forgets = old && !one_in(r, 4);
+    p->expiration_ms = forgets ? 2000 : 86400000;
+    p->expiration_check_ms = forgets ? 2000 : 600000;
 }
 
 // Of each kind's faults a world has many or none (swarm testing): a mix of everything would hide what needs quiet.
