@@ -6,6 +6,7 @@ the simulator. `mutants.py [--seeds N] [--build FOLDER] [NAME...]`
 """
 
 import argparse
+import filecmp
 import os
 import re
 import shutil
@@ -40,13 +41,13 @@ class Copy:
     def __init__(self, folder):
         self.tree = os.path.join(folder, "tree")
         self.build = os.path.join(folder, "build")
-        shutil.rmtree(self.tree, ignore_errors=True)
-        os.makedirs(self.tree, exist_ok=True)
         files = must("git", "ls-files", *COPIED, cwd=ROOT).stdout.split("\n")
         for name in filter(None, files):
             target = os.path.join(self.tree, name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copy2(os.path.join(ROOT, name), target)
+            # A mutant left behind by an interrupted run must look changed, or its object would stay.
+            if not os.path.exists(target) or not filecmp.cmp(os.path.join(ROOT, name), target, shallow=False):
+                shutil.copy(os.path.join(ROOT, name), target)
         must("cmake", "-G", "Ninja", "-S", self.tree, "-B", self.build)
         self.make()
 
