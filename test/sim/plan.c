@@ -94,7 +94,8 @@ static void plan_pace(struct plan *p, struct prng *r) {
     p->service_us_max = ONE_OF(r, 100, 1 * MS, 20 * MS);
     p->replica_fetch_us_max = ONE_OF(r, 1 * MS, 10 * MS, 200 * MS);
     p->notice_us_max = ONE_OF(r, 1 * MS, 50 * MS, 2 * SECOND);
-    p->socket_bytes = (int32_t)ONE_OF(r, 2 * KiB, 64 * KiB, MiB);
+    // So much each round trip: a fetch of 1 MiB must come within request.timeout.ms, or no client ever gets through.
+    p->socket_bytes = (int32_t)ONE_OF(r, 8 * KiB, 64 * KiB, MiB);
     p->torn_one_in = (int32_t)ONE_OF(r, 2, 10, 1000);
     p->load_pause_us = ONE_OF(r, 5 * MS, 50 * MS, 500 * MS, 3 * SECOND);
     p->batch_sizes = (int32_t)prng_between(r, 0, 2);
