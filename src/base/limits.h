@@ -106,6 +106,8 @@
 #define BROKER_REPLICAS_MAX 5                // of a partition
 #define BROKER_CONNECTIONS_MAX 4096          // of one node; each has one request in the node's queue
 #define BROKER_CONNECTION_AHEAD_MAX (256 * KiB) // requests read and not begun; one may pass it
+#define BROKER_DECODE_MAX (8 * MiB)          // decoded form of one request: some 100,000 partitions
+#define BROKER_ARENA_MAX (256 * MiB)         // and what its answer needs: its elements are at most some times larger
 #define BROKER_CONNECTION_OUTPUT_MAX (256 * MiB) // one answer
 #define BROKER_REPLICA_FETCH_BYTES_MAX MiB    // of a partition in one fetch; replica.fetch.max.bytes
 #define BROKER_REQUESTS_SPARE_MAX 64         // kept for reuse, with their memory

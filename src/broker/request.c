@@ -19,7 +19,7 @@ struct broker_request *broker_request_take(struct broker_connection *k, size_t s
         r = CONTAINER_OF(spare, struct broker_request, link);
     } else {
         r = NEW(struct broker_request);
-        arena_init(&r->arena, DECODE_ARENA_MAX);
+        arena_init(&r->arena, BROKER_ARENA_MAX);
         buffer_init(&r->frame, REQUEST_SIZE_MAX);
     }
     r->node = k->node;
@@ -77,7 +77,9 @@ static void decode(struct broker_request *r) {
     message_defaults(api->request, body);
     in = (struct bytes){in.at + consumed, in.size - consumed};
     if (known) {
+        r->arena.size_max = BROKER_DECODE_MAX;
         e = message_decode(api->request, header.version, in, &r->arena, body, &consumed);
+        r->arena.size_max = BROKER_ARENA_MAX;
         if (error_is(&e) || consumed != in.size) return;
     }
     r->body = body;
