@@ -48,19 +48,11 @@ static inline void link_insert_behind(struct link *before, struct link *k) {  //
 }
 
 static inline void list_append(struct list *l, struct link *k) {
-    assert(!link_linked(k));
-    k->prev = l->head.prev;
-    k->next = &l->head;
-    l->head.prev->next = k;
-    l->head.prev = k;
+    link_insert_behind(l->head.prev, k);
 }
 
 static inline void list_prepend(struct list *l, struct link *k) {
-    assert(!link_linked(k));
-    k->next = l->head.next;
-    k->prev = &l->head;
-    l->head.next->prev = k;
-    l->head.next = k;
+    link_insert_behind(&l->head, k);
 }
 
 static inline void list_remove(struct link *k) {

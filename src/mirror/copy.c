@@ -96,17 +96,12 @@ static bool refuse(struct partition *p, const struct batch_header *h) {
     return true;
 }
 
-// Records so old that the broker may forget our state at any moment.
-static bool state_may_expire(const struct partition *p, const struct batch_header *h) {
-    return p->flow->env->wall_ms - h->max_timestamp >= topics_producer_expiration_ms(p->flow->topics) / 2;
-}
-
 // A batch of an old topic may meet an expired producer state: before the first append of this connection or owner, what
 // others have sent must be executed or gone (rule 14).
 static bool too_early(struct partition *p, const struct batch_header *h) {
     struct flow *f = p->flow;
     if (p->log_end > 0 || f->env->now_us >= p->unsafe_since_us + GHOST_WAIT_US) return false;
-    if (!state_may_expire(p, h)) return false;
+    if (!partition_state_may_expire(p, h->max_timestamp)) return false;
     RARE("copy: an old first batch waits for requests of dead connections");
     partition_event(p, EVENT_MUST_WAIT, NULL);
     return true;
@@ -208,7 +203,8 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
         if (batch_last_offset(&h) < p->log_end) continue;
         if (refuse(p, &h) || too_early(p, &h)) break;
         // A refusal in the middle of the pipeline: without the state, what comes behind it would be taken in its place.
-        if (state_may_expire(p, &h) && !batch_crc_is_right((struct bytes){rest.at, (size_t)h.size})) {
+        if (partition_state_may_expire(p, h.max_timestamp) &&
+            !batch_crc_is_right((struct bytes){rest.at, (size_t)h.size})) {
             damaged(p, h.base_offset, "its CRC is wrong");
             return 0;
         }

@@ -258,6 +258,11 @@ void partition_halt(struct partition *p, int64_t offset, const char *format, ...
     partition_event(p, EVENT_HALT, NULL);
 }
 
+bool partition_state_may_expire(const struct partition *p, int64_t newest_ms) {
+    const struct flow *f = p->flow;
+    return f->env->wall_ms - newest_ms >= topics_producer_expiration_ms(f->topics) / 2;
+}
+
 void partition_halt_may_pass(struct partition *p) {
     struct environment *env = p->flow->env;
     if (p->state == PARTITION_HALTED) timer_set(&env->timers, &p->timer, env->now_us + HALT_LOOK_AGAIN_US);

@@ -20,6 +20,10 @@ void fill_too_large(struct partition *p);
 void fill_raise_log_start(struct partition *p);  // once log_start_wanted is replicated
 void fill_look_below(struct partition *p);       // COPY: what does the destination's log begin with?
 
+// partition.c: is what the destination knows of our producer, newest record at `newest_ms`, so old that it may be
+// forgotten at any moment (rule 14)? Half of producer.id.expiration.ms, to be on the safe side.
+bool partition_state_may_expire(const struct partition *p, int64_t newest_ms);
+
 // watch.c
 void watch_acked(struct partition *p);  // acked_end moved
 void watch_cancel(struct partition *p);

@@ -221,7 +221,7 @@ static bool must_wait(struct partition *p) {
     if (f->env->now_us >= until || p->position.log_end == 0) return false;  // the first batch will tell (copy.c)
     int64_t newest = p->position.known && p->position.last_timestamp > p->max_timestamp ? p->position.last_timestamp
                                                                                         : p->max_timestamp;
-    if (f->env->wall_ms - newest < topics_producer_expiration_ms(f->topics) / 2) return false;
+    if (!partition_state_may_expire(p, newest)) return false;
     RARE("resync: waits for requests of dead connections");
     timer_set(&f->env->timers, &p->timer, until);
     return true;
