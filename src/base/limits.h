@@ -26,6 +26,11 @@
 #define POSITION_PARTITIONS_MAX 500          // of one round of position questions
 #define FETCH_REQUEST_SCRATCH_MAX (64 * MiB) // a request's parts while it is made: 100 bytes for a partition
 #define FETCH_PARTITION_BYTES_MIN (64 * KiB) // a partition's share of a fetch
+#ifndef FETCH_PARTITIONS_FEW                 // the simulator's is small, too
+#define FETCH_PARTITIONS_FEW 16              // that have something; for each beyond it a fetch asks for more
+#endif
+#define FETCH_BYTES_EACH (16 * KiB)          // so much more
+#define FETCH_BYTES_MANY_MAX (8 * MiB)       // and how far that goes
 #define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch
 #define PRODUCE_REQUEST_SCRATCH_MAX MiB      // the same of a Produce request
 #define APPENDER_DEPTH_MAX 16                // Produce requests without an answer, of one connection

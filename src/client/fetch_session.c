@@ -84,10 +84,25 @@ void fetch_session_remove(struct fetch_partition *p) {
 
 // Request -----------------------------------------------------------------------------------------------------------
 
+static int64_t usual_size(int64_t bytes_max) {
+    return bytes_max + (bytes_max / 16 > 4 * KiB ? bytes_max / 16 : 4 * KiB);
+}
+
+// Each fetch costs the broker a look at every partition of the session (FetchContext), whatever it brings: the more of
+// them have something, the more one fetch should bring.
+static int64_t bytes_worth_asking(const struct fetch_session *s) {
+    if (s->active <= FETCH_PARTITIONS_FEW) return s->bytes_max;
+    int64_t most = FETCH_BYTES_MANY_MAX;
+    int64_t worth = s->bytes_max + (int64_t)(s->active - FETCH_PARTITIONS_FEW) * FETCH_BYTES_EACH;
+    while (most > s->bytes_max && usual_size(most) > s->budget->limit / 6) most /= 2;
+    if (worth > most) worth = most;
+    return worth > s->bytes_max ? worth : s->bytes_max;
+}
+
 // A fair share of the response, so that one request's answer serves many partitions: the produce requests made of it
 // then carry many partitions each.
 static int32_t bytes_max_each(const struct fetch_session *s) {
-    int32_t share = s->bytes_max / (s->active > 0 ? s->active : 1);
+    int32_t share = s->asked / (s->active > 0 ? s->active : 1);
     return share > FETCH_PARTITION_BYTES_MIN ? share : FETCH_PARTITION_BYTES_MIN;
 }
 
@@ -173,7 +188,7 @@ static struct error send_fetch(struct fetch_session *s) {
     message_defaults(&fetch_request_message, &r.request);
     r.request.max_wait_ms = wait_ms(s);
     r.request.min_bytes = 1;
-    r.request.max_bytes = s->bytes_max;
+    r.request.max_bytes = s->asked;
     r.request.isolation_level = 1;  // read_committed: undecided data never crosses
     r.request.session_id = s->session_id;
     r.request.session_epoch = s->session_epoch;
@@ -190,10 +205,18 @@ static struct error send_fetch(struct fetch_session *s) {
     return e;
 }
 
+// Room for a response to that many bytes; false when there is none, and the session waits for it.
+static bool reserve(struct fetch_session *s, int64_t bytes) {
+    if (!budget_take(s->budget, usual_size(bytes), &s->waiter)) return false;
+    budget_withdraw(&s->waiter);
+    s->asked = (int32_t)bytes;
+    s->reserved = usual_size(bytes);
+    return true;
+}
+
 static void fetch_now(struct fetch_session *s) {
     if (s->fetching || !broker_link_ready(&s->link) || s->partitions_count == 0) return;
-    if (!budget_take(s->budget, s->usual, &s->waiter)) return;
-    s->reserved = s->usual;
+    if (!reserve(s, bytes_worth_asking(s)) && !reserve(s, s->bytes_max)) return;
     struct error e = send_fetch(s);
     if (error_is(&e)) {
         budget_release(s->budget, s->reserved);
@@ -220,6 +243,7 @@ static bool admit(struct connection *c, size_t frame_size) {
     struct fetch_session *s = CONTAINER_OF(CONTAINER_OF(c, struct broker_link, connection), struct fetch_session, link);
     if (!s->fetching) return true;  // a large greeting; an answer to nothing will not be taken
     int64_t more = (int64_t)(sizeof(int32_t) + frame_size) - s->reserved;
+    if (more <= 0) return true;  // many partitions share it, and room for it was reserved
     if (more > s->budget->limit / 2) more = s->budget->limit / 2;  // what is beyond it is not handed over
     if (!budget_take_oversized(s->budget, more, &s->waiter)) return false;
     RARE("fetch: a response larger than what was asked for");
@@ -277,7 +301,7 @@ static int64_t take_partition(struct fetch_session *s, struct fetch_partition *p
 static void count_active(struct fetch_session *s, int32_t active, int64_t bytes) {
     if (active == 0) return;
     int32_t most = 2 * active < s->partitions_count ? 2 * active : s->partitions_count;
-    s->active = bytes > s->bytes_max / 4 * 3 && most > active ? most : active;
+    s->active = bytes > s->asked / 4 * 3 && most > active ? most : active;
 }
 
 static void take_topics(struct fetch_session *s, const struct fetch_response *r, struct frame *frame) {
@@ -358,14 +382,9 @@ void fetch_session_init(struct fetch_session *s, struct cluster *cluster, int32_
     arena_init(&s->scratch, FETCH_REQUEST_SCRATCH_MAX);
 }
 
-static int64_t usual_size(int64_t bytes_max) {
-    return bytes_max + (bytes_max / 16 > 4 * KiB ? bytes_max / 16 : 4 * KiB);
-}
-
 void fetch_session_start(struct fetch_session *s) {
     while (s->bytes_max > KiB && usual_size(s->bytes_max) > s->budget->limit / 2) s->bytes_max /= 2;
-    s->usual = usual_size(s->bytes_max);
-    s->link.connection.receive_hint = (size_t)s->usual;
+    s->link.connection.receive_hint = (size_t)usual_size(s->bytes_max);
     broker_link_start(&s->link);
 }
 

@@ -39,7 +39,7 @@ struct fetch_session {
     struct budget *budget;
     struct budget_waiter waiter;
     int32_t bytes_max, wait_ms_max;
-    int64_t usual;  // bytes of a response to that: the records and what stands around them
+    int32_t asked;  // bytes of records, in the last fetch: more than bytes_max when many partitions share it
     struct list partitions, changed, forgotten;
     int32_t partitions_count;
     int32_t session_id, session_epoch;

@@ -1,4 +1,4 @@
-// Receive buffers in four size classes, newest first; larger ones go straight to the allocator.
+// Receive buffers in five size classes, newest first; larger ones go straight to the allocator.
 #include "client/frame_pool.h"
 
 #include "base/limits.h"
@@ -6,7 +6,8 @@
 
 #include <assert.h>
 
-static const size_t class_capacity[FRAME_CLASSES] = {16 * KiB, 128 * KiB, MiB + 64 * KiB, 4 * MiB + 64 * KiB};
+static const size_t class_capacity[FRAME_CLASSES] = {16 * KiB, 128 * KiB, MiB + 64 * KiB, 4 * MiB + 64 * KiB,
+                                                     8 * MiB + 128 * KiB};
 
 void frame_pool_init(struct frame_pool *p) {
     *p = (struct frame_pool){0};
@@ -26,7 +27,7 @@ void frame_pool_free(struct frame_pool *p) {
 
 struct frame *frame_new(struct frame_pool *p, size_t capacity) {
     uint32_t class = 0;
-    while (class < FRAME_CLASSES && class_capacity[class] < capacity) class++;
+    while (class < FRAME_CLASSES && class_capacity[class] < capacity) class ++;
     struct frame *f;
     if (class < FRAME_CLASSES && p->free[class]) {
         f = p->free[class];

@@ -6,8 +6,10 @@
 
 #include "client/fetch_session.h"
 
-#define PARTITIONS 4
+#define PARTITIONS 32
 #define BYTES_MAX (100 * KiB)
+#define USUAL_OF(bytes) ((bytes) + (bytes) / 16)  // room that a fetch takes
+#define USUAL USUAL_OF(BYTES_MAX)
 
 static struct scripted s;
 static struct cluster cluster;
@@ -21,8 +23,8 @@ static struct {
     int16_t error_code[PARTITIONS];
     int64_t high_watermark[PARTITIONS], diverging_end[PARTITIONS];
     size_t bytes[PARTITIONS];
-    int64_t keep;     // what on_answer says
-    int64_t advance;  // how far it moves fetch_offset when there are records
+    int64_t keep;                    // what on_answer says
+    int64_t advance;                 // how far it moves fetch_offset when there are records
     struct fetch_partition *remove;  // in the answer of any partition
 } seen;
 
@@ -61,10 +63,8 @@ static void begin(void) {
     memset(&seen, 0, sizeof seen);
     memset(partitions, 0, sizeof partitions);
     for (int32_t i = 0; i < PARTITIONS; i++)
-        partitions[i] = (struct fetch_partition){.name = {topic, {{0}}, i},
-                                                 .fetch_offset = 100 * i,
-                                                 .leader_epoch = 5,
-                                                 .last_fetched_epoch = 4};
+        partitions[i] = (struct fetch_partition){
+            .name = {topic, {{0}}, i}, .fetch_offset = 100 * i, .leader_epoch = 5, .last_fetched_epoch = 4};
     for (int32_t i = 0; i < PARTITIONS; i++) partitions[i].name.topic_id.at[15] = 1;
     session_init(&f);
 }
@@ -124,11 +124,11 @@ static const struct fetch_request_partition *asked_of(int32_t index) {
 struct reply {
     int32_t session_id;
     int16_t error_code;
-    unsigned with_records;  // partitions, as a mask
-    unsigned moved;         // answered without records
+    unsigned with_records;    // partitions, as a mask
+    unsigned moved;           // answered without records
     int16_t partition_error;  // of all of them
-    int32_t size;           // of each one's records
-    int64_t diverging_end;  // 0: none
+    int32_t size;             // of each one's records
+    int64_t diverging_end;    // 0: none
 };
 
 static int32_t session_id_last;
@@ -367,7 +367,7 @@ TEST(a_full_response_makes_room_for_those_it_may_have_kept_out) {
     f.bytes_max = MiB;
     seen.advance = 10;
     EXPECT_INT(asked_of(0)->partition_max_bytes, BYTES_MAX);
-    reply(&(struct reply){.session_id = 77, .with_records = 1, .size = 90 * KiB});
+    reply(&(struct reply){.session_id = 77, .with_records = 1, .size = 70 * KiB});
     EXPECT_INT(asked_of(0)->partition_max_bytes, MiB);  // far from full: nobody else had anything
     reply(&(struct reply){.session_id = ID_SAME, .with_records = 1, .size = MiB});
     EXPECT_INT(asked_of(0)->partition_max_bytes, MiB / 2);
@@ -381,14 +381,59 @@ TEST(a_full_response_makes_room_for_those_it_may_have_kept_out) {
     end();
 }
 
+TEST(many_partitions_that_have_something_share_a_larger_fetch) {
+    begin();
+    budget.limit = 64 * MiB;
+    for (int i = 0; i < PARTITIONS; i++) fetch_session_add(&f, &partitions[i]);
+    f.bytes_max = MiB;
+    seen.advance = 10;
+    fetch_session_start(&f);
+    scripted_run(&s, MS);
+    reply(&(struct reply){.session_id = 77, .with_records = 0xffff, .size = KiB});
+    EXPECT_INT(asked()->max_bytes, MiB);
+    reply(&(struct reply){.session_id = ID_SAME, .with_records = 0xffffffff, .size = KiB});
+    EXPECT_INT(asked()->max_bytes, MiB + 16 * 16 * KiB);
+    EXPECT_INT(budget.used, asked()->max_bytes + asked()->max_bytes / 16);
+    // Where others leave no room for that, it goes on as usual.
+    EXPECT(budget_take(&budget, 29 * MiB, NULL));
+    reply(&(struct reply){.session_id = ID_SAME, .with_records = 0xffffffff, .size = KiB});
+    EXPECT_INT(budget.used, 29 * MiB + USUAL_OF(MiB + 16 * 16 * KiB));
+    budget.used += 1800 * KiB;
+    reply(&(struct reply){.session_id = ID_SAME, .with_records = 0xffffffff, .size = KiB});
+    EXPECT_INT(asked()->max_bytes, MiB);
+    budget_release(&budget, 29 * MiB + 1800 * KiB);
+    reply(&(struct reply){.session_id = ID_SAME, .with_records = 1, .size = KiB});
+    EXPECT_INT(asked()->max_bytes, MiB);  // the others have nothing
+    end();
+}
+
+TEST(a_response_to_a_larger_fetch_takes_nothing_from_the_other_half) {
+    begin();
+    budget.limit = 64 * MiB;
+    for (int i = 0; i < PARTITIONS; i++) fetch_session_add(&f, &partitions[i]);
+    seen.advance = 10;
+    fetch_session_start(&f);
+    scripted_run(&s, MS);
+    reply(&(struct reply){.session_id = 77, .with_records = 0xffffffff, .size = KiB});
+    struct budget_waiter nobody = {.room = NULL};
+    EXPECT(budget_take_oversized(&budget, MiB, &nobody));
+    int64_t before = budget.used;
+    reply(&(struct reply){.session_id = ID_SAME, .with_records = 0xffffffff, .size = 10 * KiB});  // 320 of 356 KiB
+    EXPECT_INT(seen.answers[31], 2);
+    EXPECT_INT(budget.used, before);
+    budget_oversized_done(&budget);
+    budget_release(&budget, MiB);
+    end();
+}
+
 // Budget -------------------------------------------------------------------------------------------------------------
 
 TEST(what_is_kept_stays_counted_and_the_rest_is_given_back) {
     begin_with(2);
-    EXPECT_INT(budget.used, f.usual);
+    EXPECT_INT(budget.used, USUAL);
     seen.keep = 700;
     reply(&(struct reply){.session_id = 77, .with_records = 3});
-    EXPECT_INT(budget.used, 1400 + f.usual);  // the next fetch is under way
+    EXPECT_INT(budget.used, 1400 + USUAL);  // the next fetch is under way
     EXPECT(under_way());
     fetch_session_stop(&f);
     EXPECT_INT(budget.used, 1400);
@@ -403,13 +448,13 @@ TEST(without_room_nothing_is_fetched) {
     fetch_session_start(&f);
     scripted_run(&s, SECOND);
     EXPECT(!under_way());
-    budget_release(&budget, f.usual - 1);
+    budget_release(&budget, USUAL - 1);
     scripted_run(&s, SECOND);
     EXPECT(!under_way());
     budget_release(&budget, 1);
     scripted_run(&s, MS);
     EXPECT(under_way());
-    budget_release(&budget, 5 * MiB - f.usual);
+    budget_release(&budget, 5 * MiB - USUAL);
     end();
 }
 
@@ -448,7 +493,7 @@ TEST(an_oversized_response_takes_from_the_other_half_one_at_a_time) {
     EXPECT_INT(seen.answers[0], 1);
     EXPECT_INT(seen.bytes[0], 2 * MiB);
     EXPECT(!budget.oversized);
-    EXPECT_INT(budget.used, 2 * MiB + f.usual);
+    EXPECT_INT(budget.used, 2 * MiB + USUAL);
     EXPECT(budget.used_peak <= budget.limit);
     budget_release(&budget, 2 * MiB);
     end();
@@ -459,7 +504,7 @@ TEST(a_response_below_the_receive_buffer_but_above_what_was_asked_is_counted_too
     seen.keep = 900 * KiB;  // fits into the frame, was never asked for
     reply(&(struct reply){.session_id = 77, .with_records = 1, .size = 900 * KiB});
     EXPECT_INT(seen.answers[0], 1);
-    EXPECT_INT(budget.used, 900 * KiB + f.usual);
+    EXPECT_INT(budget.used, 900 * KiB + USUAL);
     EXPECT(budget.used_peak >= 900 * KiB);
     EXPECT(!budget.oversized);
     budget_release(&budget, 900 * KiB);
@@ -502,7 +547,7 @@ TEST(what_there_is_no_room_for_is_not_handed_over) {
     seen.keep = MiB;
     reply(&(struct reply){.session_id = 77, .with_records = 7, .size = 3 * MiB});
     EXPECT_INT(seen.answers[0] + seen.answers[1] + seen.answers[2], 3);
-    int64_t room = 2 * MiB + f.usual;
+    int64_t room = 2 * MiB + USUAL;
     EXPECT_INT(seen.bytes[0], room);
     EXPECT_INT(seen.bytes[1], room - MiB);
     EXPECT_INT(seen.bytes[2], room - 2 * MiB);
@@ -544,6 +589,8 @@ int main(void) {
     RUN(a_lost_connection_opens_a_new_session);
     RUN(errors_of_a_partition_and_divergence_are_its_own);
     RUN(a_full_response_makes_room_for_those_it_may_have_kept_out);
+    RUN(many_partitions_that_have_something_share_a_larger_fetch);
+    RUN(a_response_to_a_larger_fetch_takes_nothing_from_the_other_half);
     RUN(what_is_kept_stays_counted_and_the_rest_is_given_back);
     RUN(without_room_nothing_is_fetched);
     RUN(sessions_take_turns_when_there_is_room_for_one_only);
