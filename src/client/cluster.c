@@ -86,6 +86,18 @@ void cluster_let_go_of_gone(struct cluster *c) {
     }
 }
 
+bool cluster_connect_others(struct cluster *c) {
+    struct broker *b;
+    size_t i = 0;
+    bool others = false;
+    while ((b = map_next(&c->brokers, &i))) {
+        if (b->gone || b->node_id < 0 || b->node_id == c->refreshed_by) continue;
+        broker_link_start(&b->control);
+        others = true;
+    }
+    return others;
+}
+
 struct broker *cluster_broker(struct cluster *c, int32_t node_id) {
     struct broker *b = map_get_number(&c->brokers, (uint32_t)node_id);
     return b && !b->gone ? b : NULL;
@@ -95,16 +107,20 @@ struct cluster_topic *cluster_topic(struct cluster *c, const char *name) {
     return map_get_text(&c->topics, name, strlen(name));
 }
 
-// Any broker with a ready control connection, real ones before bootstrap addresses.
-static struct broker *ready_broker(struct cluster *c) {
-    struct broker *b, *found = NULL;
+// Any broker with a ready control connection, real ones before bootstrap addresses; if `last` is given, the next one in
+// turn, as long as there is another.
+static struct broker *ready_broker(struct cluster *c, int32_t last) {
+    struct broker *b, *first = NULL, *bootstrap = NULL;
     size_t i = 0;
+    bool passed = false;
     while ((b = map_next(&c->brokers, &i))) {
-        if (b->gone || !broker_link_ready(&b->control)) continue;
-        if (b->node_id >= 0) return b;
-        found = b;
+        bool ready = !b->gone && broker_link_ready(&b->control);
+        if (ready && b->node_id >= 0 && passed) return b;
+        if (ready && b->node_id >= 0 && !first) first = b;
+        if (ready && b->node_id < 0) bootstrap = b;
+        passed |= last != CLUSTER_ANY && b->node_id == last;
     }
-    return found;
+    return first ? first : bootstrap;
 }
 
 void cluster_submit(struct cluster *c, int32_t node_id, struct cluster_task *task) {
@@ -118,7 +134,7 @@ void cluster_submit(struct cluster *c, int32_t node_id, struct cluster_task *tas
         task->run(task, NULL, &e);
         return;
     }
-    if (!b) b = ready_broker(c);
+    if (!b) b = ready_broker(c, node_id == CLUSTER_ANOTHER ? c->asked_of : CLUSTER_ANY);
     if (!b) {
         list_append(&c->waiting, &task->link);
         connect_any(c);
@@ -135,7 +151,7 @@ void cluster_withdraw(struct cluster_task *task) {
 }
 
 void cluster_init(struct cluster *c, struct environment *env, const struct cluster_config *config) {
-    *c = (struct cluster){.env = env, .config = *config, .controller = -1};
+    *c = (struct cluster){.env = env, .config = *config, .controller = -1, .asked_of = CLUSTER_ANY};
     map_init(&c->brokers);
     map_init(&c->topics);
     list_init(&c->waiting);

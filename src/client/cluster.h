@@ -21,6 +21,7 @@ struct cluster_config {
 
 #define CLUSTER_ANY (-1)         // any broker
 #define CLUSTER_CONTROLLER (-2)  // the broker that metadata names as controller, else any
+#define CLUSTER_ANOTHER (-3)     // any, but another one than was asked for metadata last, if more are connected
 #define NODE_BOOTSTRAP (-16)     // -16, -17, ...: brokers known by their bootstrap address only
 
 struct broker {
@@ -74,6 +75,7 @@ struct cluster {
     struct timer refresh;
     bool refresh_wanted, refresh_running;
     int64_t asked_at_us, refreshed_at_us;  // the metadata is of then, or newer
+    int32_t asked_of, refreshed_by;        // node ids: who was asked last, and who answered the metadata
     struct cluster_task refresh_task;
 };
 
@@ -82,8 +84,13 @@ void cluster_start(struct cluster *c);  // connects to a bootstrap server and ke
 void cluster_stop(struct cluster *c);   // closes everything; tasks still waiting get ERROR_CLOSED
 void cluster_free(struct cluster *c);   // after cluster_stop()
 
-// Asks for new metadata soon (at most every 100 ms). Cheap to call often.
+// Asks for new metadata soon (at most every 100 ms); each time another one of the connected brokers, for a broker that
+// is cut off from its controller goes on answering what it knew. Cheap to call often.
 void cluster_refresh(struct cluster *c);
+
+// What the metadata says is doubted: connects to the brokers that did not say it, so that they are asked in turn. False:
+// no other broker is known.
+bool cluster_connect_others(struct cluster *c);
 
 struct broker *cluster_broker(struct cluster *c, int32_t node_id);  // NULL when unknown
 struct cluster_topic *cluster_topic(struct cluster *c, const char *name);

@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "client/cluster_private.h"
+#include "client/topic_partition.h"
 #include "wire/error_codes.h"
 #include "wire/messages.h"
 
@@ -25,7 +26,8 @@ static void take_brokers(struct cluster *c, const struct metadata_response *r) {
         if (b->node_id < 0 && r->brokers_count > 0 && list_empty(&b->tasks)) broker_link_stop(&b->control, false);
 }
 
-static void take_partitions(struct cluster_topic *t, const struct metadata_response_topic *m) {
+// `same`: the topic is the one that was known under this name, not made anew.
+static void take_partitions(struct cluster_topic *t, const struct metadata_response_topic *m, bool same) {
     int32_t count = 0;
     for (int32_t i = 0; i < m->partitions_count; i++) {
         int32_t index = m->partitions[i].partition_index;
@@ -34,11 +36,13 @@ static void take_partitions(struct cluster_topic *t, const struct metadata_respo
     }
     if (count > t->partitions_count)
         t->partitions = memory_resize(t->partitions, (size_t)count * sizeof *t->partitions);
+    for (int32_t i = same ? t->partitions_count : 0; i < count; i++)
+        t->partitions[i] = (struct cluster_partition){-1, -1};
     t->partitions_count = count;
-    for (int32_t i = 0; i < count; i++) t->partitions[i] = (struct cluster_partition){-1, -1};
     for (int32_t i = 0; i < m->partitions_count; i++) {
         int32_t index = m->partitions[i].partition_index;
-        if (index >= 0)
+        // A broker that lags behind does not take us back to an older leader (Metadata.updateLatestMetadata).
+        if (index >= 0 && m->partitions[i].leader_epoch >= t->partitions[index].leader_epoch)
             t->partitions[index] =
                 (struct cluster_partition){m->partitions[i].leader_id, m->partitions[i].leader_epoch};
     }
@@ -57,8 +61,9 @@ static void take_topic(struct cluster *c, const struct metadata_response_topic *
     t->error = m->error_code;
     t->internal = m->is_internal;
     if (m->error_code == KAFKA_NONE || m->partitions_count > 0) {
+        bool same = !uuid_is_zero(&t->id) && uuid_equal(&t->id, &m->topic_id);
         t->id = m->topic_id;
-        take_partitions(t, m);
+        take_partitions(t, m, same);
     }
 }
 
@@ -110,6 +115,7 @@ static void on_response(void *context, const struct error *error, const void *re
     take_brokers(c, r);
     take_topics(c, r);
     c->refreshes++;
+    c->refreshed_by = c->asked_of;
     c->refreshed_at_us = c->asked_at_us;  // an answer may come late, and says nothing of what happened meanwhile
     cluster_let_go_of_gone(c);
     schedule_next(c);
@@ -129,6 +135,7 @@ static void ask(struct cluster *c, struct connection *connection) {
                                    .timeout_us = c->config.request_timeout_us};
     c->refresh_wanted = false;
     c->asked_at_us = c->env->now_us;
+    c->asked_of = CONTAINER_OF(connection, struct broker_link, connection)->node_id;
     struct error e = connection_call(connection, &call);
     if (!error_is(&e)) return;
     log_line(&c->env->log, LOG_WARN, "metadata not asked", "cluster=%s error=\"%s\"", c->config.alias, e.detail);
@@ -151,7 +158,7 @@ static void on_refresh(struct timer *t, int64_t now_us) {
     struct cluster *c = CONTAINER_OF(t, struct cluster, refresh);
     if (c->refresh_running) return;
     c->refresh_running = true;
-    cluster_submit(c, CLUSTER_ANY, &c->refresh_task);
+    cluster_submit(c, CLUSTER_ANOTHER, &c->refresh_task);
 }
 
 void cluster_refresh(struct cluster *c) {

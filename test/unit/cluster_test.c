@@ -107,6 +107,37 @@ static void strange_metadata(struct scripted *script, struct scripted_request *r
     scripted_answer(script, r, &m);
 }
 
+TEST(a_broker_that_lags_behind_does_not_bring_an_older_leader_back) {
+    begin(3);
+    s.topics[0].leaders[0] = 2;
+    s.topics[0].epochs[0] = 8;
+    refresh();
+    s.topics[0].leaders[0] = 1;
+    s.topics[0].epochs[0] = 7;
+    refresh();
+    EXPECT_INT(cluster_topic(&c, "t")->partitions[0].leader, 2);
+    EXPECT_INT(cluster_topic(&c, "t")->partitions[0].leader_epoch, 8);
+    s.topics[0].id++;  // made anew: its epochs too
+    refresh();
+    EXPECT_INT(cluster_topic(&c, "t")->partitions[0].leader, 1);
+    EXPECT_INT(cluster_topic(&c, "t")->partitions[0].leader_epoch, 7);
+    end();
+}
+
+TEST(connected_brokers_are_asked_for_metadata_in_turn) {
+    begin(3);
+    EXPECT(cluster_connect_others(&c));
+    scripted_run(&s, SECOND);
+    int32_t by[4];
+    for (int i = 0; i < 4; i++) {
+        refresh();
+        by[i] = c.refreshed_by;
+    }
+    EXPECT(by[0] != by[1] && by[1] != by[2] && by[0] != by[2]);
+    EXPECT_INT(by[3], by[0]);
+    end();
+}
+
 TEST(partitions_and_ports_that_cannot_be_are_not_taken) {
     static const int32_t indexes[] = {INT32_MAX, PARTITIONS_OF_TOPIC_MAX, -1, INT32_MIN};
     for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++) {
@@ -337,6 +368,8 @@ TEST(stopping_tells_who_waits_and_leaves_nothing_behind) {
 int main(void) {
     RUN(the_bootstrap_connection_goes_when_the_brokers_are_known);
     RUN(leaders_topics_and_their_end_are_taken_over);
+    RUN(a_broker_that_lags_behind_does_not_bring_an_older_leader_back);
+    RUN(connected_brokers_are_asked_for_metadata_in_turn);
     RUN(partitions_and_ports_that_cannot_be_are_not_taken);
     RUN(refreshes_keep_a_distance_and_age_brings_one);
     RUN(tasks_run_when_their_connection_is_ready);
