@@ -80,26 +80,41 @@ void fill_too_large(struct partition *p) {
     partition_halt_may_pass(p);
 }
 
+// What only a person can change, or the destination's log cleaner makes needless; NULL for all else.
+static const char *refusal_text(const struct error *e) {
+    if (e->kind != ERROR_KAFKA) return NULL;
+    if (e->code == KAFKA_TOPIC_AUTHORIZATION_FAILED)
+        return "the right DELETE on the topic is missing: consumers see filler records below this offset";
+    if (e->code == KAFKA_POLICY_VIOLATION)  // ReplicaManager.deleteRecordsOnLocalLog
+        return "the topic is only compacted, so the broker deletes no records: consumers see tombstones of filler below "
+               "this offset until its log cleaner takes them (delete.retention.ms)";
+    return NULL;
+}
+
 static void on_raised(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, delete_query);
     struct flow *f = p->flow;
     if (!error_is(&a->error)) {
         p->log_start_wanted = -1;
+        p->raise_again_us = 0;
         return;
     }
-    if (a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_TOPIC_AUTHORIZATION_FAILED) {
-        p->log_start_wanted = -1;
-        log_line(&f->env->log, LOG_WARN, "log start not raised",
-                 "flow=%s topic=%s partition=%d why=\"no right to DELETE: consumers see filler records below it\"",
-                 f->config.name, p->topic->destination_name, p->index);
-        return;
-    }
-    timer_set(&f->env->timers, &p->timer, f->env->now_us + PARTITION_BACKOFF_US_MAX);
+    const char *refusal = refusal_text(&a->error);
+    if (refusal && p->raise_again_us == 0)
+        log_line(&f->env->log, LOG_WARN, "log start not raised", "flow=%s topic=%s partition=%d offset=%lld why=\"%s\"",
+                 f->config.name, p->topic->destination_name, p->index, (long long)p->log_start_wanted, refusal);
+    if (refusal) p->raise_again_us = f->env->now_us + HALT_LOOK_AGAIN_US;
+    timer_set(&f->env->timers, &p->timer, refusal ? p->raise_again_us : f->env->now_us + PARTITION_BACKOFF_US_MAX);
 }
 
 void fill_raise_log_start(struct partition *p) {
+    struct flow *f = p->flow;
     if (p->log_start_wanted < 0 || p->replicated_end < p->log_start_wanted || leader_query_running(&p->delete_query))
         return;
+    if (f->env->now_us < p->raise_again_us) {
+        timer_set(&f->env->timers, &p->timer, p->raise_again_us);
+        return;
+    }
     p->delete_query.kind = QUERY_DELETE_RECORDS;
     p->delete_query.partition = p->append.name;
     p->delete_query.leader_epoch = -1;

@@ -92,6 +92,7 @@ static void find_leaders(struct partition *p, const struct error *why) {
     p->source_moved_tries = 0;
     p->alone = false;
     p->log_start_wanted = -1;  // of a log that may be another by now
+    p->raise_again_us = 0;
     p->looked_below = false;
     p->unsafe_since_us = p->flow->env->now_us;
     p->destination_refreshes_needed = p->source_refreshes_needed = 1;

@@ -87,6 +87,7 @@ struct partition {
     int64_t fill_to;
     int32_t fill_count;         // of the next filler batch
     int64_t log_start_wanted;   // the destination's log start is to be raised to this, or -1
+    int64_t raise_again_us;     // the destination refused it, which was said: not before then; 0 = it did not
     struct leader_query delete_query;
 
     // High watermark (watch.c).

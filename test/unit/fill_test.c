@@ -205,6 +205,31 @@ TEST(what_the_first_batch_hides_is_hidden_later_too) {
     }
 }
 
+TEST(a_refused_delete_is_said_once_and_asked_again_after_minutes) {
+    static const struct { int16_t code; const char *why; } refusals[] = {
+        {KAFKA_POLICY_VIOLATION, "only compacted"}, {KAFKA_TOPIC_AUTHORIZATION_FAILED, "the right DELETE on the topic"}};
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        begin(1);
+        write_above(1000);
+        w->delete_code = refusals[i].code;
+        world_start(w);
+        for (int k = 0; k < 10; k++) {
+            world_write(w, 0, 5);
+            world_run(w, 10 * SECOND);
+            world_change_leader(w, &w->destination, 0);
+        }
+        EXPECT_INT(to->end, from->end);
+        EXPECT_INT(w->s.requests_count[API_DELETE_RECORDS], 1);
+        EXPECT_INT(scripted_count(&w->s, "log start not raised"), 1);
+        EXPECT_INT(scripted_count(&w->s, refusals[i].why), 1);
+        w->delete_code = KAFKA_NONE;
+        world_run(w, 300 * SECOND);
+        EXPECT_INT(to->start, 1000);
+        EXPECT(equal());
+        end();
+    }
+}
+
 static int looks_at_the_beginning(void) {
     int count = 0;
     for (struct scripted_request *r = w->s.requests; r; r = r->next) {
@@ -250,6 +275,7 @@ int main(void) {
     RUN(filler_that_was_left_behind_is_deleted);
     RUN(what_was_copied_stays_when_filler_is_deleted);
     RUN(what_the_first_batch_hides_is_hidden_later_too);
+    RUN(a_refused_delete_is_said_once_and_asked_again_after_minutes);
     RUN(a_destination_that_keeps_more_is_looked_at_once);
     return test_result();
 }

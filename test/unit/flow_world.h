@@ -40,6 +40,7 @@ struct world {
     struct selection *selection;
     struct cluster_address addresses[2];
     int16_t answer_with;  // the next batch is refused with this code, without being written
+    int16_t delete_code;  // DeleteRecords is refused with this code
     int64_t answer_shift;      // the next base offset answered is so much too low, without being written
     int32_t foreign_records;   // appear at the destination right before the next batch
     int appended, refused;     // batches
@@ -282,7 +283,8 @@ static inline void world_delete_records(struct scripted *s, struct scripted_requ
             struct delete_records_response_partition *p = &to->partitions[i];
             p->partition_index = from->partitions[i].partition_index;
             struct model_log *l = world_log(w, r, p->partition_index, -1, &p->error_code);
-            if (l && from->partitions[i].offset > model_high_watermark(l)) p->error_code = KAFKA_OFFSET_OUT_OF_RANGE;
+            if (w->delete_code != KAFKA_NONE) p->error_code = w->delete_code;
+            else if (l && from->partitions[i].offset > model_high_watermark(l)) p->error_code = KAFKA_OFFSET_OUT_OF_RANGE;
             else if (l && from->partitions[i].offset > l->start) model_delete_below(l, from->partitions[i].offset);
             p->low_watermark = l ? l->start : -1;
         }

@@ -283,10 +283,16 @@ static inline void scripted_log(void *context, enum log_level level, const char 
     buffer_printf(&s->log, "%.*s\n", (int)size, line);
 }
 
-static inline bool scripted_told(struct scripted *s, const char *text) {
+static inline int scripted_count(struct scripted *s, const char *text) {
     buffer_append_u8(&s->log, 0);
     s->log.size--;
-    return strstr((const char *)s->log.at, text) != NULL;
+    int count = 0;
+    for (const char *at = (const char *)s->log.at; (at = strstr(at, text)); at++) count++;
+    return count;
+}
+
+static inline bool scripted_told(struct scripted *s, const char *text) {
+    return scripted_count(s, text) > 0;
 }
 
 static inline void scripted_init(struct scripted *s) {
