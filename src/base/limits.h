@@ -102,6 +102,8 @@
 #define TOPIC_BACKOFF_US_MAX 30000000
 #define TOPIC_AWAIT_INTERVAL_US 250000       // between looks at metadata that will change soon
 #define TOPIC_DOUBT_US 2000000               // after which metadata must still say what was not believed
+#define TOPIC_DOUBT_ALONE_US 30000000        // the same when no other broker can be asked
+#define TOPIC_RECHECK_US_MIN 5000000         // till what was believed is looked at again; doubles up to the refresh
 #define TOPIC_VISIBLE_US_MAX 30000000        // for a created topic or partition to be in the metadata
 #define TOPIC_LEADERS_US_MAX 10000000        // for new partitions to have leaders
 

@@ -6,17 +6,18 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 enum reaction {
     GO_ON,             // done; metadata will show it
     AGAIN,             // after a back-off, with newer metadata
     FEWER_SETTINGS,    // leave out what was refused
     WITHOUT_READING,   // warn once, and do without what could not be read
-    HALT,
+    HALT,              // the topic; but what cannot grow goes on with the partitions that are there
 };
 
 #define CREATE_MISSING "the right CREATE on the destination topic or cluster is missing"
-#define ALTER_MISSING "the right ALTER on the destination topic is missing, its partitions are too few"
+#define ALTER_MISSING "the right ALTER on the destination topic is missing"
 
 // clang-format off
 struct answer { int16_t code; enum reaction reaction; const char *reason; };
@@ -58,11 +59,18 @@ static struct answer answer_of(const struct answer *table, size_t count, int16_t
 }
 #define ANSWER_OF(table, code) answer_of(table, sizeof(table) / sizeof(table)[0], code)
 
+static void write_reason(char reason[TOPIC_REASON_MAX], const struct answer *a, struct wire_text message) {
+    snprintf(reason, TOPIC_REASON_MAX, "%s: %s%s%.*s", a->reason, kafka_error_name(a->code),
+             message.size > 0 ? ": " : "", message.size > 0 ? (int)message.size : 0,
+             message.size > 0 ? message.at : "");
+}
+
 static void react(struct topic *t, const struct answer *a, struct wire_text message) {
     assert(a->reaction == AGAIN || a->reaction == HALT);
     if (a->reaction == HALT) {
-        topic_halt(t, "%s: %s%s%.*s", a->reason, kafka_error_name(a->code), message.size > 0 ? ": " : "",
-                   message.size > 0 ? (int)message.size : 0, message.size > 0 ? message.at : "");
+        char reason[TOPIC_REASON_MAX];
+        write_reason(reason, a, message);
+        topic_halt(t, "%s", reason);
         return;
     }
     if (t->failures == 0)
@@ -206,6 +214,10 @@ void topic_take_grown(struct topic_lane *l, const struct create_partitions_respo
                      "topic=%s destination=%s partitions=%" PRId32, t->t.source_name, t->t.destination_name,
                      t->wanted);
             provided(t, t->wanted);
+        } else if (a.reaction == HALT) {
+            char reason[TOPIC_REASON_MAX];
+            write_reason(reason, &a, r->error_message);
+            topic_growth_refused(t, reason);
         } else {
             react(t, &a, r->error_message);
         }

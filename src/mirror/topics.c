@@ -44,6 +44,26 @@ void topic_forget_settings(struct topic *t) {
     buffer_clear(&t->refused);
 }
 
+// One for all topics, because metadata are of all topics. Each time it waits longer, until the refresh does it.
+static void schedule_recheck(struct topics *ts, int64_t wait_us) {
+    if (wait_us >= ts->config.refresh_interval_us) return;
+    ts->recheck_wait_us = wait_us;
+    timer_set(&ts->env->timers, &ts->recheck, ts->env->now_us + wait_us);
+}
+
+static void on_recheck(struct timer *timer, int64_t now_us) {
+    (void)now_us;
+    struct topics *ts = CONTAINER_OF(timer, struct topics, recheck);
+    struct topic *t;
+    size_t i = 0;
+    bool any = false;
+    while ((t = map_next(&ts->topics, &i))) any |= t->step == STEP_HALTED && t->doubt != NO_DOUBT;
+    if (!any) return;
+    cluster_refresh(ts->source);
+    cluster_refresh(ts->destination);
+    schedule_recheck(ts, 2 * ts->recheck_wait_us);
+}
+
 void topic_halt(struct topic *t, const char *format, ...) {
     char reason[TOPIC_REASON_MAX], quoted[2 * TOPIC_REASON_MAX];
     va_list arguments;
@@ -60,9 +80,21 @@ void topic_halt(struct topic *t, const char *format, ...) {
     t->failures = 0;
     topic_forget_settings(t);
     if (!news) return;
+    if (t->doubt != NO_DOUBT) schedule_recheck(ts, TOPIC_RECHECK_US_MIN);
     log_line(&ts->env->log, LOG_ERROR, "topic halted", "topic=%s destination=%s reason=%s", t->t.source_name,
              t->t.destination_name, log_quote(reason, quoted, sizeof quoted));
     if (ts->callbacks.halted) ts->callbacks.halted(ts->context, &t->t);
+}
+
+// Somebody must put it right; until the next refresh the topic does without the partitions that are missing.
+void topic_growth_refused(struct topic *t, const char *reason) {
+    char quoted[2 * TOPIC_REASON_MAX];
+    log_line(&t->owner->env->log, LOG_ERROR, "destination topic not grown: its new partitions are not mirrored",
+             "topic=%s destination=%s source_partitions=%" PRId32 " reason=%s", t->t.source_name,
+             t->t.destination_name, t->wanted, log_quote(reason, quoted, sizeof quoted));
+    t->growth_refused = true;
+    t->wanted = 0;
+    topic_look(t);
 }
 
 static void become_ready(struct topic *t, int32_t partitions) {
@@ -88,19 +120,40 @@ static const struct cluster_topic *visible(struct cluster *c, const char *name) 
     return found && found->partitions_count > 0 ? found : NULL;
 }
 
+static bool is_other(const struct wire_uuid *known, const struct wire_uuid *now) {
+    return !uuid_is_zero(known) && !uuid_is_zero(now) && !uuid_equal(known, now);
+}
+
 // True: the doubt is not yet confirmed, and the topic waits for newer metadata.
 static bool doubtful(struct topic *t, enum topic_doubt doubt, struct cluster *c) {
     if (t->doubt != doubt) {
         t->doubt = doubt;
         t->doubt_since_us = t->owner->env->now_us;
+        t->doubt_of = c->refreshed_by;
+        t->doubt_shared = false;
     }
-    if (c->refreshed_at_us >= t->doubt_since_us + TOPIC_DOUBT_US) return false;
+    if (c->refreshed_by != t->doubt_of) t->doubt_shared = true;
+    bool alone = !cluster_connect_others(c) || c->refreshed_at_us >= t->doubt_since_us + TOPIC_DOUBT_ALONE_US;
+    if (c->refreshed_at_us >= t->doubt_since_us + TOPIC_DOUBT_US && (t->doubt_shared || alone)) return false;
     await(t, c);
     return true;
 }
 
-static bool is_other(const struct wire_uuid *known, const struct wire_uuid *now) {
-    return !uuid_is_zero(known) && !uuid_is_zero(now) && !uuid_equal(known, now);
+// Whether metadata still say what a topic was halted for.
+static bool doubt_stands(const struct topic *t, const struct cluster_topic *s, const struct cluster_topic *d) {
+    switch (t->doubt) {
+    case NO_DOUBT:
+        return true;  // metadata has nothing to do with it
+    case DOUBT_SOURCE_GONE:
+        return !s;
+    case DOUBT_SOURCE_OTHER:
+        return !s || is_other(&t->t.source_id, &s->id);
+    case DOUBT_DESTINATION_GONE:
+        return !d;
+    case DOUBT_MORE_PARTITIONS:
+        return !s || !d || d->partitions_count > s->partitions_count;
+    }
+    return true;
 }
 
 // The source's side: there, the same as ever, with a legal name at the destination. No two topics get the same name:
@@ -119,6 +172,7 @@ static bool source_fits(struct topic *t, const struct cluster_topic *s) {
         return false;
     }
     if (is_other(&t->t.source_id, &s->id)) {
+        t->doubt = DOUBT_SOURCE_OTHER;
         topic_halt(t, "source topic was re-created: under the same name it is another topic");
         return false;
     }
@@ -137,6 +191,7 @@ static bool destination_fits(struct topic *t, const struct cluster_topic *s, con
     bool other = is_other(&t->t.destination_id, &d->id);
     t->t.destination_id = d->id;
     if (other && t->t.ready) {
+        t->doubt = NO_DOUBT;  // it is made from scratch, with the next refresh
         topic_halt(t, "destination topic was re-created");
         return false;
     }
@@ -206,6 +261,7 @@ void topic_look(struct topic *t) {
     if (!source_fits(t, s) || !destination_fits(t, s, d)) return;
     t->doubt = NO_DOUBT;
     int32_t wanted = wanted_partitions(t, s), have = d ? d->partitions_count : 0;
+    if (t->growth_refused && have > 0 && have >= t->t.partitions_count && have < wanted) wanted = have;
     t->wanted = 0;
     if (have < wanted) provide(t, wanted, have);
     else if (!t->limits_known) topic_ask(t, LANE_SOURCE);
@@ -279,6 +335,11 @@ static void on_refresh(struct timer *timer, int64_t now_us) {
     timer_set(&ts->env->timers, &ts->refresh, now_us + ts->config.refresh_interval_us);
 }
 
+static void look_anew(struct topic *t) {
+    t->limits_known = t->checked = t->growth_refused = false;
+    t->step = STEP_LOOK;
+}
+
 // The metadata a refresh asked for are there: halted topics get another chance, settings are read again.
 static void look_again(struct topics *ts) {
     ts->refresh_pending = false;
@@ -286,8 +347,7 @@ static void look_again(struct topics *ts) {
     size_t i = 0;
     while ((t = map_next(&ts->topics, &i))) {
         if (t->step != STEP_READY && t->step != STEP_HALTED) continue;
-        t->limits_known = t->checked = false;
-        t->step = STEP_LOOK;
+        look_anew(t);
     }
 }
 
@@ -300,8 +360,12 @@ void topics_on_metadata(struct topics *ts) {
         look_again(ts);
     struct topic *t;
     size_t i = 0;
-    while (!ts->stopped && (t = map_next(&ts->topics, &i)))
+    while (!ts->stopped && (t = map_next(&ts->topics, &i))) {
+        if (t->step == STEP_HALTED && !doubt_stands(t, visible(ts->source, t->t.source_name),
+                                                    visible(ts->destination, t->t.destination_name)))
+            look_anew(t);
         if (t->step == STEP_LOOK || t->step == STEP_AWAIT || t->step == STEP_READY) topic_look(t);
+    }
 }
 
 // Life ----------------------------------------------------------------------------------------------------------------
@@ -319,6 +383,7 @@ struct topics *topics_new(struct cluster *source, struct cluster *destination, c
     map_init(&ts->topics);
     map_init(&ts->rejected);
     timer_init(&ts->refresh, on_refresh);
+    timer_init(&ts->recheck, on_recheck);
     topic_lanes_init(ts);
     topic_expiration_init(ts);
     return ts;
@@ -334,6 +399,7 @@ void topics_start(struct topics *ts) {
 void topics_stop(struct topics *ts) {
     ts->stopped = true;
     timer_cancel(&ts->env->timers, &ts->refresh);
+    timer_cancel(&ts->env->timers, &ts->recheck);
     topic_lanes_stop(ts);
     cluster_withdraw(&ts->expiration_task);
     struct topic *t;

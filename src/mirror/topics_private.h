@@ -29,11 +29,18 @@ enum topic_step {
     STEP_AWAIT,    // metadata will show soon what is missing; also from the timer
     STEP_BACKOFF,  // only from the timer
     STEP_READY,
-    STEP_HALTED,   // until the next refresh
+    STEP_HALTED,   // until the next refresh, or until what was doubted is not so any more
 };
 
-// A surprise in metadata is believed when later metadata says the same: brokers learn of changes one after the other.
-enum topic_doubt { NO_DOUBT, DOUBT_SOURCE_GONE, DOUBT_DESTINATION_GONE, DOUBT_MORE_PARTITIONS };
+// A surprise in metadata is believed when later metadata of another broker says the same: brokers learn of changes one
+// after the other, and one that is cut off from its controller learns of none. What was believed is looked at again.
+enum topic_doubt {
+    NO_DOUBT,
+    DOUBT_SOURCE_GONE,
+    DOUBT_SOURCE_OTHER,  // under the same name; believed at once
+    DOUBT_DESTINATION_GONE,
+    DOUBT_MORE_PARTITIONS,
+};
 
 struct topic {
     struct mirror_topic t;
@@ -45,6 +52,8 @@ struct topic {
 
     enum topic_doubt doubt;
     int64_t doubt_since_us;
+    int32_t doubt_of;            // the broker that said so first
+    bool doubt_shared;           // another one said it too
     struct cluster *awaited;     // in STEP_AWAIT: whose metadata
 
     int32_t wanted;              // partitions to be created or added; 0 when it has enough
@@ -55,6 +64,7 @@ struct topic {
     struct topic_settings settings;
     struct buffer refused;       // names of settings the destination did not take
     int tries;                   // of CreateTopics with fewer settings each
+    bool growth_refused;         // since the last refresh: goes on with the partitions that are there
     bool limits_known, checked;  // read since the last refresh
     struct topic_limits limits;  // of the source topic
     uint32_t warned;             // bits: which warnings have been logged
@@ -77,6 +87,9 @@ struct topics {
     bool full_reported;         // more than TOPICS_MAX
     bool before_3_6;            // the destination refused message.timestamp.before.max.ms
 
+    struct timer recheck;       // of what was halted for what metadata said
+    int64_t recheck_wait_us;    // longer each time
+
     struct timer refresh;
     bool refresh_pending;       // both clusters were asked for metadata newer than these
     uint64_t source_refreshes, destination_refreshes;
@@ -93,6 +106,7 @@ struct topics {
 void topic_look(struct topic *t);
 void topic_halt(struct topic *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void topic_back_off(struct topic *t);
+void topic_growth_refused(struct topic *t, const char *reason);
 void topic_forget_settings(struct topic *t);  // what it was to be created with
 
 // topic_lanes.c

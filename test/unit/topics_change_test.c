@@ -88,14 +88,42 @@ TEST(more_partitions_than_the_source_halt) {
     world_free(w);
 }
 
-TEST(no_right_to_grow_halts) {
+TEST(without_the_right_to_grow_the_partitions_that_are_there_are_mirrored) {
     struct world *w = world_of_all();
     source_topic(w, "orders", 2);
     destination_topic(w, "a.orders", 1);
     model_refuse(&w->at_destination, API_CREATE_PARTITIONS, KAFKA_TOPIC_AUTHORIZATION_FAILED, NULL, -1);
     world_start(w);
-    expect_halted(w, "orders", "right ALTER");
+    expect_ready(w, "orders", 1);
+    EXPECT_INT(world_count(w, "the right ALTER on the destination topic is missing"), 1);
+    world_run(w, 130 * SECOND);  // said with each refresh, for somebody must put it right
+    EXPECT_INT(world_count(w, "the right ALTER on the destination topic is missing"), 3);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_PARTITIONS], 3);
+    model_refuse(&w->at_destination, API_CREATE_PARTITIONS, 0, NULL, 0);
+    world_run(w, 61 * SECOND);
+    expect_ready(w, "orders", 2);
+    EXPECT_INT(world_count(w, "halted"), 0);
     world_free(w);
+}
+
+TEST(growth_that_is_refused_halts_no_partition) {
+    static const int16_t codes[] = {KAFKA_INVALID_REPLICATION_FACTOR, KAFKA_POLICY_VIOLATION};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        struct world *w = world_of_all();
+        struct model_topic *s = source_topic(w, "orders", 2);
+        world_start(w);
+        s->partitions = 4;
+        model_refuse(&w->at_destination, API_CREATE_PARTITIONS, codes[i], "no", 1);
+        world_run(w, 61 * SECOND);
+        expect_ready(w, "orders", 2);
+        EXPECT(world_told(w, "msg=\"destination topic not grown: its new partitions are not mirrored\" topic=orders "
+                             "destination=a.orders source_partitions=4"));
+        world_run(w, 61 * SECOND);
+        expect_ready(w, "orders", 4);
+        EXPECT_INT(world_count(w, "halted"), 0);
+        EXPECT_INT(world_count(w, "ready orders 2"), 1);
+        world_free(w);
+    }
 }
 
 // Coming and going ----------------------------------------------------------------------------------------------------
@@ -147,6 +175,64 @@ TEST(a_deleted_source_topic_halts_after_a_doubt) {
     world_run(w, 3 * SECOND);
     expect_halted(w, "orders", "source topic was deleted");
     EXPECT(model_find(&w->at_destination, "a.orders") != NULL);
+    world_free(w);
+}
+
+TEST(a_broker_cut_off_from_its_controller_halts_nothing) {
+    for (int32_t node = 1; node <= 3; node++) {
+        struct world *w = world_of_all();
+        w->at_source.nodes = w->at_destination.nodes = 3;
+        struct model_topic *s = source_topic(w, "orders", 1), *d = destination_topic(w, "a.orders", 1);
+        world_start(w);
+        s->hidden_at = d->hidden_at = node;
+        for (int i = 0; i < 40; i++) {
+            cluster_refresh(&w->source);
+            cluster_refresh(&w->destination);
+            world_run(w, 2 * SECOND);
+        }
+        EXPECT(world_topic(w, "orders")->ready);
+        EXPECT_INT(world_count(w, "halted"), 0);
+        world_free(w);
+    }
+}
+
+TEST(where_only_a_cut_off_broker_is_heard_a_topic_comes_back_by_itself) {
+    struct world *w = world_of_all();
+    w->at_destination.nodes = 2;
+    w->config.refresh_interval_us = 600 * SECOND;
+    source_topic(w, "orders", 1);
+    struct model_topic *d = destination_topic(w, "a.orders", 1);
+    w->at_destination.unreachable = 2;
+    world_start(w);
+    d->hidden = true;
+    cluster_refresh(&w->destination);
+    world_run(w, 25 * SECOND);
+    EXPECT(world_topic(w, "orders")->ready);
+    world_run(w, 10 * SECOND);
+    expect_halted(w, "orders", "destination topic was deleted");
+    world_run(w, 60 * SECOND);
+    expect_halted(w, "orders", "destination topic was deleted");
+    EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], 0);
+    d->hidden = false;
+    world_run(w, 60 * SECOND);
+    expect_ready(w, "orders", 1);
+    EXPECT_INT(world_count(w, "halted orders"), 1);
+    world_free(w);
+}
+
+TEST(metadata_of_a_topic_that_is_gone_are_not_asked_for_ever) {
+    struct world *w = world_of_all();
+    w->config.refresh_interval_us = 600 * SECOND;
+    source_topic(w, "orders", 1);
+    world_start(w);
+    model_remove(&w->at_source, "orders");
+    cluster_refresh(&w->source);
+    world_run(w, 500 * SECOND);
+    expect_halted(w, "orders", "source topic was deleted");
+    int asked = w->at_source.requests[API_METADATA];
+    world_run(w, 3600 * SECOND);
+    EXPECT(w->at_source.requests[API_METADATA] - asked < 30);
+    EXPECT_INT(world_count(w, "halted orders"), 1);
     world_free(w);
 }
 
@@ -402,10 +488,14 @@ int main(void) {
     RUN(a_source_broker_that_lags_behind_halts_nothing);
     RUN(a_lost_race_to_grow_is_no_error);
     RUN(more_partitions_than_the_source_halt);
-    RUN(no_right_to_grow_halts);
+    RUN(without_the_right_to_grow_the_partitions_that_are_there_are_mirrored);
+    RUN(growth_that_is_refused_halts_no_partition);
     RUN(new_topics_are_found_while_running);
     RUN(without_refresh_only_topics_found_at_the_start_count);
     RUN(a_deleted_source_topic_halts_after_a_doubt);
+    RUN(a_broker_cut_off_from_its_controller_halts_nothing);
+    RUN(where_only_a_cut_off_broker_is_heard_a_topic_comes_back_by_itself);
+    RUN(metadata_of_a_topic_that_is_gone_are_not_asked_for_ever);
     RUN(a_recreated_source_topic_is_another_topic);
     RUN(a_deleted_destination_topic_halts_and_is_created_again);
     RUN(a_recreated_destination_topic_halts_and_starts_from_scratch);

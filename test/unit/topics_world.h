@@ -19,7 +19,7 @@
 
 #define MODEL_TOPICS_MAX 256
 #define MODEL_SETTINGS_MAX 16
-#define MODEL_CHANNELS_MAX 16
+#define MODEL_CHANNELS_MAX 128
 #define MODEL_STORY_MAX (256 * KiB)
 #define MODEL_STEPS_MAX 100000
 #define SECOND 1000000LL
@@ -37,6 +37,7 @@ struct model_topic {
     int32_t partitions, without_leader;
     int16_t replication_factor;
     bool there, hidden;  // hidden: exists, but metadata do not show it
+    int32_t hidden_at;   // nor those of this node, which is cut off from its controller; 0 = none
     struct model_setting settings[MODEL_SETTINGS_MAX];
     int settings_count;
 };
@@ -54,6 +55,8 @@ struct model_cluster {
     uint8_t ids;
     const char *unknown[12];  // settings it does not know
     int brokers;              // for replication factors
+    int nodes;                // in metadata, with ids from 1
+    int32_t unreachable;      // one of them; 0 = none
     struct model_refusal refusals[API_KEYS_KNOWN];
     int refuses_after;       // so many connections; 0 = never
     int connections;
@@ -193,19 +196,25 @@ static inline const char *world_text(struct world *w, struct wire_text t) {
     return copy;
 }
 
-static inline void *world_metadata(struct world *w, struct model_cluster *c) {
+static inline int32_t world_node(const struct connection *c) {
+    return CONTAINER_OF(c, struct broker_link, connection)->node_id;
+}
+
+static inline void *world_metadata(struct world *w, struct model_cluster *c, int32_t node) {
     struct metadata_response *r = arena_alloc(&w->arena, sizeof *r);
     message_defaults(&metadata_response_message, r);
-    r->brokers = arena_alloc(&w->arena, sizeof *r->brokers);
-    r->brokers_count = 1;
-    message_defaults(&metadata_response_broker_message, r->brokers);
-    *r->brokers = (struct metadata_response_broker){.node_id = 1, .host = text_of("broker"), .port = 9092,
-                                                    .rack = {NULL, -1}};
+    r->brokers = arena_alloc(&w->arena, sizeof *r->brokers * (size_t)c->nodes);
+    for (int32_t i = 0; i < c->nodes; i++) {
+        message_defaults(&metadata_response_broker_message, &r->brokers[i]);
+        r->brokers[i] = (struct metadata_response_broker){.node_id = i + 1, .host = text_of("broker"), .port = 9092,
+                                                          .rack = {NULL, -1}};
+    }
+    r->brokers_count = c->nodes;
     r->controller_id = 1;
     r->topics = arena_alloc(&w->arena, sizeof *r->topics * MODEL_TOPICS_MAX);
     for (int i = 0; i < c->topics_count; i++) {
         struct model_topic *t = &c->topics[i];
-        if (!t->there || t->hidden) continue;
+        if (!t->there || t->hidden || t->hidden_at == node) continue;
         struct metadata_response_topic *m = &r->topics[r->topics_count++];
         message_defaults(&metadata_response_topic_message, m);
         m->name = text_of(t->name);
@@ -329,10 +338,11 @@ static inline void *world_greet(struct world *w) {
     return r;
 }
 
-static inline void *world_answer(struct world *w, struct model_cluster *c, int16_t api_key, const void *request) {
+static inline void *world_answer(struct world *w, struct model_channel *ch, int16_t api_key, const void *request) {
+    struct model_cluster *c = ch->cluster;
     switch (api_key) {
     case API_API_VERSIONS: return world_greet(w);
-    case API_METADATA: return world_metadata(w, c);
+    case API_METADATA: return world_metadata(w, c, world_node(ch->connection));
     case API_DESCRIBE_CONFIGS: return world_describe(w, c, request);
     case API_CREATE_TOPICS: return world_create(w, c, request);
     case API_CREATE_PARTITIONS: return world_grow(w, c, request);
@@ -386,7 +396,7 @@ static inline void world_serve(struct world *w, struct model_channel *ch, struct
     assert(!error_is(&e));
     ch->cluster->requests[header.api_key]++;
     if (ch->cluster->silent && header.api_key != API_API_VERSIONS) return;
-    const void *response = world_answer(w, ch->cluster, header.api_key, request);
+    const void *response = world_answer(w, ch, header.api_key, request);
     struct buffer out;
     buffer_init(&out, 16 * MiB);
     e = frame_encode_response(api, header.version, header.correlation_id, response, &out, NULL, &cuts);
@@ -399,6 +409,7 @@ static inline void world_serve(struct world *w, struct model_channel *ch, struct
 static inline bool world_move(struct world *w, struct model_channel *ch) {
     if (!ch->connection) return false;
     struct model_cluster *c = ch->cluster;
+    if (!ch->opened && c->unreachable > 0 && world_node(ch->connection) == c->unreachable) return false;
     if (!ch->opened && c->refuses_after > 0 && c->connections >= c->refuses_after) return false;
     if (!ch->opened) {
         c->connections++;
@@ -473,6 +484,7 @@ static inline struct world *world_new(const char *const *patterns, size_t patter
     arena_init(&w->arena, DECODE_ARENA_MAX);
     buffer_init(&w->story, MODEL_STORY_MAX);
     w->at_source.brokers = w->at_destination.brokers = 3;
+    w->at_source.nodes = w->at_destination.nodes = 1;
     w->at_destination.expiration_ms = "3600000";
     struct selection_rules rules = {.topics = patterns,
                                     .topics_count = patterns_count,
