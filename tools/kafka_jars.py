@@ -10,9 +10,16 @@ import sys
 
 VERSIONS = ("4.3.1", "3.9.1")
 CACHE = os.environ.get("ODRAZ_KAFKA_CACHE", os.path.expanduser("~/.cache/odraz-kafka"))
-ARTIFACTS = ("kafka_2.13", "kafka-tools", "connect-mirror", "connect-runtime")
-# Kafka's poms leave the logging backend to its distribution: 3.x does not start without one, 4.x says nothing.
-LOGGING = {"3": ("ch.qos.reload4j", "reload4j", "1.2.25"), "4": ("org.slf4j", "slf4j-simple", "1.7.36")}
+BROKER = ("kafka_2.13",)
+ARTIFACTS = (*BROKER, "kafka-tools", "connect-mirror", "connect-runtime")
+# Kafka's poms leave the logging backend to its distribution: before 4 it does not start without one, 4.x says nothing.
+LOGGING = {"2": ("ch.qos.reload4j", "reload4j", "1.2.25"), "3": ("ch.qos.reload4j", "reload4j", "1.2.25"),
+           "4": ("org.slf4j", "slf4j-simple", "1.7.36")}
+
+
+def artifacts(version):
+    """Of the others we only want the brokers."""
+    return ARTIFACTS if version in VERSIONS else BROKER
 
 
 def folder(version):
@@ -22,7 +29,7 @@ def folder(version):
 
 def pom(version):
     """A project with nothing but dependencies: Maven resolves the rest."""
-    wanted = [("org.apache.kafka", name, version) for name in ARTIFACTS] + [LOGGING[version[0]]]
+    wanted = [("org.apache.kafka", name, version) for name in artifacts(version)] + [LOGGING[version[0]]]
     dependencies = "".join(
         f"<dependency><groupId>{g}</groupId><artifactId>{a}</artifactId><version>{v}</version></dependency>"
         for g, a, v in wanted)
@@ -33,7 +40,7 @@ def pom(version):
 
 def complete(libs, version):
     """An interrupted run leaves no libs folder at all (it is renamed into place), a foreign one may lack our jars."""
-    wanted = [f"{name}-{version}.jar" for name in ARTIFACTS] + ["%s-%s.jar" % LOGGING[version[0]][1:]]
+    wanted = [f"{name}-{version}.jar" for name in artifacts(version)] + ["%s-%s.jar" % LOGGING[version[0]][1:]]
     return all(os.path.isfile(os.path.join(libs, name)) for name in wanted)
 
 
@@ -45,7 +52,7 @@ def download(version, say):
     os.makedirs(work)
     with open(os.path.join(work, "pom.xml"), "w", encoding="utf-8") as f:
         f.write(pom(version))
-    say(f"Kafka {version}: bringing the jars from Maven Central into {home} (about 130 MB, once)")
+    say(f"Kafka {version}: bringing the jars from Maven Central into {home} (some 100 MB, once)")
     command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"]
     run = subprocess.run(command, cwd=work, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     incoming = os.path.join(work, "libs")
@@ -59,7 +66,7 @@ def download(version, say):
 
 def jars(version, say=print):
     """The folder with the jars of `version`, downloaded when it is not there; one of several callers does it."""
-    if not re.fullmatch(r"[34]\.\d+\.\d+", version):
+    if not re.fullmatch(r"[234]\.\d+\.\d+", version):
         sys.exit(f"Kafka {version}: expected a version such as {VERSIONS[0]}")
     libs = os.path.join(folder(version), "libs")
     if complete(libs, version):

@@ -1,4 +1,5 @@
-"""Real Kafka clusters on this machine: KRaft, broker and controller in one process, started in seconds."""
+"""Real Kafka clusters on this machine, started in seconds: KRaft, broker and controller in one process; or, before that
+was ready, brokers and a ZooKeeper."""
 
 import functools
 import os
@@ -43,6 +44,20 @@ class Node:
         return self.child is not None and self.child.poll() is None
 
 
+class ZooKeeper:
+    """One server, which lives as long as its cluster."""
+
+    def __init__(self, version):
+        home = process.temporary("zookeeper")
+        port, = net.free_ports(1)
+        self.address = f"127.0.0.1:{port}"
+        properties = os.path.join(home, "zookeeper.properties")
+        _write_properties(properties, {"dataDir": home, "clientPort": port, "clientPortAddress": "127.0.0.1",
+                                       "tickTime": 1000})
+        with open(os.path.join(home, "out.log"), "ab") as out:
+            self.child = process.launch(jvm.zookeeper(version, properties), stdout=out, stderr=subprocess.STDOUT)
+
+
 class Cluster:
     """`nodes` brokers of one Kafka version. Nodes are named by their broker id, from 1.
 
@@ -58,33 +73,50 @@ class Cluster:
         self.nodes = {n: Node(n, os.path.join(self.home, str(n))) for n in range(1, nodes + 1)}
         self.bootstrap = ",".join(node.address for node in self.nodes.values())
         self.proxied_bootstrap = ",".join(node.proxy.address for node in self.nodes.values())
+        self.zookeeper = ZooKeeper(version) if jvm.uses_zookeeper(version) else None
         for node in self.nodes.values():
-            self._format(node, config or {})
+            os.makedirs(node.logs)
+            membership = self._under_zookeeper(node) if self.zookeeper else self._format(node)
+            self._configure(node, {**membership, **SMALL, **(config or {})})
         self.start()
 
-    def _format(self, node, config):
-        os.makedirs(node.logs)
+    def _under_zookeeper(self, node):
+        """The broker makes its own meta.properties."""
+        return {
+            "broker.id": node.number,
+            "zookeeper.connect": self.zookeeper.address,
+            "zookeeper.session.timeout.ms": 4000,
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT",
+            "listeners": f"PLAINTEXT://{node.address},PROXIED://127.0.0.1:{node.proxied_port}",
+        }
+
+    def _format(self, node):
+        """What `kafka-storage format` does."""
         shutil.copy(jvm.bootstrap_checkpoint(self.version), os.path.join(node.logs, "bootstrap.checkpoint"))
         _write_properties(os.path.join(node.logs, "meta.properties"), {
             "version": 1, "cluster.id": self.id, "node.id": node.number, "directory.id": protocol.random_uuid()})
-        replicas = min(len(self.nodes), 3)
-        voters = ",".join(f"{n.number}@127.0.0.1:{n.controller_port}" for n in self.nodes.values())
-        _write_properties(os.path.join(node.home, "server.properties"), {
+        return {
             "process.roles": "broker,controller",
             "node.id": node.number,
-            "controller.quorum.voters": voters,
+            "controller.quorum.voters": ",".join(f"{n.number}@127.0.0.1:{n.controller_port}"
+                                                 for n in self.nodes.values()),
             "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "PLAINTEXT",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "listeners": f"PLAINTEXT://{node.address},PROXIED://127.0.0.1:{node.proxied_port},"
                          f"CONTROLLER://127.0.0.1:{node.controller_port}",
+        }
+
+    def _configure(self, node, config):
+        replicas = min(len(self.nodes), 3)
+        _write_properties(os.path.join(node.home, "server.properties"), {
+            "inter.broker.listener.name": "PLAINTEXT",
             "advertised.listeners": f"PLAINTEXT://{node.address},PROXIED://{node.proxy.address}",
             "log.dirs": node.logs,
             "default.replication.factor": replicas,
             "offsets.topic.replication.factor": replicas,
             "transaction.state.log.replication.factor": replicas,
             "transaction.state.log.min.isr": 1,
-            **SMALL, **config})
+            **config})
 
     def start(self, *numbers, wait=True):
         """Starts the named nodes (all, when none is named) and waits until the cluster is whole."""
@@ -136,6 +168,8 @@ class Cluster:
             node.proxy.close()
             if node.child is not None:
                 process.end(node.child)
+        if self.zookeeper:
+            process.end(self.zookeeper.child)
 
     def connect(self, number):
         return protocol.Connection(self.nodes[number].address)

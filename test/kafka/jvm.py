@@ -50,6 +50,17 @@ def broker(version, properties, heap):
     return java(version, "kafka.Kafka", [properties], heap, _prepared(version, "broker.jsa"))
 
 
+def uses_zookeeper(version):
+    """KRaft is ready for use since 3.3 (KIP-833)."""
+    return tuple(map(int, version.split(".")[:2])) < (3, 3)
+
+
+def zookeeper(version, properties):
+    """The command line of the ZooKeeper that brokers before KRaft need."""
+    return java(version, "org.apache.zookeeper.server.quorum.QuorumPeerMain", [properties], "128m",
+                first=["-Dzookeeper.admin.enableServer=false"])
+
+
 def bootstrap_checkpoint(version):
     """What `kafka-storage format` leaves behind besides meta.properties; it names neither node nor cluster."""
     return _prepared(version, "bootstrap.checkpoint")
@@ -68,6 +79,13 @@ def prepare(version):
 def _prepare(version):
     with open(_prepared(version, "log4j.properties"), "w", encoding="utf-8") as f:
         f.write(LOG4J_1)
+    if not uses_zookeeper(version):
+        _prepare_kraft(version)
+    with open(_prepared(version, "done"), "w", encoding="utf-8"):
+        pass
+
+
+def _prepare_kraft(version):
     home = process.temporary("prepare")
     properties = os.path.join(home, "server.properties")
     logs = os.path.join(home, "logs")
@@ -82,8 +100,6 @@ def _prepare(version):
     os.replace(os.path.join(logs, "bootstrap.checkpoint"), bootstrap_checkpoint(version) + ".new")
     os.replace(bootstrap_checkpoint(version) + ".new", bootstrap_checkpoint(version))
     _dump_classes(version, properties, ports[0])
-    with open(_prepared(version, "done"), "w", encoding="utf-8"):
-        pass
 
 
 def _dump_classes(version, properties, port):

@@ -27,6 +27,7 @@ QUICK = {
     "request.timeout.ms": 10000,
 }
 SOAK = bool(os.environ.get("ODRAZ_SOAK"))
+VERSION = os.environ.get("KAFKA", "4.3.1")  # of the brokers
 _numbers = itertools.count(1)
 
 
@@ -36,13 +37,13 @@ def depth(quick, soak):
 
 
 @functools.cache
-def source(version="4.3.1"):
+def source(version=VERSION):
     return _shared(Cluster("source", 1, BOTH_CONFIG, version))
 
 
 @functools.cache
-def destination():
-    return _shared(Cluster("destination", 3, {**BOTH_CONFIG, "min.insync.replicas": 2}))
+def destination(version=VERSION):
+    return _shared(Cluster("destination", 3, {**BOTH_CONFIG, "min.insync.replicas": 2}, version))
 
 
 @functools.cache
