@@ -9,7 +9,8 @@
 #include <stdio.h>
 
 #define RESOURCE_BROKER 4  // ConfigResource.Type
-#define SETTING "producer.id.expiration.ms"
+#define SETTING "producer.id.expiration.ms"               // since 3.4 (KIP-854)
+#define SETTING_BEFORE "transactional.id.expiration.ms"  // what decided it until then
 #define EXPIRATION_MS_DEFAULT 86400000  // TransactionLogConfig
 
 static void assume(struct topics *ts, const char *why) {
@@ -32,6 +33,7 @@ static void on_response(void *context, const struct error *error, const void *re
         return;
     }
     int64_t ms = topic_setting_number(&r->results[0], SETTING, 0);
+    if (ms <= 0) ms = topic_setting_number(&r->results[0], SETTING_BEFORE, 0);
     if (ms <= 0) {
         assume(ts, "the broker does not name it");
         return;
@@ -47,7 +49,7 @@ static void run(struct cluster_task *task, struct connection *connection, const 
     ts->expiration_asked = false;
     if (!connection) return;
     char node[12];
-    struct wire_text key = text_of(SETTING);
+    struct wire_text keys[] = {text_of(SETTING), text_of(SETTING_BEFORE)};
     struct describe_configs_request request;
     struct describe_configs_request_resource resource;
     message_defaults(&describe_configs_request_message, &request);
@@ -55,8 +57,8 @@ static void run(struct cluster_task *task, struct connection *connection, const 
     snprintf(node, sizeof node, "%" PRId32, ts->expiration_node);
     resource.resource_type = RESOURCE_BROKER;
     resource.resource_name = text_of(node);
-    resource.configuration_keys = &key;
-    resource.configuration_keys_count = 1;
+    resource.configuration_keys = keys;
+    resource.configuration_keys_count = sizeof keys / sizeof *keys;
     request.resources = &resource;
     request.resources_count = 1;
     struct connection_call call = {.api_key = API_DESCRIBE_CONFIGS,
