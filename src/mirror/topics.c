@@ -313,6 +313,7 @@ static void consider(struct topics *ts, const struct cluster_topic *s) {
 
 static void discover(struct topics *ts) {
     if (ts->discovered && !ts->config.refresh) return;
+    bool first = !ts->discovered;
     ts->discovered = true;
     if (ts->rejected.count > ts->source->topics.count) {  // most of them are gone from the source
         map_free(&ts->rejected);
@@ -321,6 +322,11 @@ static void discover(struct topics *ts) {
     const struct cluster_topic *s;
     size_t i = 0;
     while ((s = map_next(&ts->source->topics, &i))) consider(ts, s);
+    if (first && ts->topics.count == 0)
+        log_line(&ts->env->log, LOG_WARN, "no topic to mirror yet",
+                 "source_topics=%zu reason=\"none of the topics that may be described at the source is selected by "
+                 "topics and topics.exclude\"",
+                 ts->source->topics.count);
 }
 
 // Refreshing ----------------------------------------------------------------------------------------------------------

@@ -339,6 +339,29 @@ TEST(the_expiry_of_producer_ids_is_asked_once) {
     world_free(w);
 }
 
+TEST(before_kafka_3_4_the_expiry_has_another_name) {
+    struct world *w = world_of_all();
+    w->at_destination.expiration_ms = NULL;
+    w->at_destination.transactional_expiration_ms = "7200000";
+    world_start(w);
+    EXPECT_INT(topics_producer_expiration_ms(w->topics), 7200000);
+    EXPECT_INT(world_count(w, "not read"), 0);
+    world_free(w);
+}
+
+TEST(that_nothing_is_selected_is_said) {
+    static const char *const patterns[] = {"payments"};
+    struct world *w = world_new(patterns, 1);
+    source_topic(w, "orders", 1);
+    world_start(w);
+    world_run(w, 130 * SECOND);
+    EXPECT_INT(world_count(w, "level=warn msg=\"no topic to mirror yet\" source_topics=1"), 1);
+    source_topic(w, "payments", 1);
+    world_run(w, 61 * SECOND);
+    expect_ready(w, "payments", 1);
+    world_free(w);
+}
+
 TEST(an_unknown_expiry_is_a_day) {
     struct world *w = world_of_all();
     model_refuse(&w->at_destination, API_DESCRIBE_CONFIGS, KAFKA_CLUSTER_AUTHORIZATION_FAILED, NULL, 1);
@@ -503,6 +526,8 @@ int main(void) {
     RUN(only_selected_topics_are_mirrored);
     RUN(an_illegal_name_halts);
     RUN(the_expiry_of_producer_ids_is_asked_once);
+    RUN(before_kafka_3_4_the_expiry_has_another_name);
+    RUN(that_nothing_is_selected_is_said);
     RUN(an_unknown_expiry_is_a_day);
     RUN(lost_requests_are_asked_again);
     RUN(a_refresh_waits_for_the_metadata_of_both);

@@ -63,7 +63,7 @@ struct model_cluster {
     bool silent;             // takes requests and does not answer
     bool hides_new;          // topics created are not in metadata
     bool created_meanwhile;  // somebody else creates what is asked for, a moment before
-    const char *expiration_ms;
+    const char *expiration_ms, *transactional_expiration_ms;
     int requests[API_KEYS_KNOWN];
     bool forgets_one;        // leaves one topic out of the next answer to DescribeConfigs
     int settings_told;       // in answers to DescribeConfigs
@@ -245,6 +245,8 @@ static inline void world_describe_one(struct world *w, struct model_cluster *c,
     r->configs = arena_alloc(&w->arena, sizeof *r->configs * MODEL_SETTINGS_MAX);
     struct model_topic broker = {0};
     if (c->expiration_ms) model_set(&broker, "producer.id.expiration.ms", c->expiration_ms, SOURCE_DEFAULT);
+    if (c->transactional_expiration_ms)
+        model_set(&broker, "transactional.id.expiration.ms", c->transactional_expiration_ms, SOURCE_DEFAULT);
     struct model_topic *t = q->resource_type == 2 ? model_find(c, world_text(w, q->resource_name)) : &broker;
     r->error_code = model_refused(c, API_DESCRIBE_CONFIGS, &r->error_message);
     if (!t && r->error_code == 0) r->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
@@ -486,6 +488,7 @@ static inline struct world *world_new(const char *const *patterns, size_t patter
     w->at_source.brokers = w->at_destination.brokers = 3;
     w->at_source.nodes = w->at_destination.nodes = 1;
     w->at_destination.expiration_ms = "3600000";
+    w->at_destination.transactional_expiration_ms = "604800000";
     struct selection_rules rules = {.topics = patterns,
                                     .topics_count = patterns_count,
                                     .target_alias = "b",
