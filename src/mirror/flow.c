@@ -114,6 +114,20 @@ static void on_topic_halted(void *context, struct mirror_topic *t) {
 
 // Clusters ----------------------------------------------------------------------------------------------------------
 
+// Under their own names the records of a cluster would come back to it as new ones.
+static bool mirrors_itself(const struct flow *f) {
+    return f->config.topics.naming.policy == REPLICATION_POLICY_IDENTITY &&
+           strcmp(f->source.cluster_id, f->destination.cluster_id) == 0;
+}
+
+static void refuse_to_begin(struct flow *f) {
+    if (f->refused) return;
+    f->refused = true;
+    log_line(&f->env->log, LOG_ERROR, "flow not started",
+             "flow=%s reason=\"%s and %s are the same cluster (%s), and the topics would have the same names\"",
+             f->config.name, f->config.source_alias, f->config.destination_alias, f->source.cluster_id);
+}
+
 static void begin(struct flow *f) {
     f->producer_id = provenance_producer_id(f->source.cluster_id, f->destination.cluster_id);
     log_line(&f->env->log, LOG_INFO, "flow started", "flow=%s source=%s destination=%s producer_id=%lld",
@@ -126,6 +140,10 @@ static void on_metadata(void *context) {
     if (f->stopping) return;
     if (f->producer_id == 0) {
         if (!f->source.cluster_id || !f->destination.cluster_id) return;
+        if (mirrors_itself(f)) {
+            refuse_to_begin(f);
+            return;
+        }
         begin(f);
     }
     lanes_on_metadata(f);

@@ -51,6 +51,7 @@ struct flow {
     struct topics *topics;
     struct ownership ownership;
     int64_t producer_id;  // 0 until both clusters' ids are known
+    bool refused;         // it would mirror a cluster into itself, which was said
     struct partition **partitions;
     size_t partitions_count, partitions_capacity;
     int32_t *draining;  // of each slice: partitions that still have to let go, 0 = not draining
