@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "wire/error_codes.h"
 #include "wire/messages.h"
 
 #include <assert.h>
@@ -72,8 +73,12 @@ static struct leader_query *find(struct list *asked, const struct wire_text *nam
     return NULL;
 }
 
-static struct error partition_error(int16_t code, const char *where) {
-    return code == 0 ? error_none() : error_make(ERROR_KAFKA, code, where, "error %d", code);
+// `where` is the API's name; of a partition that was not asked about nobody will read it.
+static struct error partition_error(const struct lane *l, const struct leader_query *q, int16_t code,
+                                    const char *where) {
+    if (code == 0) return error_none();
+    return error_make(ERROR_KAFKA, code, where, "%s for %.100s at %s", kafka_error_name(code),
+                      q ? q->partition.topic : "", l->owner->cluster->config.alias);
 }
 
 static void take_offsets(struct lane *l, const struct list_offsets_response *r) {
@@ -82,7 +87,7 @@ static void take_offsets(struct lane *l, const struct list_offsets_response *r) 
         for (int32_t k = 0; k < r->topics[i].partitions_count; k++) {
             const struct list_offsets_response_partition *p = &r->topics[i].partitions[k];
             struct leader_query *q = find(&l->asked, &r->topics[i].name, &no_id, p->partition_index);
-            struct leader_answer a = {.error = partition_error(p->error_code, "ListOffsets"), .offset = p->offset};
+            struct leader_answer a = {.error = partition_error(l, q, p->error_code, "ListOffsets"), .offset = p->offset};
             if (q) answer(q, &a);
         }
     }
@@ -94,7 +99,7 @@ static void take_deleted(struct lane *l, const struct delete_records_response *r
         for (int32_t k = 0; k < r->topics[i].partitions_count; k++) {
             const struct delete_records_response_partition *p = &r->topics[i].partitions[k];
             struct leader_query *q = find(&l->asked, &r->topics[i].name, &no_id, p->partition_index);
-            struct leader_answer a = {.error = partition_error(p->error_code, "DeleteRecords"),
+            struct leader_answer a = {.error = partition_error(l, q, p->error_code, "DeleteRecords"),
                                       .offset = p->low_watermark};
             if (q) answer(q, &a);
         }
@@ -102,7 +107,7 @@ static void take_deleted(struct lane *l, const struct delete_records_response *r
 }
 
 static void take_batch(struct lane *l, struct leader_query *q, const struct fetch_response_partition *p) {
-    struct leader_answer a = {.error = partition_error(p->error_code, "Fetch"),
+    struct leader_answer a = {.error = partition_error(l, q, p->error_code, "Fetch"),
                               .high_watermark = p->high_watermark,
                               .log_start = p->log_start_offset};
     if (p->records.size > 0) a.records = (struct bytes){p->records.at, (size_t)p->records.size};

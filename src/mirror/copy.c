@@ -226,7 +226,8 @@ static void fetch_error(struct partition *p, int16_t code) {
         leader_query_ask(&p->flow->source_queries, p->source_leader, &p->query);
         return;
     }
-    struct error why = error_make(ERROR_KAFKA, code, "Fetch", "source: %s", kafka_error_name(code));
+    struct error why = error_make(ERROR_KAFKA, code, "Fetch", "%s for %.100s at %s", kafka_error_name(code),
+                                  p->topic->source_name, p->flow->config.source_alias);
     partition_surprise(p, &why);
 }
 
@@ -313,7 +314,8 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
 // Destination side --------------------------------------------------------------------------------------------------
 
 static void refused(struct partition *p, const struct append *a, int16_t code) {
-    struct error why = error_make(ERROR_KAFKA, code, "Produce", "destination: %s", kafka_error_name(code));
+    struct error why = error_make(ERROR_KAFKA, code, "Produce", "%s for %.100s at %s", kafka_error_name(code),
+                                  p->topic->destination_name, p->flow->config.destination_alias);
     switch (code) {
     case KAFKA_MESSAGE_TOO_LARGE:
     case KAFKA_RECORD_LIST_TOO_LARGE:

@@ -234,8 +234,34 @@ static void drop_and_halt(struct partition *p, const struct error *why) {
     drop_all(p);
 }
 
+// clang-format off
+static const struct { const char *where, *allow; } rights[] = {
+    // refused               what it takes
+    { "Produce"             , "WRITE"    },
+    { "DescribeProducers"   , "READ"     },
+    { "Fetch"               , "READ"     },
+    { "OffsetForLeaderEpoch", "DESCRIBE" },
+    { "ListOffsets"         , "DESCRIBE" },
+};
+// clang-format on
+
+// NULL when it is not a missing right that stands in the way.
+static const char *missing_right(const struct error *why) {
+    if (why->kind != ERROR_KAFKA || why->code != KAFKA_TOPIC_AUTHORIZATION_FAILED) return NULL;
+    for (size_t i = 0; i < sizeof rights / sizeof *rights; i++)
+        if (strcmp(rights[i].where, why->where) == 0) return rights[i].allow;
+    return NULL;
+}
+
 void partition_surprise(struct partition *p, const struct error *why) {
     if (p->state == PARTITION_IDLE || p->state == PARTITION_HALTED) return;
+    const char *right = missing_right(why);
+    if (right) {
+        partition_halt(p, p->acked_end, "the right %s on the topic is missing: %s was answered %s", right, why->where,
+                       why->detail);
+        partition_halt_may_pass(p);
+        return;
+    }
     partition_event(p, EVENT_SURPRISE, why);
 }
 

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "client/cluster.h"
 #include "mirror/provenance.h"
+#include "wire/error_codes.h"
 #include "wire/messages.h"
 
 #include <assert.h>
@@ -30,8 +31,10 @@ static struct position_query *find(struct list *asked, const struct wire_text *n
     return NULL;
 }
 
-static struct error refused(int16_t code, const char *where) {
-    return error_make(ERROR_KAFKA, code, where, "error %d", code);
+static struct error refused(const struct positions *ps, const struct position_query *q, int16_t code,
+                            const char *where) {
+    return error_make(ERROR_KAFKA, code, where, "%s for %.100s at %s", kafka_error_name(code), q->name->topic,
+                      ps->appender->link.cluster->config.alias);
 }
 
 static struct error moved(const char *what) {
@@ -82,7 +85,7 @@ static void take_states(struct positions *ps, const struct describe_producers_re
             const struct describe_producers_response_partition *p = &r->topics[i].partitions[k];
             struct position_query *q = find(&ps->asked, &r->topics[i].name, p->partition_index);
             if (!q) continue;
-            struct error e = refused(p->error_code, "DescribeProducers");
+            struct error e = refused(ps, q, p->error_code, "DescribeProducers");
             if (p->error_code != 0) answer(q, NULL, &e);
             else take_state(ps, q, p);
         }
@@ -96,7 +99,7 @@ static void take_ends(struct positions *ps, const struct offset_for_leader_epoch
             struct position_query *q = find(&ps->asked, &r->topics[i].topic, p->partition);
             if (!q) continue;
             struct error e = error_none();
-            if (p->error_code != 0) e = refused(p->error_code, "OffsetForLeaderEpoch");
+            if (p->error_code != 0) e = refused(ps, q, p->error_code, "OffsetForLeaderEpoch");
             else if (p->leader_epoch != q->leader_epoch || p->end_offset < 0) e = moved("another leader epoch");
             if (error_is(&e)) {
                 answer(q, NULL, &e);

@@ -330,6 +330,30 @@ TEST(what_only_a_person_can_decide_stays_halted) {
     end();
 }
 
+TEST(a_missing_right_is_named_and_looked_at_again) {
+    begin_copied(1);
+    int64_t copied = to->end;
+    world_write(w, 0, 1);
+    w->answer_with = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    world_run(w, SECOND);
+    EXPECT_HALTED(copied, "the right WRITE on the topic is missing: Produce was answered TOPIC_AUTHORIZATION_FAILED");
+    world_run(w, 300 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
+TEST(a_cluster_is_not_mirrored_into_itself) {
+    begin(1);
+    w->destination.id = w->source.id;
+    world_write(w, 0, 5);
+    world_start(w);
+    world_run(w, 60 * SECOND);
+    EXPECT_INT(to->end, 0);
+    EXPECT_INT(scripted_count(&w->s, "level=error msg=\"flow not started\""), 1);
+    EXPECT_INT(scripted_count(&w->s, "are the same cluster"), 1);
+    end();
+}
+
 TEST(what_came_from_the_destination_does_not_go_back) {
     begin_copied(1);
     int64_t at = from->end;
@@ -499,6 +523,8 @@ int main(void) {
     RUN(a_refused_batch_gets_another_chance);
     RUN(an_unreadable_batch_is_looked_at_again);
     RUN(what_only_a_person_can_decide_stays_halted);
+    RUN(a_missing_right_is_named_and_looked_at_again);
+    RUN(a_cluster_is_not_mirrored_into_itself);
     RUN(what_came_from_the_destination_does_not_go_back);
     RUN(a_hole_in_the_source_halts);
     RUN(a_lost_range_halts);
