@@ -34,8 +34,15 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
@@ -55,6 +62,8 @@ public class Load {
         Map.entry("delete", Load::delete),
         Map.entry("delete_records", Load::deleteRecords),
         Map.entry("alter", Load::alter),
+        Map.entry("allow", Load::allow),
+        Map.entry("forbid", Load::forbid),
         Map.entry("reassign", Load::reassign),
         Map.entry("elect", Load::elect),
         Map.entry("produce", Load::produce),
@@ -88,7 +97,14 @@ public class Load {
     }
 
     private static Admin admin(JsonNode in) {
-        return ADMINS.computeIfAbsent(in.get("bootstrap").asText(), b -> Admin.create(Map.of("bootstrap.servers", b)));
+        return ADMINS.computeIfAbsent(in.get("bootstrap").asText(), b -> Admin.create(client(in)));
+    }
+
+    // Where the cluster is and, where not everybody may do everything, who we are.
+    private static Map<String, Object> client(JsonNode in) {
+        Map<String, Object> config = new HashMap<>(strings(in.path("client")));
+        config.put("bootstrap.servers", in.get("bootstrap").asText());
+        return config;
     }
 
     private static Map<String, String> strings(JsonNode node) {
@@ -135,6 +151,27 @@ public class Load {
     private static void deleteRecords(JsonNode in, ObjectNode out) throws Exception {
         RecordsToDelete before = RecordsToDelete.beforeOffset(in.get("before").asLong());
         admin(in).deleteRecords(Map.of(partition(in), before)).all().get();
+    }
+
+    // For clients that say no name: the rights named, on one resource or on all of its type ("*").
+    private static List<AclBinding> rights(JsonNode in) {
+        List<AclBinding> bindings = new ArrayList<>();
+        ResourceType type = ResourceType.fromString(in.get("type").asText());
+        ResourcePattern pattern = new ResourcePattern(type, in.get("name").asText(), PatternType.LITERAL);
+        for (JsonNode right : in.get("rights")) {
+            AclOperation operation = AclOperation.fromString(right.asText());
+            bindings.add(new AclBinding(pattern,
+                new AccessControlEntry("User:ANONYMOUS", "*", operation, AclPermissionType.ALLOW)));
+        }
+        return bindings;
+    }
+
+    private static void allow(JsonNode in, ObjectNode out) throws Exception {
+        admin(in).createAcls(rights(in)).all().get();
+    }
+
+    private static void forbid(JsonNode in, ObjectNode out) throws Exception {
+        admin(in).deleteAcls(rights(in).stream().map(AclBinding::toFilter).toList()).all().get();
     }
 
     private static void alter(JsonNode in, ObjectNode out) throws Exception {
@@ -207,8 +244,7 @@ public class Load {
     }
 
     private static KafkaProducer<byte[], byte[]> producer(JsonNode in, String codec, String transactionalId) {
-        Map<String, Object> config = new HashMap<>();
-        config.put("bootstrap.servers", in.get("bootstrap").asText());
+        Map<String, Object> config = client(in);
         config.put("compression.type", codec);
         config.put("max.request.size", 100 << 20);
         config.put("batch.size", in.path("batch_size").asInt(16384));
@@ -280,8 +316,9 @@ public class Load {
     private static void digest(JsonNode in, ObjectNode out) throws Exception {
         TopicPartition of = partition(in);
         long to = in.get("to").asLong();
-        Map<String, Object> config = Map.of("bootstrap.servers", in.get("bootstrap").asText(), "check.crcs", "true",
-            "isolation.level", "read_uncommitted", "max.partition.fetch.bytes", 16 << 20);
+        Map<String, Object> config = client(in);
+        config.putAll(Map.of("check.crcs", "true", "isolation.level", "read_uncommitted", "max.partition.fetch.bytes",
+            16 << 20));
         MessageDigest digest = MessageDigest.getInstance("SHA-256");
         long records = 0;
         try (var consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {

@@ -27,6 +27,8 @@ SMALL = {
     "transaction.state.log.num.partitions": 4,
 }
 
+LOGIN = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="root" password="secret"'
+
 
 class Node:
     """One broker: what it listens on, where its log is, and its process while it runs."""
@@ -204,6 +206,34 @@ class Cluster:
     def partition_folder(self, number, topic, partition):
         """Where node `number` keeps its replica."""
         return os.path.join(self.nodes[number].logs, f"{topic}-{partition}")
+
+
+class GuardedCluster(Cluster):
+    """Clients on `bootstrap` have no name and no right but those that Load.allow() gives them. The cluster's own words,
+    and those of Load, go with a password over the other listener."""
+
+    def __init__(self, name, config=None, version="4.3.1"):
+        old = jvm.uses_zookeeper(version)
+        ours = f'{LOGIN} user_root="secret";'
+        protocols = "PLAINTEXT:PLAINTEXT,PROXIED:SASL_PLAINTEXT" + ("" if old else ",CONTROLLER:SASL_PLAINTEXT")
+        super().__init__(name, 1, {
+            "authorizer.class.name": "kafka.security.authorizer.AclAuthorizer" if old else
+                                     "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:root",
+            "inter.broker.listener.name": "PROXIED",
+            "listener.security.protocol.map": protocols,
+            "sasl.enabled.mechanisms": "PLAIN",
+            "sasl.mechanism.inter.broker.protocol": "PLAIN",
+            **({} if old else {"sasl.mechanism.controller.protocol": "PLAIN"}),
+            **{f"listener.name.{listener}.plain.sasl.jaas.config": ours for listener in ("proxied", "controller")},
+            **(config or {})}, version)
+
+    @property
+    def superuser(self):
+        """How Load reaches it."""
+        return {"bootstrap": self.proxied_bootstrap,
+                "client": {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN",
+                           "sasl.jaas.config": f"{LOGIN};"}}
 
 
 def _write_properties(path, values):

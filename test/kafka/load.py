@@ -46,7 +46,10 @@ def _compiled(version):
         path = jvm.class_path(version)
         subprocess.run(["javac", "-proc:none", "-nowarn", "-cp", path, "-d", work, SOURCE], check=True)
         shutil.copytree(work, folder + f".{os.getpid()}")
-        os.replace(folder + f".{os.getpid()}", folder)
+        try:
+            os.rename(folder + f".{os.getpid()}", folder)
+        except OSError:  # another run was faster
+            shutil.rmtree(folder + f".{os.getpid()}")
     return folder
 
 
@@ -98,7 +101,7 @@ class Load:
         pending = Pending(self, next(self._numbers))
         self._pending[pending.number] = pending
         if cluster is not None:
-            fields["bootstrap"] = cluster.bootstrap
+            fields.update(getattr(cluster, "superuser", {"bootstrap": cluster.bootstrap}))
         line = json.dumps({"id": pending.number, "do": command, **fields}) + "\n"
         self._child.stdin.write(line.encode())
         self._child.stdin.flush()
@@ -118,7 +121,17 @@ class Load:
         its sequence numbers for ever.
         """
         placing = {"assignment": assignment} if assignment else {"partitions": partitions}
-        self.call("create", cluster, topics=topics, config=config or {}, **placing)
+
+        def create():
+            try:
+                self.call("create", cluster, topics=topics, config=config or {}, **placing)
+            except LoadError as problem:  # of that name one is still being deleted, which metadata do not show
+                if "TopicExistsException" not in str(problem):
+                    raise
+                return False
+            return True
+
+        net.wait_until(create, 20, f"{topics} to be made anew")
         count = len(assignment or range(partitions))
         for topic in topics:
             net.wait_until(lambda: len(cluster.offsets(topic)) == count, 20, f"{topic} to be made")
@@ -135,6 +148,14 @@ class Load:
     def alter(self, cluster, topic, **config):
         """Settings with underscores for dots: max_message_bytes=..."""
         self.call("alter", cluster, topic=topic, config={k.replace("_", "."): v for k, v in config.items()})
+
+    def allow(self, cluster, kind, name, *rights):
+        """Gives clients that say no name rights on a TOPIC, a GROUP or the CLUSTER."""
+        self.call("allow", cluster, type=kind, name=name, rights=rights)
+
+    def forbid(self, cluster, kind, name, *rights):
+        """Takes them away again."""
+        self.call("forbid", cluster, type=kind, name=name, rights=rights)
 
     def move_leader(self, cluster, topic, partition, replicas):
         """Puts replicas[0] in the lead."""

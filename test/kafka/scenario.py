@@ -38,12 +38,12 @@ def depth(quick, soak):
 
 @functools.cache
 def source(version=VERSION):
-    return _shared(Cluster("source", 1, BOTH_CONFIG, version))
+    return shared(Cluster("source", 1, BOTH_CONFIG, version))
 
 
 @functools.cache
 def destination(version=VERSION):
-    return _shared(Cluster("destination", 3, {**BOTH_CONFIG, "min.insync.replicas": 2}, version))
+    return shared(Cluster("destination", 3, {**BOTH_CONFIG, "min.insync.replicas": 2}, version))
 
 
 @functools.cache
@@ -53,7 +53,7 @@ def load(version="4.3.1"):
     return made
 
 
-def _shared(cluster):
+def shared(cluster):
     atexit.register(cluster.stop)
     return cluster
 
@@ -87,7 +87,7 @@ class Scenario(unittest.TestCase):
         before = len(result.failures) + len(result.errors)
         super().run(result)
         if len(result.failures) + len(result.errors) > before:
-            for mirror in self.mirrors:
+            for mirror in getattr(self, "mirrors", []):
                 print(f"--- {self.id()}: the last lines of {mirror.file}\n{mirror.tail()}")
 
     def topic(self, name, partitions=1, **config):
