@@ -95,8 +95,9 @@ static void on_raised(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, delete_query);
     struct flow *f = p->flow;
     if (!error_is(&a->error)) {
-        p->log_start_wanted = -1;
         p->raise_again_us = 0;
+        if (p->log_start_wanted <= q->value) p->log_start_wanted = -1;
+        fill_raise_log_start(p);  // more may be wanted by now
         return;
     }
     const char *refusal = refusal_text(&a->error);

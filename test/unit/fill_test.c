@@ -205,6 +205,32 @@ TEST(what_the_first_batch_hides_is_hidden_later_too) {
     }
 }
 
+// Filler is all he finds, and he begins to delete it before he knows that the source hides more.
+TEST(what_is_wanted_while_a_delete_is_under_way_is_deleted_too) {
+    begin(1);
+    from->start = from->end = 1000;
+    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+    world_write(w, 0, 5);
+    from->start = 1004;
+    w->s.serve[API_PRODUCE] = NULL;
+    world_start(w);
+    world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+    world_kill(w);
+    EXPECT_INT(to->end, 1000);
+    w->s.serve[API_PRODUCE] = world_produce;
+    w->s.serve[API_DELETE_RECORDS] = NULL;
+    w->s.in_turn = true;
+    world_start(w);
+    world_run(w, SECOND);
+    w->s.serve[API_DELETE_RECORDS] = world_delete_records;
+    world_delete_records(&w->s, scripted_next(&w->s, API_DELETE_RECORDS));
+    EXPECT_INT(to->start, 1000);
+    world_run(w, SECOND);
+    EXPECT_INT(to->start, 1004);
+    EXPECT(equal());
+    end();
+}
+
 TEST(a_refused_delete_is_said_once_and_asked_again_after_minutes) {
     static const struct { int16_t code; const char *why; } refusals[] = {
         {KAFKA_POLICY_VIOLATION, "only compacted"}, {KAFKA_TOPIC_AUTHORIZATION_FAILED, "the right DELETE on the topic"}};
@@ -275,6 +301,7 @@ int main(void) {
     RUN(filler_that_was_left_behind_is_deleted);
     RUN(what_was_copied_stays_when_filler_is_deleted);
     RUN(what_the_first_batch_hides_is_hidden_later_too);
+    RUN(what_is_wanted_while_a_delete_is_under_way_is_deleted_too);
     RUN(a_refused_delete_is_said_once_and_asked_again_after_minutes);
     RUN(a_destination_that_keeps_more_is_looked_at_once);
     return test_result();
