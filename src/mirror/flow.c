@@ -18,16 +18,25 @@ static void start_partition(struct partition *p) {
         partition_event(p, EVENT_OWNED, NULL);
 }
 
-static bool any_broker(void *context, char *host, size_t host_size, uint16_t *port) {
-    struct flow *f = context;
+// One of those that are good enough, by lot: real brokers before bootstrap addresses.
+static struct broker *draw_broker(struct flow *f, const char *avoided_host, uint16_t avoided_port) {
     struct broker *b, *found = NULL;
     size_t i = 0;
     uint64_t seen = 0;
     while ((b = map_next(&f->destination.brokers, &i))) {
         if (b->gone || (found && found->node_id >= 0 && b->node_id < 0)) continue;
+        if (b->port == avoided_port && strcmp(b->host, avoided_host) == 0) continue;
         if (found && found->node_id < 0 && b->node_id >= 0) seen = 0;
         if (prng_below(&f->env->prng, ++seen) == 0) found = b;
     }
+    return found;
+}
+
+// Rather not the one that was talked to last: it may be frozen, and the guard does not wait.
+static bool any_broker(void *context, char *host, size_t host_size, uint16_t *port) {
+    struct flow *f = context;
+    struct broker *found = draw_broker(f, host, *port);
+    if (!found) found = draw_broker(f, "", 0);
     if (!found) return false;
     snprintf(host, host_size, "%s", found->host);
     *port = found->port;

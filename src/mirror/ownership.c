@@ -15,12 +15,25 @@
 // Members have so many session time-outs to rejoin. A dead one is given up after one; who is alive has then still time.
 #define REBALANCE_SESSIONS 3
 
+#define COORDINATOR_OPEN_US_MIN 1000000
+
 #define BACKOFF_US 100000  // of a member whose coordinator moves: the guard is not far
 #define BACKOFF_MAX_US 1000000
 #define BACKOFF_REFUSED_US 30000000
 
 static int64_t guard_us(const struct ownership *o) {
     return o->config.session_timeout_ms * 10LL * GUARD_PERCENT;
+}
+
+// A lost answer must leave time for a second attempt before the guard.
+static int64_t request_timeout_us(const struct ownership *o) {
+    return guard_us(o) / 3;
+}
+
+// The same for a broker that is frozen; but a long line needs two round trips.
+static int64_t open_timeout_us(const struct ownership *o) {
+    int64_t us = request_timeout_us(o) > COORDINATOR_OPEN_US_MIN ? request_timeout_us(o) : COORDINATOR_OPEN_US_MIN;
+    return us < o->config.open_timeout_us ? us : o->config.open_timeout_us;
 }
 
 static bool holds(const struct ownership *o, int32_t slice) {
@@ -266,9 +279,8 @@ void ownership_init(struct ownership *o, struct environment *env, const struct o
         .session_timeout_ms = config->session_timeout_ms,
         .rebalance_timeout_ms = config->session_timeout_ms * REBALANCE_SESSIONS,
         .heartbeat_interval_ms = config->heartbeat_interval_ms,
-        .open_timeout_us = config->open_timeout_us,
-        // A lost answer must leave time for a second attempt before the guard.
-        .request_timeout_us = guard_us(o) / 3,
+        .open_timeout_us = open_timeout_us(o),
+        .request_timeout_us = request_timeout_us(o),
         .backoff_us = BACKOFF_US,
         .backoff_max_us = BACKOFF_MAX_US,
         .backoff_refused_us = BACKOFF_REFUSED_US,

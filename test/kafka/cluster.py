@@ -41,6 +41,7 @@ class Node:
         self.address = f"127.0.0.1:{self.port}"
         self.proxy = Proxy(proxy_port, self.proxied_port)
         self.child = None
+        self.paused = False
 
     def running(self):
         return self.child is not None and self.child.poll() is None
@@ -146,9 +147,11 @@ class Cluster:
 
     def pause(self, number):
         self.nodes[number].child.send_signal(signal.SIGSTOP)
+        self.nodes[number].paused = True
 
     def resume(self, number):
         self.nodes[number].child.send_signal(signal.SIGCONT)
+        self.nodes[number].paused = False
 
     def restart(self, number, number_of_signal=signal.SIGTERM):
         self.kill(number, number_of_signal)
@@ -178,7 +181,7 @@ class Cluster:
 
     def metadata(self, *topics):
         """{topic: {partition: (leader, leader epoch, replicas, in sync)}} as a running broker knows it."""
-        running = next(n.number for n in self.nodes.values() if n.running())
+        running = next(n.number for n in self.nodes.values() if n.running() and not n.paused)
         with self.connect(running) as connection:
             return connection.metadata(topics or None)[1]
 

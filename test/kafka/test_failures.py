@@ -106,6 +106,23 @@ class FailuresTest(scenario.Scenario):
         self.end_load()
         self.assertMirrored()
 
+    def test_the_groups_coordinator_freezes(self):
+        topic = self.topic_under_load(partitions=6)
+        mirror = self.start_mirror()
+        self.wait_position(topic, 300)
+        frozen = self.destination.coordinator(mirror.group)
+        self.destination.pause(frozen)
+        # Rule 7: who cannot hear the coordinator must not write. How long that is, is Kafka's to say.
+        net.wait_until(lambda: self.destination.coordinator(mirror.group) not in (frozen, -1), 60, "another one")
+        moved = time.monotonic()
+        ends = self.source.offsets(topic)
+        net.wait_until(lambda: all(self.destination.offsets(topic).get(p, 0) >= end for p, end in ends.items()), 30,
+                       "the flow to go on")
+        print(f"went on {time.monotonic() - moved:.1f} s after the coordinator had moved")
+        self.destination.resume(frozen)
+        self.end_load()
+        self.assertMirrored()
+
     def test_rolling_restarts_of_the_destination(self):
         self.topic_under_load()
         self.start_mirror()
