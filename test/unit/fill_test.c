@@ -231,6 +231,26 @@ TEST(what_is_wanted_while_a_delete_is_under_way_is_deleted_too) {
     end();
 }
 
+// The filler is deleted already, and the first batch, part of which the source hides, is all that stands there.
+TEST(what_a_lone_first_batch_hides_is_hidden_later_too) {
+    begin(1);
+    from->start = from->end = 1000;
+    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+    from->start = 1004;
+    w->s.serve[API_DELETE_RECORDS] = NULL;
+    world_start(w);
+    world_run(w, SECOND);
+    world_kill(w);
+    EXPECT_INT(to->end, 1010);
+    model_delete_below(to, 1000);
+    w->s.serve[API_DELETE_RECORDS] = world_delete_records;
+    world_start(w);
+    world_run(w, SECOND);
+    EXPECT_INT(to->start, 1004);
+    EXPECT(equal());
+    end();
+}
+
 TEST(a_refused_delete_is_said_once_and_asked_again_after_minutes) {
     static const struct { int16_t code; const char *why; } refusals[] = {
         {KAFKA_POLICY_VIOLATION, "only compacted"}, {KAFKA_TOPIC_AUTHORIZATION_FAILED, "the right DELETE on the topic"}};
@@ -302,6 +322,7 @@ int main(void) {
     RUN(what_was_copied_stays_when_filler_is_deleted);
     RUN(what_the_first_batch_hides_is_hidden_later_too);
     RUN(what_is_wanted_while_a_delete_is_under_way_is_deleted_too);
+    RUN(what_a_lone_first_batch_hides_is_hidden_later_too);
     RUN(a_refused_delete_is_said_once_and_asked_again_after_minutes);
     RUN(a_destination_that_keeps_more_is_looked_at_once);
     return test_result();
