@@ -72,6 +72,7 @@ class Cluster:
         jvm.prepare(version)
         self.name, self.version, self.heap = name, version, heap
         self.home = process.temporary(name)
+        self.stopped = False
         self.id = protocol.random_uuid()
         self.nodes = {n: Node(n, os.path.join(self.home, str(n))) for n in range(1, nodes + 1)}
         self.bootstrap = ",".join(node.address for node in self.nodes.values())
@@ -169,6 +170,7 @@ class Cluster:
 
     def stop(self):
         """The end of a test: quick, not graceful."""
+        self.stopped = True
         for node in self.nodes.values():
             node.proxy.close()
             if node.child is not None:

@@ -54,6 +54,7 @@ def load(version="4.3.1"):
 
 
 def shared(cluster):
+    """Lives until the end of the run."""
     atexit.register(cluster.stop)
     return cluster
 
@@ -77,6 +78,8 @@ class Scenario(unittest.TestCase):
         for mirror in self.mirrors:
             mirror.kill()
         for cluster in (self.source, self.destination):
+            if cluster.stopped:
+                continue
             cluster.heal()
             mine = [topic for topic in cluster.metadata() if self.prefix in topic]
             if mine:

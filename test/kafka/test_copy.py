@@ -6,8 +6,10 @@ import unittest
 import net
 import protocol
 import scenario
-from load import CODECS, Load
+from cluster import Cluster
+from load import CODECS
 
+OLDEST = "2.8.2"
 LAST_YEAR = int((time.time() - 365 * 86400) * 1000)
 MiB = 1 << 20
 
@@ -30,15 +32,40 @@ class CopyTest(scenario.Scenario):
         self.assertMirrored()
 
     def test_an_older_source(self):
-        old, load = scenario.source("3.9.1"), Load("3.9.1")
-        self.addCleanup(load.close)
-        topic = self.prefix + "old"
-        load.create(old, topic, partitions=2)
-        load.produce(old, topic, total=5000)
-        self.source = old
+        self.source = self.cluster("older", 1, "3.9.1")
+        old = self.topic("old", partitions=2)
+        self.produce(old, total=5000)
         self.start_mirror()
-        load.produce(old, topic, total=5000, seed=2)
-        self.assertMirrored(topic)
+        self.produce(old, total=5000)
+        self.assertMirrored()
+
+    @unittest.skipUnless(scenario.SOAK, "six more Java processes; make soak has the time")
+    def test_the_oldest_brokers(self):
+        self.source = self.cluster("oldest-source", 1, OLDEST)
+        self.destination = self.cluster("oldest-destination", 3, OLDEST)
+        old = self.topic("old", partitions=3)
+        self.produce(old, total=5000, batch_size=2000)
+        self.load.delete_records(self.source, old, 0, 500)
+        mirror = self.start_mirror()
+        loading = self.begin_produce(old, rate=2000)
+        for _ in range(3):
+            net.wait_until(lambda: old in self.destination.metadata(), 30, "the topic to be made")
+            self.wait_growth(old)
+            mirror.kill()
+            mirror.start()
+        self.assertGreater(loading.stop()["records"], 0)
+        self.assertMirrored()
+
+    def cluster(self, name, nodes, version):
+        """One for this story alone."""
+        made = Cluster(name, nodes, scenario.BOTH_CONFIG, version)
+        self.addCleanup(made.stop)
+        return made
+
+    def wait_growth(self, topic):
+        """Until something arrives that was not there."""
+        before = self.destination.offsets(topic)
+        net.wait_until(lambda: self.destination.offsets(topic) != before, 30, "records to flow")
 
     def test_a_log_that_starts_in_the_middle_of_a_batch(self):
         orders = self.topic("orders", partitions=2)
