@@ -88,8 +88,8 @@ void cluster_free(struct cluster *c);   // after cluster_stop()
 // is cut off from its controller goes on answering what it knew. Cheap to call often.
 void cluster_refresh(struct cluster *c);
 
-// What the metadata says is doubted: connects to the brokers that did not say it, so that they are asked in turn. False:
-// no other broker is known.
+// What the metadata says is doubted: connects to the brokers that did not say it, so that they are asked in turn.
+// False: no other broker is known.
 bool cluster_connect_others(struct cluster *c);
 
 struct broker *cluster_broker(struct cluster *c, int32_t node_id);  // NULL when unknown

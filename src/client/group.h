@@ -26,7 +26,7 @@ struct group_member {
 // What the owner is asked and told; all get `context`. heard(), assigned() and lost() may call group_rejoin() and
 // group_stop(); none may call group_free().
 struct group_callbacks {
-    // The address of some broker of the cluster, another one than stands there if there are more. False: none known yet.
+    // The address of some broker of the cluster, another one than stands there if there are more. False: none known.
     bool (*any_broker)(void *context, char *host, size_t host_size, uint16_t *port);
     // Appends what this member says in the JoinGroup that is about to be sent.
     void (*metadata)(void *context, struct buffer *out);

@@ -87,7 +87,8 @@ static void take_offsets(struct lane *l, const struct list_offsets_response *r) 
         for (int32_t k = 0; k < r->topics[i].partitions_count; k++) {
             const struct list_offsets_response_partition *p = &r->topics[i].partitions[k];
             struct leader_query *q = find(&l->asked, &r->topics[i].name, &no_id, p->partition_index);
-            struct leader_answer a = {.error = partition_error(l, q, p->error_code, "ListOffsets"), .offset = p->offset};
+            struct leader_answer a = {.error = partition_error(l, q, p->error_code, "ListOffsets"),
+                                      .offset = p->offset};
             if (q) answer(q, &a);
         }
     }

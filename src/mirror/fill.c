@@ -86,8 +86,8 @@ static const char *refusal_text(const struct error *e) {
     if (e->code == KAFKA_TOPIC_AUTHORIZATION_FAILED)
         return "the right DELETE on the topic is missing: consumers see filler records below this offset";
     if (e->code == KAFKA_POLICY_VIOLATION)  // ReplicaManager.deleteRecordsOnLocalLog
-        return "the topic is only compacted, so the broker deletes no records: consumers see tombstones of filler below "
-               "this offset until its log cleaner takes them (delete.retention.ms)";
+        return "the topic is only compacted, so the broker deletes no records: consumers see tombstones of filler "
+               "below this offset until its log cleaner takes them (delete.retention.ms)";
     return NULL;
 }
 

@@ -158,7 +158,8 @@ static void diverged(struct partition *p, const char *what) {
 // what he fills himself he remembers to delete.
 static void look_below(struct partition *p, int64_t source_log_start) {
     p->source_log_start = source_log_start;
-    p->look_below = !p->looked_below && p->tail_log_start < source_log_start && p->tail_log_start <= p->tail.base_offset;
+    bool earlier = p->tail_log_start < source_log_start && p->tail_log_start <= p->tail.base_offset;
+    p->look_below = !p->looked_below && earlier;
 }
 
 static void on_source_batch(struct leader_query *q, const struct leader_answer *a) {

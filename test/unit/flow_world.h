@@ -284,7 +284,8 @@ static inline void world_delete_records(struct scripted *s, struct scripted_requ
             p->partition_index = from->partitions[i].partition_index;
             struct model_log *l = world_log(w, r, p->partition_index, -1, &p->error_code);
             if (w->delete_code != KAFKA_NONE) p->error_code = w->delete_code;
-            else if (l && from->partitions[i].offset > model_high_watermark(l)) p->error_code = KAFKA_OFFSET_OUT_OF_RANGE;
+            else if (l && from->partitions[i].offset > model_high_watermark(l))
+                p->error_code = KAFKA_OFFSET_OUT_OF_RANGE;
             else if (l && from->partitions[i].offset > l->start) model_delete_below(l, from->partitions[i].offset);
             p->low_watermark = l ? l->start : -1;
         }
