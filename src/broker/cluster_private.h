@@ -244,6 +244,9 @@ int16_t broker_replica_committed(const struct broker_replica *r, int64_t offset)
 // Before an append with acks=all: NOT_ENOUGH_REPLICAS or 0 (Partition.appendRecordsToLeader).
 int16_t broker_replica_enough(const struct broker_replica *r);
 
+// The level of a feature that the cluster runs with (handle_api_versions.c); 0: none.
+int16_t broker_feature_finalized(const char *name);
+
 // Replication (replication.c) ----------------------------------------------------------------------------------------
 void broker_replica_init_fetch(struct broker_replica *r);
 // A follower without anything to fetch was at its leader's log end until now: its fetch was waiting there. To be called

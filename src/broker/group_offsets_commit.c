@@ -9,6 +9,7 @@
 #define TOPIC_IDS_SINCE 10     // OffsetCommit
 #define LOADING_KNOWN_SINCE 2  // TxnOffsetCommit: older producers fail on COORDINATOR_LOAD_IN_PROGRESS (KAFKA-7296)
 #define ABORTABLE_SINCE 4      // TxnOffsetCommit: knows TRANSACTION_ABORTABLE (KIP-890)
+#define ADDS_SINCE 5           // TxnOffsetCommit: adds its partition to the transaction (KIP-890)
 
 // What both requests ask for. Partitions that are refused before the coordinator sees them are answered first.
 struct offset_asked {
@@ -278,41 +279,70 @@ static void read_transactional(struct commit *c, const struct txn_offset_commit_
     order_topics(c);
 }
 
-// KIP-890: the offsets' partition must be part of the transaction.
-static int16_t check_producer(const struct commit *c, const struct group_shard *s) {
-    const struct txn_offset_commit_request *body = c->request->body;
+static void finish_transactional(struct commit *c, struct group_shard *s, int16_t error_code) {
+    struct coordinator_records records;
+    coordinator_records_init(&records);
+    if (s && !error_code) error_code = commit_offsets(c, s, &records);
+    if (error_code) set_errors(c, error_code);
+    struct txn_offset_commit_response *response = transactional_response(c);
+    if (s && !error_code)
+        group_shard_answer_of(s, &records, c->producer, c->request, response, fail_transactional);
+    else answer_transactional(c->request, response);
+    coordinator_records_free(&records);
+}
+
+static void added(struct broker_request *r, struct transaction_addition *a) {
+    int16_t error_code = coordinator_write_error(a->error_codes[0]);
+    struct commit *c = a->context;
+    struct group_shard *s = NULL;  // it may have gone meanwhile
+    if (!error_code) s = group_shard_find(r->node, c->group_id, &error_code);
+    finish_transactional(c, s, error_code);
+}
+
+// KIP-890: the offsets' partition must be part of the transaction, or becomes it.
+static void claim_and_finish(struct commit *c, struct group_shard *s) {
+    struct broker_request *r = c->request;
+    const struct txn_offset_commit_request *body = r->body;
+    struct broker_partition *partition = s->shard.replica->partition;
     const struct producer_state *state = producer_states_find(&s->shard.replica->log.producers, c->producer->id);
-    bool is_open = state && state->transaction_first_offset >= 0 && state->epoch == c->producer->epoch;
-    if (!is_open) {
-        struct transaction_claim claim = {body->transactional_id, *c->producer, s->shard.replica->partition};
-        int16_t error_code =
-            broker_transactions_verify(s->shard.cluster, &claim, c->request->version >= ABORTABLE_SINCE);
-        if (error_code) return coordinator_write_error(error_code);
+    if (state && c->producer->epoch < state->epoch) {
+        finish_transactional(c, s, KAFKA_INVALID_PRODUCER_EPOCH);
+    } else if (producer_states_is_open(&s->shard.replica->log.producers, c->producer->id, c->producer->epoch)) {
+        finish_transactional(c, s, KAFKA_NONE);
+    } else if (r->version >= ADDS_SINCE) {
+        struct transaction_addition *a = REQUEST_ARRAY(r, 1, struct transaction_addition);
+        *a = (struct transaction_addition){.transactional_id = body->transactional_id,
+                                           .producer = *c->producer,
+                                           .partitions = REQUEST_ARRAY(r, 1, struct broker_partition *),
+                                           .error_codes = REQUEST_ARRAY(r, 1, int16_t),
+                                           .count = 1,
+                                           .context = c,
+                                           .done = added};
+        a->partitions[0] = partition;
+        broker_transactions_add(r, a);
+    } else {
+        struct transaction_claim claim = {body->transactional_id, *c->producer, partition};
+        int16_t error_code = broker_transactions_verify(s->shard.cluster, &claim, r->version >= ABORTABLE_SINCE);
+        finish_transactional(c, s, coordinator_write_error(error_code));
     }
-    return KAFKA_NONE;
 }
 
 void handle_txn_offset_commit(struct broker_request *r) {
     const struct txn_offset_commit_request *body = r->body;
-    const struct append_producer producer = {body->producer_id, body->producer_epoch};
-    struct commit c = {.request = r,
-                       .group_id = body->group_id,
-                       .member_id = body->member_id,
-                       .instance_id = body->group_instance_id,
-                       .generation = body->generation_id,
-                       .retention_ms = -1,
-                       .producer = &producer};
-    read_transactional(&c, body);
-    int16_t error_code = c.group_id.size > 0 ? KAFKA_NONE : KAFKA_INVALID_GROUP_ID;
+    struct append_producer *producer = REQUEST_ARRAY(r, 1, struct append_producer);
+    struct commit *c = REQUEST_ARRAY(r, 1, struct commit);
+    *producer = (struct append_producer){body->producer_id, body->producer_epoch};
+    *c = (struct commit){.request = r,
+                         .group_id = body->group_id,
+                         .member_id = body->member_id,
+                         .instance_id = body->group_instance_id,
+                         .generation = body->generation_id,
+                         .retention_ms = -1,
+                         .producer = producer};
+    read_transactional(c, body);
+    int16_t error_code = c->group_id.size > 0 ? KAFKA_NONE : KAFKA_INVALID_GROUP_ID;
     struct group_shard *s = NULL;
-    if (!error_code && !all_refused(&c)) s = group_shard_find(r->node, c.group_id, &error_code);
-    struct coordinator_records records;
-    coordinator_records_init(&records);
-    if (s) error_code = check_producer(&c, s);
-    if (s && !error_code) error_code = commit_offsets(&c, s, &records);
-    if (error_code) set_errors(&c, error_code);
-    struct txn_offset_commit_response *response = transactional_response(&c);
-    if (s && !error_code) group_shard_answer_of(s, &records, &producer, r, response, fail_transactional);
-    else answer_transactional(r, response);
-    coordinator_records_free(&records);
+    if (!error_code && !all_refused(c)) s = group_shard_find(r->node, c->group_id, &error_code);
+    if (s) claim_and_finish(c, s);
+    else finish_transactional(c, NULL, error_code);
 }

@@ -3,17 +3,23 @@
 #include "broker/request.h"
 #include "wire/error_codes.h"
 
-// As a cluster formatted by Kafka 4.3 says, but for group.version (only the classic protocol is modelled) and
-// transaction.version (transactions of the second version, KIP-890, are not).
+// As a cluster formatted by Kafka 4.3 says, but for what is not modelled: group.version (only the classic protocol is).
 static const struct {
     const char *name;
     int16_t min, max, finalized;
 } features[] = {
     {"metadata.version", 7, 30, 30},
-    {"transaction.version", 0, 0, 0},
+    {"transaction.version", 0, 2, 2},
+    {"eligible.leader.replicas.version", 0, 1, 1},
     {"group.version", 0, 0, 0},
 };
 #define FEATURES_COUNT ((int32_t)(sizeof features / sizeof *features))
+
+int16_t broker_feature_finalized(const char *name) {
+    for (int32_t i = 0; i < FEATURES_COUNT; i++)
+        if (!strcmp(features[i].name, name)) return features[i].finalized;
+    return 0;
+}
 
 static struct wire_text text(const char *of) {
     return (struct wire_text){of, (int32_t)strlen(of)};

@@ -12,6 +12,7 @@
 #define ZSTD_SINCE_VERSION 7                     // KIP-110
 #define LEADER_HINT_SINCE_VERSION 10             // KIP-951
 #define ABORTABLE_SINCE_VERSION 11               // KIP-890: knows TRANSACTION_ABORTABLE
+#define ADDS_SINCE_VERSION 12                    // KIP-890: adds its partitions to the transaction
 #define TOPIC_IDS_SINCE_VERSION 13               // KIP-516
 
 struct produce;
@@ -20,12 +21,14 @@ struct produce;
 struct produced {
     struct waiter waiter;
     struct produce *of;
+    const struct produce_request_topic *topic;
     struct broker_partition *partition;  // NULL: not known
     struct wire_bytes records;
     struct produce_response_partition *answer;
     struct broker_replica *replica;  // that appended
     int64_t required;                // what the high watermark must reach
     bool pending;
+    bool transactional;  // and nothing was wrong with it so far
 };
 
 struct produce {
@@ -33,6 +36,9 @@ struct produce {
     struct produce_response response;
     struct produced *all;
     int32_t count, pending;
+    struct transaction_addition addition;  // with version 12
+    struct produced **added;               // whose partitions those are
+    int64_t add_until_us;
 };
 
 static void answer_partition(struct produce_response_partition *a, int32_t index, int16_t error_code) {
@@ -70,7 +76,8 @@ static bool is_transactional(struct bytes records) {
 }
 
 // The first error of the partition that comes before anything is appended.
-static int16_t examine(const struct produce *q, const struct produce_request_topic *t, struct produced *p) {
+static int16_t examine(const struct produce *q, struct produced *p) {
+    const struct produce_request_topic *t = p->topic;
     const struct broker_node *n = q->request->node;
     bool by_id = q->request->version >= TOPIC_IDS_SINCE_VERSION;
     struct broker_topic *topic = by_id ? broker_known_topic_by_id(n, &t->topic_id) : broker_known_topic(n, t->name);
@@ -108,9 +115,10 @@ static void shape(struct produce *q, const struct produce_request *body) {
                 answer->partition_responses_count++;
                 q->count++;
             }
+            one->topic = t;
             one->records = p->records;
             answer_partition(one->answer, p->index, KAFKA_NONE);
-            one->answer->error_code = examine(q, t, one);
+            one->answer->error_code = examine(q, one);
         }
     }
 }
@@ -196,32 +204,72 @@ static const char *unverified(struct broker_request *r, int16_t error_code) {
 }
 
 // KIP-890: the first records of a transaction on a partition are taken only if the coordinator knows the partition as
-// part of the transaction (ReplicaManager.maybeSendPartitionsToTransactionCoordinator). Errors that old clients would
-// not retry become one that they do.
-static int16_t verify(struct broker_request *r, const struct produced *p, const char **message) {
-    const struct produce_request *body = r->body;
-    struct batch_header h;
-    bool whole = batch_look(records_bytes(p->records), &h) == BATCH_WHOLE;
-    if (!whole || !(h.attributes & BATCH_ATTRIBUTE_TRANSACTIONAL) || h.producer_id < 0) return KAFKA_NONE;
-    const struct producer_state *state = producer_states_find(&p->replica->log.producers, h.producer_id);
-    if (state && h.producer_epoch < state->epoch) return KAFKA_INVALID_PRODUCER_EPOCH;
-    if (state && h.producer_epoch == state->epoch && state->transaction_first_offset >= 0) return KAFKA_NONE;
-    struct transaction_claim claim = {body->transactional_id, {h.producer_id, h.producer_epoch}, p->partition};
-    int16_t error_code = broker_transactions_verify(r->node->cluster, &claim, r->version >= ABORTABLE_SINCE_VERSION);
+// part of the transaction (ReplicaManager.maybeSendPartitionsToTransactionCoordinator). True when it is to be asked,
+// unless the answer has an error by now.
+static bool begins_transaction(const struct produce *q, struct produced *p, struct batch_header *h) {
+    const struct broker_request *r = q->request;
+    bool whole = batch_look(records_bytes(p->records), h) == BATCH_WHOLE;
+    if (!whole || !(h->attributes & BATCH_ATTRIBUTE_TRANSACTIONAL) || h->producer_id < 0) return false;
+    struct producer_states *states = &p->replica->log.producers;
+    const struct producer_state *state = producer_states_find(states, h->producer_id);
+    if (state && h->producer_epoch < state->epoch) {
+        p->answer->error_code = KAFKA_INVALID_PRODUCER_EPOCH;
+        return false;
+    }
+    if (producer_states_is_open(states, h->producer_id, h->producer_epoch)) return false;
+    producer_states_verify(states, h, r->version >= ADDS_SINCE_VERSION, r->node->cluster->wall_ms);
+    return true;
+}
+
+// What a client is told of what the coordinator said: errors that it would not retry become one that it does.
+static void refuse_unverified(struct broker_request *r, struct produced *p, int16_t error_code) {
+    struct produce_response_partition *a = p->answer;
+    a->error_code = error_code;
     switch (error_code) {
     case KAFKA_INVALID_TXN_STATE:
-        *message = "Partition was not added to the transaction";
-        return error_code;
+        a->error_message = text("Partition was not added to the transaction");
+        return;
+    case KAFKA_CONCURRENT_TRANSACTIONS:
+        if (r->version >= ADDS_SINCE_VERSION) return;
+        break;
     case KAFKA_NETWORK_EXCEPTION:
     case KAFKA_COORDINATOR_LOAD_IN_PROGRESS:
     case KAFKA_COORDINATOR_NOT_AVAILABLE:
     case KAFKA_NOT_COORDINATOR:
-    case KAFKA_CONCURRENT_TRANSACTIONS:
-        *message = unverified(r, error_code);
-        return KAFKA_NOT_ENOUGH_REPLICAS;
+        break;
     default:
-        return error_code;
+        return;
     }
+    a->error_message = text(unverified(r, error_code));
+    a->error_code = KAFKA_NOT_ENOUGH_REPLICAS;
+}
+
+// False: it is not to be appended.
+static bool verify(struct produce *q, struct produced *p) {
+    struct broker_request *r = q->request;
+    const struct produce_request *body = r->body;
+    struct batch_header h;
+    bool begins = begins_transaction(q, p, &h);
+    if (p->answer->error_code) return false;
+    if (!begins) return true;
+    struct transaction_claim claim = {body->transactional_id, {h.producer_id, h.producer_epoch}, p->partition};
+    int16_t error_code = broker_transactions_verify(r->node->cluster, &claim, r->version >= ABORTABLE_SINCE_VERSION);
+    if (error_code) refuse_unverified(r, p, error_code);
+    return !error_code;
+}
+
+// Since version 12 the coordinator was asked before. A marker may have come in between
+// (UnifiedLog.batchMissingRequiredVerification).
+static bool is_added(struct produced *p) {
+    const struct producer_states *states = &p->replica->log.producers;
+    struct bytes records = records_bytes(p->records);
+    if (!p->transactional) return true;
+    int64_t id = (int64_t)load_be64(records.at + BATCH_AT_PRODUCER_ID);
+    int16_t epoch = (int16_t)load_be16(records.at + BATCH_AT_PRODUCER_EPOCH);
+    if (producer_states_is_open(states, id, epoch) || producer_states_is_verified(states, id)) return true;
+    const struct producer_state *state = producer_states_find(states, id);
+    p->answer->error_code = state && epoch < state->epoch ? KAFKA_INVALID_PRODUCER_EPOCH : KAFKA_INVALID_TXN_STATE;
+    return false;
 }
 
 static void append(struct produce *q, struct produced *p) {
@@ -236,10 +284,7 @@ static void append(struct produce *q, struct produced *p) {
     }
     p->replica = broker_asked_replica(r->node, p->partition, -1, true, &p->answer->error_code);
     if (!p->replica) return;
-    const char *message = NULL;
-    p->answer->error_code = verify(r, p, &message);
-    p->answer->error_message = text(message);
-    if (p->answer->error_code != KAFKA_NONE) return;
+    if (!(r->version >= ADDS_SINCE_VERSION ? is_added(p) : verify(q, p))) return;
     struct append_result result = {.error_code = body->acks == -1 ? broker_replica_enough(p->replica) : KAFKA_NONE};
     if (result.error_code == KAFKA_NONE) {
         result = append_from_client(&p->replica->log, &t->settings, records_bytes(p->records), p->replica->leader_epoch,
@@ -310,20 +355,105 @@ static void refuse(struct produce *q, int16_t error_code, const char *message) {
     finish(q);
 }
 
-// The producer of transactional records; false when there are several. `*found` says whether there is one at all.
-static bool find_producer(const struct produce *q, bool *found, int64_t *id, int16_t *epoch) {
-    *found = false;
-    *id = *epoch = -1;
+static void append_all(struct produce *q) {
+    struct broker_request *r = q->request;
+    const struct produce_request *body = r->body;
+    bool valid_acks = body->acks >= -1 && body->acks <= 1;
+    broker_calls_hold(r->node->cluster);  // fetches that wait get what all partitions were given
     for (int32_t i = 0; i < q->count; i++) {
-        const struct produced *p = &q->all[i];
+        struct produced *p = &q->all[i];
+        if (p->answer->error_code != KAFKA_NONE) continue;
+        if (valid_acks) append(q, p);
+        else p->answer->error_code = KAFKA_INVALID_REQUIRED_ACKS;
+    }
+    broker_calls_release(r->node->cluster);
+    if (body->acks == -1) wait_or_finish(q);
+    else finish(q);
+}
+
+// Transactions of the second version: partitions join with the first records that are written to them -----------------
+
+static void forget_nothing(struct broker_request *r) {
+    (void)r;
+}
+
+static void add_again(struct timer *t, int64_t now_us);
+
+// ReplicaManager.handleProduceAppend.maybeRetryOnConcurrentTransactions: the transaction before may still get its
+// markers.
+static void added(struct broker_request *r, struct transaction_addition *a) {
+    struct produce *q = a->context;
+    struct broker_cluster *c = r->node->cluster;
+    bool concurrent = false;
+    for (int32_t i = 0; i < a->count; i++) concurrent |= a->error_codes[i] == KAFKA_CONCURRENT_TRANSACTIONS;
+    if (concurrent && c->now_us < q->add_until_us) {
+        r->parked = q;
+        broker_park_for(r, broker_setting_number(c, "add.partitions.to.txn.retry.backoff.ms", 20), add_again,
+                        forget_nothing);
+        return;
+    }
+    for (int32_t i = 0; i < a->count; i++)
+        if (a->error_codes[i]) refuse_unverified(r, q->added[i], a->error_codes[i]);
+    append_all(q);
+}
+
+static void add_partitions(struct produce *q) {
+    struct broker_request *r = q->request;
+    struct transaction_addition *a = &q->addition;
+    a->count = 0;
+    for (int32_t i = 0; i < q->count; i++) {
+        struct produced *p = &q->all[i];
+        struct batch_header h;
+        if (!p->transactional) continue;
+        p->answer->error_code = examine(q, p);  // anew each time: a topic may be deleted meanwhile
+        if (p->answer->error_code) continue;
+        p->replica = broker_asked_replica(r->node, p->partition, -1, true, &p->answer->error_code);
+        if (!p->replica || !begins_transaction(q, p, &h)) continue;
+        q->added[a->count] = p;
+        a->partitions[a->count++] = p->partition;
+    }
+    if (a->count) broker_transactions_add(r, a);
+    else append_all(q);
+}
+
+static void add_again(struct timer *t, int64_t now_us) {
+    (void)now_us;
+    struct broker_request *r = CONTAINER_OF(t, struct broker_request, timer);
+    if (broker_parked_frozen(r)) return;
+    struct produce *q = r->parked;
+    broker_unpark(r);
+    add_partitions(q);
+}
+
+static void add_first(struct produce *q, const struct append_producer *producer) {
+    struct broker_request *r = q->request;
+    struct broker_cluster *c = r->node->cluster;
+    const struct produce_request *body = r->body;
+    int64_t retry_ms = broker_setting_number(c, "add.partitions.to.txn.retry.backoff.max.ms", 100);
+    q->add_until_us = c->now_us + retry_ms * 1000;
+    q->added = REQUEST_ARRAY(r, q->count, struct produced *);
+    q->addition = (struct transaction_addition){.transactional_id = body->transactional_id,
+                                                .producer = *producer,
+                                                .partitions = REQUEST_ARRAY(r, q->count, struct broker_partition *),
+                                                .error_codes = REQUEST_ARRAY(r, q->count, int16_t),
+                                                .context = q,
+                                                .done = added};
+    add_partitions(q);
+}
+
+// The producer of transactional records; false when there are several. `*found` says whether there is one at all.
+static bool find_producer(const struct produce *q, bool *found, struct append_producer *producer) {
+    *found = false;
+    *producer = (struct append_producer){-1, -1};
+    for (int32_t i = 0; i < q->count; i++) {
+        struct produced *p = &q->all[i];
         if (p->answer->error_code != KAFKA_NONE || !is_transactional(records_bytes(p->records))) continue;
-        int64_t its_id = (int64_t)load_be64(p->records.at + BATCH_AT_PRODUCER_ID);
-        int16_t its_epoch = (int16_t)load_be16(p->records.at + BATCH_AT_PRODUCER_EPOCH);
-        if (its_id < 0) continue;
-        if (*found && (its_id != *id || its_epoch != *epoch)) return false;
-        *found = true;
-        *id = its_id;
-        *epoch = its_epoch;
+        struct append_producer its = {(int64_t)load_be64(p->records.at + BATCH_AT_PRODUCER_ID),
+                                      (int16_t)load_be16(p->records.at + BATCH_AT_PRODUCER_EPOCH)};
+        if (its.id < 0) continue;
+        if (*found && (its.id != producer->id || its.epoch != producer->epoch)) return false;
+        *found = p->transactional = true;
+        *producer = its;
     }
     return true;
 }
@@ -342,21 +472,11 @@ void handle_produce(struct broker_request *r) {
         }
     }
     bool transactional;
-    int64_t id;
-    int16_t epoch;
-    if (!find_producer(q, &transactional, &id, &epoch)) {
+    struct append_producer producer;
+    if (!find_producer(q, &transactional, &producer)) {
         refuse(q, KAFKA_INVALID_PRODUCER_ID_MAPPING, "Transactional records contained more than one producer ID");
         return;
     }
-    bool valid_acks = body->acks >= -1 && body->acks <= 1;
-    broker_calls_hold(r->node->cluster);  // fetches that wait get what all partitions were given
-    for (int32_t i = 0; i < q->count; i++) {
-        struct produced *p = &q->all[i];
-        if (p->answer->error_code != KAFKA_NONE) continue;
-        if (valid_acks) append(q, p);
-        else p->answer->error_code = KAFKA_INVALID_REQUIRED_ACKS;
-    }
-    broker_calls_release(r->node->cluster);
-    if (body->acks == -1) wait_or_finish(q);
-    else finish(q);
+    if (transactional && r->version >= ADDS_SINCE_VERSION) add_first(q, &producer);
+    else append_all(q);
 }

@@ -90,6 +90,7 @@ void log_producers_rebuild(struct broker_log *l) {
 
 void broker_log_reload(struct broker_log *l, int64_t wall_ms, int64_t expiration_ms) {
     take_snapshot(l);
+    producer_states_forget_verifications(&l->producers);
     while (l->snapshots_count > 1) drop_snapshot(l, 0);  // removeStraySnapshots
     log_epochs_truncate_from_end(l, l->end);             // an epoch without records is forgotten (LogLoader.load)
     rebuild(l, false, wall_ms, expiration_ms);

@@ -12,6 +12,7 @@
 void producer_states_init(struct producer_states *s) {
     *s = (struct producer_states){0};
     map_init(&s->by_id);
+    map_init(&s->verifications);
 }
 
 static void free_states(struct producer_states *s) {
@@ -21,8 +22,16 @@ static void free_states(struct producer_states *s) {
     map_init(&s->by_id);
 }
 
+void producer_states_forget_verifications(struct producer_states *s) {
+    struct producer_verification *v;
+    for (size_t i = 0; (v = map_next(&s->verifications, &i));) memory_free(v);
+    map_free(&s->verifications);
+    map_init(&s->verifications);
+}
+
 void producer_states_free(struct producer_states *s) {
     free_states(s);
+    producer_states_forget_verifications(s);
     memory_free(s->aborted);
     memory_free(s->unstable);
     producer_states_init(s);
@@ -62,9 +71,54 @@ static const struct producer_batch *find_duplicate(const struct producer_state *
     return NULL;
 }
 
+// Verification (KIP-890) ----------------------------------------------------------------------------------------------
+
+static struct producer_verification *find_verification(const struct producer_states *s, int64_t producer_id) {
+    return map_get_number(&s->verifications, (uint64_t)producer_id);
+}
+
+bool producer_states_is_open(const struct producer_states *s, int64_t producer_id, int16_t epoch) {
+    const struct producer_state *p = producer_states_find(s, producer_id);
+    return p && p->transaction_first_offset >= 0 && p->epoch == epoch;
+}
+
+bool producer_states_is_verified(const struct producer_states *s, int64_t producer_id) {
+    return find_verification(s, producer_id) != NULL;
+}
+
+void producer_states_verify(struct producer_states *s, const struct batch_header *h, bool bumps, int64_t wall_ms) {
+    struct producer_verification *v = find_verification(s, h->producer_id);
+    if (!v) {
+        v = NEW(struct producer_verification);
+        *v = (struct producer_verification){h->producer_id, wall_ms, h->base_sequence, h->producer_epoch, bumps};
+        map_put_number(&s->verifications, (uint64_t)h->producer_id, v);
+    }
+    // VerificationStateEntry.maybeUpdateLowestSequenceAndEpoch
+    bool lower = h->producer_epoch == v->epoch && h->base_sequence < v->lowest_sequence;
+    if (!lower && h->producer_epoch <= v->epoch) return;
+    v->epoch = h->producer_epoch;
+    v->lowest_sequence = h->base_sequence;
+}
+
+static void end_verification(struct producer_states *s, int64_t producer_id) {
+    memory_free(map_remove_number(&s->verifications, (uint64_t)producer_id));
+}
+
+// Transactions of the second version begin at 0 where nothing is known of the producer, and nothing overtakes a batch
+// that came first and had to wait for the coordinator.
+static bool sequence_is_verified(const struct producer_states *s, const struct producer_state *p,
+                                 const struct batch_header *h) {
+    const struct producer_verification *v = find_verification(s, h->producer_id);
+    if (!v) return true;
+    if (v->bumps && h->base_sequence != 0 && !(p && p->batches_count)) return false;
+    return h->base_sequence <= v->lowest_sequence;
+}
+
 // ProducerAppendInfo.checkSequence: a new epoch begins at 0.
-static bool sequence_is_next(const struct producer_state *p, const struct batch_header *h) {
-    if (p->epoch == EPOCH_NONE) return true;
+static bool sequence_is_next(const struct producer_states *s, const struct producer_state *p,
+                             const struct batch_header *h) {
+    if (!sequence_is_verified(s, p, h)) return false;
+    if (!p || p->epoch == EPOCH_NONE) return true;
     if (h->producer_epoch != p->epoch) return h->base_sequence == 0;
     int32_t last = producer_state_last_sequence(p);
     return h->base_sequence == (last == INT32_MAX ? 0 : last + 1);
@@ -74,12 +128,12 @@ int16_t producer_states_check(const struct producer_states *s, const struct batc
                               const struct producer_batch **duplicate_of) {
     *duplicate_of = NULL;
     struct producer_state *p = producer_states_find(s, h->producer_id);
-    if (h->producer_id < 0 || !p) return KAFKA_NONE;
-    *duplicate_of = find_duplicate(p, h);
+    if (h->producer_id < 0) return KAFKA_NONE;
+    if (p) *duplicate_of = find_duplicate(p, h);
     if (*duplicate_of) return KAFKA_NONE;
-    if (h->producer_epoch < p->epoch) return KAFKA_INVALID_PRODUCER_EPOCH;
-    if (!sequence_is_next(p, h)) return KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER;
-    bool open = p->transaction_first_offset >= 0;
+    if (p && h->producer_epoch < p->epoch) return KAFKA_INVALID_PRODUCER_EPOCH;
+    if (!sequence_is_next(s, p, h)) return KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    bool open = p && p->transaction_first_offset >= 0;
     return open && !(h->attributes & BATCH_ATTRIBUTE_TRANSACTIONAL) ? KAFKA_INVALID_TXN_STATE : KAFKA_NONE;
 }
 
@@ -122,7 +176,9 @@ void producer_states_append_data(struct producer_states *s, const struct batch_h
                                                              .last_offset = batch_last_offset(h),
                                                              .timestamp_ms = h->max_timestamp};
     p->last_timestamp_ms = h->max_timestamp;
-    if ((h->attributes & BATCH_ATTRIBUTE_TRANSACTIONAL) && p->transaction_first_offset < 0) {
+    if (!(h->attributes & BATCH_ATTRIBUTE_TRANSACTIONAL)) return;
+    end_verification(s, h->producer_id);
+    if (p->transaction_first_offset < 0) {
         p->transaction_first_offset = h->base_offset;
         add_unstable(s, h->producer_id, h->base_offset);
     }
@@ -157,9 +213,12 @@ void producer_states_append_marker(struct producer_states *s, const struct produ
     // A marker without a transaction leaves no trace in the index.
     if (p->transaction_first_offset >= 0) {
         struct aborted_transaction t = {p->producer_id, p->transaction_first_offset, offset,
-                                        end_unstable(s, p, offset)};
+                                        end_unstable(s, p, offset), false};
         if (!m->commit) add_aborted(s, &t);
     }
+    // The next transaction, of the marker's epoch, may have asked already (UnifiedLog.updateProducers).
+    const struct producer_verification *v = find_verification(s, m->producer_id);
+    if (v && !(v->bumps && v->epoch == m->producer_epoch)) end_verification(s, m->producer_id);
     take_epoch(p, m->producer_epoch);
     p->coordinator_epoch = m->coordinator_epoch;
     p->transaction_first_offset = -1;
@@ -196,6 +255,9 @@ void producer_states_expire(struct producer_states *s, int64_t wall_ms, int64_t 
         map_remove_number(&s->by_id, (uint64_t)p->producer_id);
         memory_free(p);
     }
+    struct producer_verification *v;
+    for (size_t i = 0; (v = map_next(&s->verifications, &i));)
+        if (wall_ms - v->asked_ms >= expiration_ms) end_verification(s, v->producer_id);
 }
 
 int64_t producer_states_first_unstable(const struct producer_states *s, int64_t high_watermark) {
@@ -216,6 +278,15 @@ void producer_states_forget_below(struct producer_states *s, int64_t log_start, 
     while (gone < s->aborted_count && s->aborted[gone].last_offset < log_start) gone++;
     s->aborted_count -= gone;
     if (gone) memmove(s->aborted, s->aborted + gone, s->aborted_count * sizeof *s->aborted);
+}
+
+void producer_states_cut(struct producer_states *s, const struct batch_header *h) {
+    bool data = (h->attributes & BATCH_ATTRIBUTE_TRANSACTIONAL) && !(h->attributes & BATCH_ATTRIBUTE_CONTROL);
+    for (size_t i = 0; data && i < s->aborted_count; i++) {
+        struct aborted_transaction *t = &s->aborted[i];
+        bool within = t->first_offset <= h->base_offset && h->base_offset < t->last_offset;
+        if (t->producer_id == h->producer_id && within) t->cut = true;
+    }
 }
 
 size_t producer_states_aborted(const struct producer_states *s, int64_t from, int64_t to,

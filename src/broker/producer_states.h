@@ -30,6 +30,7 @@ struct producer_state {
 
 struct aborted_transaction {
     int64_t producer_id, first_offset, last_offset, last_stable_offset;
+    bool cut;  // a file still holds records of it below the log start
 };
 
 // A transaction that holds the last stable offset back: open, or ended by a marker above the high watermark.
@@ -38,8 +39,17 @@ struct unstable_transaction {
     int64_t last_offset;  // of the marker; -1: open
 };
 
+// The leader has asked the transaction coordinator about this producer and has not taken records since (KIP-890).
+struct producer_verification {
+    int64_t producer_id, asked_ms;
+    int32_t lowest_sequence;  // that was tried with `epoch`
+    int16_t epoch;
+    bool bumps;  // each transaction has an epoch of its own (transaction.version 2)
+};
+
 struct producer_states {
     struct map by_id;                     // struct producer_state
+    struct map verifications;             // struct producer_verification, by producer id; not replicated
     struct aborted_transaction *aborted;  // in the order of their markers
     size_t aborted_count, aborted_capacity;
     struct unstable_transaction *unstable;  // in the order of their first offsets
@@ -58,6 +68,13 @@ int32_t producer_state_last_sequence(const struct producer_state *p);
 // answer its base offset without appending. Codes: see ProducerAppendInfo.checkProducerEpoch / checkSequence.
 int16_t producer_states_check(const struct producer_states *s, const struct batch_header *h,
                               const struct producer_batch **duplicate_of);
+
+// Is this the epoch of the producer's open transaction? If not, records begin one, and the coordinator is asked first.
+bool producer_states_is_open(const struct producer_states *s, int64_t producer_id, int16_t epoch);
+// Before it is asked (ProducerStateManager.maybeCreateVerificationStateEntry). It ends with the records that are taken.
+void producer_states_verify(struct producer_states *s, const struct batch_header *h, bool bumps, int64_t wall_ms);
+bool producer_states_is_verified(const struct producer_states *s, int64_t producer_id);
+void producer_states_forget_verifications(struct producer_states *s);  // they are not in the log
 
 // A transaction's end as the log has it (EndTransactionMarker).
 struct producer_marker {
@@ -88,6 +105,9 @@ int64_t producer_states_first_unstable(const struct producer_states *s, int64_t 
 // Transactions whose markers are replicated no longer hold anything back, and the aborted ones that end below the log
 // start are no longer asked for.
 void producer_states_forget_below(struct producer_states *s, int64_t log_start, int64_t high_watermark);
+
+// A batch below the log start is no longer read, though the cleaner will meet it once more.
+void producer_states_cut(struct producer_states *s, const struct batch_header *h);
 
 // Forgets states whose newest record is `expiration_ms` old and that have no open transaction.
 void producer_states_expire(struct producer_states *s, int64_t wall_ms, int64_t expiration_ms);

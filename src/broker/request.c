@@ -134,6 +134,12 @@ void broker_park(struct broker_request *r, void (*forget)(struct broker_request 
     list_append(&r->node->parked, &r->link);
 }
 
+void broker_unpark(struct broker_request *r) {
+    timer_cancel(&r->node->cluster->timers, &r->timer);
+    list_remove(&r->link);
+    r->parked = NULL;
+}
+
 void *broker_request_alloc(struct broker_request *r, size_t size) {
     void *at = arena_alloc(&r->arena, size);
     assert(at);

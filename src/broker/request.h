@@ -70,6 +70,7 @@ const struct broker_api *broker_api_find(int16_t key);  // NULL: not modelled
 // A handler that answers later says so before it returns. When the node stops, `forget` takes the request out of
 // whatever waits for it (waiters; the timer is cancelled for it), and the request is freed after it.
 void broker_park(struct broker_request *r, void (*forget)(struct broker_request *r));
+void broker_unpark(struct broker_request *r);  // it goes on; its timer, if any, is cancelled
 
 // For connection.c: a request of `size` bytes begins to arrive; all of it has, and it is the connection's turn; it
 // goes.

@@ -13,6 +13,7 @@ struct broker_transactions *broker_transactions_new(struct broker_cluster *c) {
     t->cluster = c;
     map_init(&t->shards);
     t->partitions = coordinator_topic_partitions(c, false);
+    t->version = broker_feature_finalized("transaction.version");
     t->timeout_ms_max = broker_setting_number(c, "transaction.max.timeout.ms", 900000);
     t->timeout_check_ms =
         broker_setting_number(c, "transaction.abort.timed.out.transaction.cleanup.interval.ms", 10000);

@@ -3,6 +3,7 @@
 #pragma once
 #include "broker/append.h"
 #include "broker/cluster_private.h"
+#include "broker/request.h"
 
 struct broker_transactions *broker_transactions_new(struct broker_cluster *c);  // after the settings are known
 void broker_transactions_free(struct broker_transactions *t);                   // before replicas and requests are
@@ -17,3 +18,17 @@ struct transaction_claim {
 };
 int16_t broker_transactions_verify(struct broker_cluster *c, const struct transaction_claim *claim,
                                    bool abortable_known);
+
+// Produce 12 and TxnOffsetCommit 5 need no AddPartitionsToTxn before them: the leader has the coordinator add what is
+// written to (transaction.version 2). Lives as long as its request.
+struct transaction_addition {
+    struct wire_text transactional_id;
+    struct append_producer producer;
+    struct broker_partition **partitions;  // looked at in this call alone: they may be deleted while it is written
+    int16_t *error_codes;                  // of each, filled in before `done`
+    int32_t count;
+    void *context;
+    void (*done)(struct broker_request *r, struct transaction_addition *a);
+};
+// Calls `done`, perhaps before it returns; the request is parked meanwhile, and forgotten with its node.
+void broker_transactions_add(struct broker_request *r, struct transaction_addition *a);

@@ -79,19 +79,28 @@ static bool has_all(const struct transaction *t, const struct asked *asked) {
     return true;
 }
 
-static void add(struct adding *a, int32_t index, struct transaction *t, const struct asked *asked) {
-    int16_t error_code = t && t->pending != TRANSACTION_NO_STATE ? KAFKA_CONCURRENT_TRANSACTIONS : KAFKA_NONE;
-    if (!error_code) error_code = check_producer(t, &asked->producer);
-    if (error_code || has_all(t, asked)) {
-        set_errors(a, index, error_code);
-        return;
-    }
-    bool second = a->request->version >= TRANSACTIONS_SINCE;
-    struct transaction_data next = next_data(t, second ? TRANSACTION_VERSION_BUMPS : 0);
+// NULL: nothing is to be written, and *error_code says why.
+static struct transaction_transition *addition(struct transaction *t, const struct asked *asked, int16_t client_version,
+                                               void (*done)(struct transaction_transition *w, struct transaction *t,
+                                                            int16_t error_code),
+                                               int16_t *error_code) {
+    *error_code = t && t->pending != TRANSACTION_NO_STATE ? KAFKA_CONCURRENT_TRANSACTIONS : KAFKA_NONE;
+    if (!*error_code) *error_code = check_producer(t, &asked->producer);
+    if (*error_code || has_all(t, asked)) return NULL;
+    struct transaction_data next = next_data(t, client_version);
     for (int32_t i = 0; i < asked->topics_count; i++)
         for (int32_t k = 0; k < asked->topics[i].partitions_count; k++)
             transaction_data_add(&next, asked->topics[i].name, asked->topics[i].partitions[k]);
-    struct transaction_transition *w = transaction_transition_new(t, &next, added);
+    return transaction_transition_new(t, &next, done);
+}
+
+static void add(struct adding *a, int32_t index, struct transaction *t, const struct asked *asked) {
+    int16_t error_code, version = a->request->version >= TRANSACTIONS_SINCE ? TRANSACTION_VERSION_BUMPS : 0;
+    struct transaction_transition *w = addition(t, asked, version, added, &error_code);
+    if (!w) {
+        set_errors(a, index, error_code);
+        return;
+    }
     w->context = a;
     w->index = index;
     a->waiting++;
@@ -217,17 +226,24 @@ void handle_add_offsets_to_txn(struct broker_request *r) {
 
 // What leaders ask --------------------------------------------------------------------------------------------------
 
-int16_t broker_transactions_verify(struct broker_cluster *c, const struct transaction_claim *claim,
-                                   bool abortable_known) {
+// The coordinator of a transactional id, as a leader finds it; NULL: *error_code says why.
+static struct transaction_shard *find_coordinator(const struct broker_cluster *c, struct wire_text transactional_id,
+                                                  int16_t *error_code) {
     const struct broker_topic *topic = broker_find_topic(c, text_of(TRANSACTION_TOPIC));
-    int32_t index = coordinator_partition(claim->transactional_id, c->transactions->partitions);
+    int32_t index = coordinator_partition(transactional_id, c->transactions->partitions);
     const struct broker_partition *p = broker_find_partition(topic, index);
     const struct broker_node *n = p ? broker_find_node(c, p->leader) : NULL;
-    if (!n) return KAFKA_COORDINATOR_NOT_AVAILABLE;
-    if (!broker_node_works(n)) return KAFKA_NETWORK_EXCEPTION;
-    if (claim->transactional_id.size <= 0) return KAFKA_INVALID_REQUEST;
+    if (!n) *error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
+    else if (!broker_node_works(n)) *error_code = KAFKA_NETWORK_EXCEPTION;
+    else if (transactional_id.size <= 0) *error_code = KAFKA_INVALID_REQUEST;
+    else return transaction_shard_find(n, transactional_id, error_code);
+    return NULL;
+}
+
+int16_t broker_transactions_verify(struct broker_cluster *c, const struct transaction_claim *claim,
+                                   bool abortable_known) {
     int16_t error_code;
-    const struct transaction_shard *s = transaction_shard_find(n, claim->transactional_id, &error_code);
+    const struct transaction_shard *s = find_coordinator(c, claim->transactional_id, &error_code);
     if (!s) return error_code;
     const struct transaction *t = transaction_find(s, claim->transactional_id);
     error_code = check_producer(t, &claim->producer);
@@ -236,4 +252,66 @@ int16_t broker_transactions_verify(struct broker_cluster *c, const struct transa
     const struct broker_partition *asked = claim->partition;
     if (transaction_data_has(&t->data, text_of(asked->topic->name), asked->index)) return KAFKA_NONE;
     return abortable_known ? KAFKA_TRANSACTION_ABORTABLE : KAFKA_INVALID_TXN_STATE;
+}
+
+static void addition_end(struct broker_request *r, struct transaction_addition *a, int16_t error_code) {
+    if (error_code == KAFKA_PRODUCER_FENCED) error_code = KAFKA_INVALID_PRODUCER_EPOCH;
+    for (int32_t i = 0; i < a->count; i++) a->error_codes[i] = error_code;
+    a->done(r, a);
+}
+
+static void addition_written(struct transaction_transition *w, struct transaction *t, int16_t error_code) {
+    (void)t;
+    struct broker_request *request = w->request;
+    w->request = NULL;
+    if (!request) return;
+    broker_unpark(request);
+    addition_end(request, w->context, error_code);
+}
+
+// Each partition as the coordinator's node knows it; false when it does not know one of them, which errors say then.
+static bool addition_look_up(const struct broker_node *n, struct transaction_addition *a) {
+    bool all_known = true;
+    for (int32_t i = 0; i < a->count; i++) {
+        const struct broker_partition *p = a->partitions[i];
+        bool known = broker_known_partition(n, broker_known_topic(n, text_of(p->topic->name)), p->index);
+        a->error_codes[i] = known ? KAFKA_OPERATION_NOT_ATTEMPTED : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        if (!known) all_known = false;
+    }
+    return all_known;
+}
+
+static struct transaction_transition *addition_transition(struct transaction *t, const struct transaction_addition *a,
+                                                          int16_t *error_code) {
+    struct add_partitions_to_txn_request_topic *topics = memory_alloc_zeroed((size_t)a->count, sizeof *topics);
+    struct asked asked = {.producer = a->producer, .topics = topics, .topics_count = a->count};
+    for (int32_t i = 0; i < a->count; i++) {
+        struct broker_partition *p = a->partitions[i];
+        topics[i] = (struct add_partitions_to_txn_request_topic){text_of(p->topic->name), &p->index, 1};
+    }
+    struct transaction_transition *w = addition(t, &asked, TRANSACTION_VERSION_BUMPS, addition_written, error_code);
+    memory_free(topics);
+    return w;
+}
+
+void broker_transactions_add(struct broker_request *r, struct transaction_addition *a) {
+    int16_t error_code;
+    struct transaction_shard *s = find_coordinator(r->node->cluster, a->transactional_id, &error_code);
+    if (!s) {
+        addition_end(r, a, error_code);
+        return;
+    }
+    if (!addition_look_up(s->shard.replica->node, a)) {
+        a->done(r, a);
+        return;
+    }
+    struct transaction *t = transaction_find(s, a->transactional_id);
+    struct transaction_transition *w = addition_transition(t, a, &error_code);
+    if (!w) {
+        addition_end(r, a, error_code);
+        return;
+    }
+    w->context = a;
+    coordinator_park(r, &w->request);
+    transaction_transition_go(t, w);
 }

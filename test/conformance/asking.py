@@ -62,7 +62,12 @@ def offsets(t, name, timestamp, partition=0, node=1, isolation=0, epoch=-1, vers
 def producers(t, name, partition=0, node=1, note=True):
     """DescribeProducers of one partition."""
     topic = {"name": t.topic(name), "partition_indexes": [partition]}
-    return t.ask("DescribeProducers", 0, {"topics": [topic]}, node, note=note)
+    answer = t.ask("DescribeProducers", 0, {"topics": [topic]}, node, note=False)
+    for told in answer["topics"][0]["partitions"]:  # brokers have them in a hash map
+        told["active_producers"].sort(key=lambda p: t.order("producer", p["producer_id"]))
+    if note:
+        t.note("DescribeProducers v0", answer)
+    return answer
 
 
 def markers(t, name, producer_id, epoch, coordinator_epoch, commit=True, partitions=(0,), node=1, note=True, count=1):

@@ -333,12 +333,12 @@ class Producer:
         answer = self.ask("DescribeTransactions", 0, {"transactional_ids": [self.id]}, False)
         return answer["transaction_states"][0]["transaction_state"] in ("CompleteCommit", "CompleteAbort", "Empty")
 
-    def settled(self, name, node=1):
+    def settled(self, name, node=1, partition=0):
         """Waits until the markers are written."""
         self.t.until(self.over)
         self.t.until(lambda: not any(p["current_txn_start_offset"] >= 0 for p in asking.producers(
-            self.t, name, node=node, note=False)["topics"][0]["partitions"][0]["active_producers"]))
-        asking.replicated(self.t, name, node=node)
+            self.t, name, partition, node, False)["topics"][0]["partitions"][0]["active_producers"]))
+        asking.replicated(self.t, name, partition, node)
 
 
 def init_producers(t):

@@ -15,6 +15,7 @@ import talk  # noqa: E402
 import worlds  # noqa: E402
 
 DIFFERENCES_SHOWN = 12
+ENDED = "the script ended"
 
 
 def scripts(seeds):
@@ -22,8 +23,9 @@ def scripts(seeds):
     import coordinators  # pylint: disable=import-outside-toplevel
     import data  # pylint: disable=import-outside-toplevel
     import generated  # pylint: disable=import-outside-toplevel
+    import second_version  # pylint: disable=import-outside-toplevel
     import topics  # pylint: disable=import-outside-toplevel
-    for module in (topics, data, coordinators):
+    for module in (topics, data, coordinators, second_version):
         for script in module.SCRIPTS:
             yield f"{module.__name__}.{script.__name__}", script
     for seed in range(1, seeds + 1):
@@ -39,7 +41,7 @@ def told(world, name, script):
         where = traceback.extract_tb(problem.__traceback__)
         at = next((f"{os.path.basename(f.filename)}:{f.lineno}" for f in reversed(where)
                    if "conformance" in f.filename), "")
-        talking.transcript.append(("the script ended", f"{type(problem).__name__} {problem} at {at}"))
+        talking.transcript.append((ENDED, f"{type(problem).__name__} {problem} at {at}"))
     talking.close()
     return talking.transcript
 
@@ -67,6 +69,8 @@ def compare(name, ours, theirs):
     else:
         if len(ours) != len(theirs):
             found.append(f"{name}: the model has {len(ours)} answers, Kafka {len(theirs)}")
+        if theirs and theirs[-1][0] == ENDED:  # with both: what comes behind was not compared
+            found.append(f"{name}: {theirs[-1][1]}")
     return found
 
 

@@ -128,6 +128,11 @@ class Talk:
             self.names[kind, value] = f"{kind} {sum(k == kind for k, _ in self.names) + 1}"
         return self.names[kind, value]
 
+    def order(self, kind, value):
+        """For sorting: what has a name comes first, in the order of names, and then the values that are alike."""
+        named = (kind, value) in self.names
+        return not named, list(self.names).index((kind, value)) if named else value
+
     def tame(self, value, field=None):
         """A copy with names instead of what the cluster made up."""
         if isinstance(value, dict):
