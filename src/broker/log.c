@@ -86,6 +86,7 @@ void broker_log_delete_below(struct broker_log *l, int64_t offset) {
     if (l->high_watermark < offset) l->high_watermark = offset;
     while (l->count && batch_last_offset(&broker_log_at(l, 0)->header) < offset) {
         struct stored_batch *b = broker_log_at(l, 0);
+        producer_states_cut(&l->producers, &b->header);
         l->first++;
         l->count--;
         l->bytes -= b->header.size;

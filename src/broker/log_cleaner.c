@@ -58,7 +58,9 @@ static void retain(struct broker_log *l, const struct broker_topic_settings *set
         too_much -= s.bytes;
         start = s.end;
     }
+    if (start == l->start) return;
     broker_log_delete_below(l, start);
+    for (size_t i = 0; i < l->producers.aborted_count; i++) l->producers.aborted[i].cut = false;  // so are the files
 }
 
 // LogCleanerManager.cleanableOffsets: whole segments only.

@@ -27,7 +27,7 @@ struct walk {
 
 struct compaction {
     struct broker_log *log;
-    int64_t delete_retention_ms, wall_ms;
+    int64_t end, delete_retention_ms, wall_ms;
     struct map latest;  // of each key: the newest record's offset + 1, as a pointer
     struct buffer plain, kept, out;
 };
@@ -43,7 +43,8 @@ static void walk_begin(struct walk *w, const struct producer_states *s) {
     map_init(&w->in_aborted);
     map_init(&w->in_committed);
     w->aborted = memory_alloc_zeroed(s->aborted_count, sizeof *w->aborted);
-    for (size_t i = 0; i < s->aborted_count; i++) w->aborted[i].transaction = s->aborted[i];
+    for (size_t i = 0; i < s->aborted_count; i++)
+        w->aborted[i] = (struct walked_abort){.transaction = s->aborted[i], .observed = s->aborted[i].cut};
     if (w->aborted_count) qsort(w->aborted, w->aborted_count, sizeof *w->aborted, by_first_offset);
 }
 
@@ -208,7 +209,7 @@ static struct stored_batch *compact_batch(struct compaction *c, struct walk *w, 
     bool control = h->attributes & BATCH_ATTRIBUTE_CONTROL;
     bool useless = walk_batch(w, b);
     bool discards = useless && (!control || horizon_has_passed(c, h));
-    bool last = is_last_of_producer(c, h);
+    bool last = is_last_of_producer(c, h) || batch_last_offset(h) + 1 == c->end;  // it stays, if need be empty
     if (last && h->count == 0) return stored_batch_hold(b);
     if (discards && !last) return NULL;
     struct thinned t = {0};
@@ -230,6 +231,7 @@ static void thin_aborted(struct broker_log *l, const struct walk *w) {
     }
     for (size_t j = 0; j < l->producers.aborted_count; j++) {
         if (l->producers.aborted[j].producer_id < 0) continue;
+        l->producers.aborted[j].cut = false;  // what lay below the log start is gone from the file
         l->producers.aborted[kept++] = l->producers.aborted[j];
     }
     l->producers.aborted_count = kept;
@@ -253,7 +255,7 @@ static void compact_batches(struct compaction *c, size_t count) {
 }
 
 void log_compact(struct broker_log *l, int64_t end, int64_t delete_retention_ms, int64_t wall_ms) {
-    struct compaction c = {.log = l, .delete_retention_ms = delete_retention_ms, .wall_ms = wall_ms};
+    struct compaction c = {.log = l, .end = end, .delete_retention_ms = delete_retention_ms, .wall_ms = wall_ms};
     size_t count = broker_log_find(l, end);
     if (!count) return;
     map_init(&c.latest);

@@ -140,8 +140,9 @@ TEST(tombstones_stay_for_delete_retention) {
     broker_log_clean(&l, &s, NOW + RETENTION - 1);
     EXPECT_TEXT(contents(&l), "1:a=- 2:b=2 ");
     EXPECT_INT(broker_log_at(&l, 0)->header.base_timestamp, NOW + RETENTION);
+    put_one(&l, "c", "3", 70);  // so that it is not the last of the pass, which stays
     broker_log_clean(&l, &s, NOW + RETENTION);
-    EXPECT_TEXT(contents(&l), "2:b=2 ");
+    EXPECT_TEXT(contents(&l), "2:b=2 3:c=3 ");
     broker_log_free(&l);
 }
 
@@ -199,8 +200,66 @@ TEST(aborted_records_go_and_their_marker_later) {
     EXPECT_TEXT(contents(&l), "0:a=1 2:M=- 3:b=3 ");
     EXPECT_INT(l.producers.aborted_count, 0);
     EXPECT(broker_log_at(&l, 1)->header.attributes & BATCH_ATTRIBUTE_DELETE_HORIZON);
+    put_one(&l, "c", "4", 90);  // so that it is not the last of the pass, which stays
     broker_log_clean(&l, &s, NOW + RETENTION);
-    EXPECT_TEXT(contents(&l), "0:a=1 3:b=3 ");
+    EXPECT_TEXT(contents(&l), "0:a=1 3:b=3 4:c=4 ");
+    broker_log_free(&l);
+}
+
+// DeleteRecords hides records that stand in the file until it is cleaned: that pass meets them, and so the marker is not
+// yet without a transaction (CleanedTransactionMetadata.onBatchRead, onControlBatchRead).
+TEST(aborted_records_below_the_log_start_are_met_once_more) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    put_one(&l, "a", "1", 10);
+    put(&l, in_transaction(7, 0), &(struct test_record){"a", "2", 30}, 1);
+    end_transaction(&l, 7, false, 50);
+    put_one(&l, "b", "3", 70);
+    producer_states_expire(&l.producers, NOW, 1);
+    broker_log_delete_below(&l, 2);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "2:M=- 3:b=3 ");
+    EXPECT_INT(broker_log_at(&l, 0)->header.attributes & BATCH_ATTRIBUTE_DELETE_HORIZON, 0);
+    EXPECT_INT(l.producers.aborted_count, 1);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT(broker_log_at(&l, 0)->header.attributes & BATCH_ATTRIBUTE_DELETE_HORIZON);
+    EXPECT_INT(l.producers.aborted_count, 0);
+    broker_log_free(&l);
+}
+
+// Retention takes whole files.
+TEST(aborted_records_in_a_deleted_file_are_not_met) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    put(&l, in_transaction(7, 0), &(struct test_record){"a", "2", 30}, 1);
+    end_transaction(&l, 7, false, NOW);
+    put_one(&l, "b", "3", NOW + 20);
+    producer_states_expire(&l.producers, 2 * NOW, 1);
+    s.delete = true;
+    s.retention_ms = NOW / 2;
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "1:M=- 2:b=3 ");
+    EXPECT(broker_log_at(&l, 0)->header.attributes & BATCH_ATTRIBUTE_DELETE_HORIZON);
+    broker_log_free(&l);
+}
+
+// Cleaner.checkBatchRetention: so that what is compacted ends where it ended.
+TEST(last_batch_of_a_pass_stays_empty) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    put_one(&l, "a", "1", 10);
+    put_one(&l, "b", NULL, 30);
+    put_one(&l, "c", "3", 50);
+    broker_log_clean(&l, &s, NOW);
+    EXPECT_TEXT(contents(&l), "0:a=1 1:b=- 2:c=3 ");
+    broker_log_clean(&l, &s, NOW + RETENTION);
+    EXPECT_TEXT(contents(&l), "0:a=1 [1..1] 2:c=3 ");
+    put_one(&l, "d", "4", 70);
+    broker_log_clean(&l, &s, NOW + RETENTION);
+    EXPECT_TEXT(contents(&l), "0:a=1 2:c=3 3:d=4 ");
     broker_log_free(&l);
 }
 
@@ -407,6 +466,9 @@ int main(void) {
     RUN(tombstones_stay_for_delete_retention);
     RUN(last_batch_of_an_active_producer_stays_as_an_empty_one);
     RUN(aborted_records_go_and_their_marker_later);
+    RUN(aborted_records_below_the_log_start_are_met_once_more);
+    RUN(aborted_records_in_a_deleted_file_are_not_met);
+    RUN(last_batch_of_a_pass_stays_empty);
     RUN(aborted_batch_of_an_active_producer_stays_empty);
     RUN(newest_marker_of_an_active_producer_stays);
     RUN(horizon_stays_when_the_batch_is_thinned_again);
