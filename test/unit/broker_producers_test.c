@@ -153,6 +153,50 @@ TEST(second_version_of_transactions_wants_a_higher_epoch) {
     producer_states_free(&s);
 }
 
+static void verify(struct producer_states *s, int16_t epoch, int32_t sequence, bool bumps) {
+    struct batch_header h = data_at(0, epoch, sequence, 1);
+    producer_states_verify(s, &h, bumps, 1000);
+}
+
+// VerificationStateEntry: what had to wait for the coordinator is not overtaken by what came behind it.
+TEST(verification_remembers_the_lowest_sequence) {
+    struct producer_states s;
+    producer_states_init(&s);
+    verify(&s, 0, 5, false);
+    verify(&s, 0, 3, false);
+    verify(&s, 0, 7, false);
+    EXPECT_INT(check(&s, 0, 5, 1), KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    EXPECT_INT(check(&s, 0, 3, 1), KAFKA_NONE);
+    verify(&s, 1, 9, false);  // of a new epoch it begins anew
+    EXPECT_INT(check(&s, 1, 9, 1), KAFKA_NONE);
+    append_transactional(&s, PRODUCER, 0);
+    EXPECT(!producer_states_is_verified(&s, PRODUCER));
+    EXPECT(producer_states_is_open(&s, PRODUCER, 0));
+    EXPECT(!producer_states_is_open(&s, PRODUCER, 1));
+    verify(&s, 1, 0, false);
+    producer_states_expire(&s, 1000 + 500, 500);
+    EXPECT(!producer_states_is_verified(&s, PRODUCER));
+    producer_states_free(&s);
+}
+
+TEST(second_version_begins_at_0_where_nothing_is_known) {
+    struct producer_states s;
+    struct producer_marker m = {.producer_id = PRODUCER, .producer_epoch = 1, .transaction_version = 2};
+    producer_states_init(&s);
+    verify(&s, 0, 1, true);
+    EXPECT_INT(check(&s, 0, 1, 1), KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    verify(&s, 0, 0, true);
+    EXPECT_INT(check(&s, 0, 0, 1), KAFKA_NONE);
+    append_transactional(&s, PRODUCER, 0);
+    verify(&s, 1, 0, true);  // the next transaction asks before the marker of this one is written
+    producer_states_append_marker(&s, &m, 1, 1000);
+    EXPECT(producer_states_is_verified(&s, PRODUCER));
+    m.producer_epoch = 2;
+    producer_states_append_marker(&s, &m, 2, 1000);
+    EXPECT(!producer_states_is_verified(&s, PRODUCER));
+    producer_states_free(&s);
+}
+
 TEST(open_transaction_takes_nothing_else) {
     struct producer_states s;
     producer_states_init(&s);
@@ -253,6 +297,8 @@ int main(void) {
     RUN(marker_of_same_epoch_keeps_sequence);
     RUN(markers_are_checked_by_epoch_and_coordinator_epoch);
     RUN(second_version_of_transactions_wants_a_higher_epoch);
+    RUN(verification_remembers_the_lowest_sequence);
+    RUN(second_version_begins_at_0_where_nothing_is_known);
     RUN(open_transaction_takes_nothing_else);
     RUN(first_unstable_offset_waits_for_the_marker_to_be_replicated);
     RUN(aborted_transactions_of_a_range);

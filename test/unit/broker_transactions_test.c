@@ -1,5 +1,6 @@
 // Transactions of a modelled cluster, over the protocol: begun, ended, fenced, timed out, marked.
 #include "coordinator_talk.h"
+#include "unit/batches.h"
 
 #define ID "payments"  // coordinated by partition 13 of 50
 #define ID_PARTITION 13
@@ -310,6 +311,112 @@ TEST(markers_are_doubled_on_request) {
     talk_close(&t);
 }
 
+// A batch of one record to a partition of TOPIC, by a client of its leader.
+static void send_records(const struct producer *p, int32_t partition, int16_t version) {
+    static struct buffer scratch = {.size_max = MiB};
+    struct broker_truth truth;
+    bool there = broker_partition_truth(t.c, TOPIC, partition, &truth);
+    assert(there);
+    (void)there;
+    struct test_batch b = PLAIN_BATCH;
+    b.attributes = BATCH_ATTRIBUTE_TRANSACTIONAL;
+    b.producer_id = p->id;
+    b.producer_epoch = p->epoch;
+    b.base_sequence = 0;
+    struct bytes records = test_batch_write(&scratch, &b, &(struct test_record){"k", "v", CLIENT_WALL_MS}, 1);
+    struct produce_request_partition one = {partition, {records.at, (int32_t)records.size}};
+    struct produce_request_topic topic = {.name = client_text(TOPIC), .partition_data = &one};
+    topic.partition_data_count = 1;
+    struct produce_request r;
+    message_defaults(&produce_request_message, &r);
+    r.transactional_id = client_text(ID);
+    r.acks = -1;
+    r.timeout_ms = 1000;
+    r.topic_data = &topic;
+    r.topic_data_count = 1;
+    int32_t node = t.node;
+    if (t.clients[2].connection) client_close(&t.clients[2]);
+    t.node = truth.leader;
+    talk_send(&t, 2, API_PRODUCE, version, &r);
+    t.node = node;
+}
+
+// The error code; -1: no answer yet.
+static int16_t records_taken(int16_t version) {
+    struct produce_response answer;
+    if (!talk_take(&t, 2, API_PRODUCE, version, &answer)) return -1;
+    return answer.responses[0].partition_responses[0].error_code;
+}
+
+static int16_t write_records(const struct producer *p, int32_t partition, int16_t version) {
+    send_records(p, partition, version);
+    talk_pass(&t, 10);
+    return records_taken(version);
+}
+
+TEST(second_version_adds_what_is_written_to) {
+    open_world(3);
+    struct producer p, former;
+    EXPECT_INT(init(&p), 0);
+    EXPECT_INT(write_records(&p, 0, 10), KAFKA_INVALID_TXN_STATE);
+    EXPECT_INT(write_records(&p, 0, 11), KAFKA_TRANSACTION_ABORTABLE);
+    EXPECT_INT(write_records(&p, 0, 12), 0);
+    EXPECT_INT(write_records(&p, 1, 12), 0);
+    EXPECT_INT(describe().topics[0].partitions_count, 2);
+    former = p;
+    EXPECT_INT(end_version(&former, true, 5, &p), 0);
+    talk_pass(&t, 1000);
+    size_t count;
+    EXPECT_INT(newest(1, &count).producer_epoch, 1);
+    EXPECT_INT(count, 2);
+    EXPECT_INT(write_records(&former, 0, 12), KAFKA_INVALID_PRODUCER_EPOCH);
+    talk_close(&t);
+}
+
+// ReplicaManager.handleProduceAppend asks again for 100 ms.
+TEST(next_transaction_waits_for_the_markers_of_the_last) {
+    open_world(3);
+    struct broker_truth truth;
+    EXPECT(broker_partition_truth(t.c, TOPIC, 0, &truth));
+    struct producer p;
+    EXPECT_INT(init(&p), 0);
+    EXPECT_INT(write_records(&p, 0, 12), 0);
+    for (int32_t n = 1; n <= 3; n++)
+        if (n != truth.leader) broker_replica_hold(t.c, TOPIC, 0, n, true);
+    EXPECT_INT(end_version(&p, true, 5, &p), 0);
+    send_records(&p, 1, 12);
+    talk_pass(&t, 90);
+    EXPECT_INT(records_taken(12), -1);
+    talk_pass(&t, 30);
+    EXPECT_INT(records_taken(12), KAFKA_CONCURRENT_TRANSACTIONS);
+    send_records(&p, 1, 12);
+    talk_pass(&t, 50);
+    for (int32_t n = 1; n <= 3; n++) broker_replica_hold(t.c, TOPIC, 0, n, false);
+    talk_pass(&t, 45);
+    EXPECT_INT(records_taken(12), 0);
+    talk_close(&t);
+}
+
+TEST(broker_that_stops_forgets_who_waits_for_the_coordinator) {
+    open_world(3);
+    struct broker_truth truth;
+    struct producer p;
+    int32_t partition = -1;
+    do EXPECT(broker_partition_truth(t.c, TOPIC, ++partition, &truth));
+    while (truth.leader == t.node);
+    EXPECT_INT(init(&p), 0);
+    for (int32_t n = 1; n <= 3; n++)
+        if (n != t.node) broker_replica_hold(t.c, "__transaction_state", ID_PARTITION, n, true);
+    send_records(&p, partition, 12);
+    talk_pass(&t, 50);
+    EXPECT_INT(records_taken(12), -1);
+    broker_node_stop(t.c, truth.leader, BROKER_SHUT_DOWN, 0);
+    for (int32_t n = 1; n <= 3; n++) broker_replica_hold(t.c, "__transaction_state", ID_PARTITION, n, false);
+    talk_pass(&t, 1000);
+    EXPECT(talk_is(describe().transaction_state, "Ongoing"));
+    talk_close(&t);
+}
+
 TEST(second_version_raises_the_epoch_with_each_end) {
     open_world(1);
     struct producer p, next;
@@ -395,6 +502,22 @@ TEST(offsets_count_when_their_transaction_commits) {
     talk_close(&t);
 }
 
+TEST(offsets_join_a_transaction_of_the_second_version) {
+    open_world(1);
+    talk_find(&t, 1, GROUP, 0);
+    struct producer p, former;
+    EXPECT_INT(init(&p), 0);
+    EXPECT_INT(commit_offset(&p, 5, 5), 0);
+    EXPECT_INT(fetch_offset(true), -1000 - KAFKA_UNSTABLE_OFFSET_COMMIT);
+    former = p;
+    EXPECT_INT(end_version(&former, true, 5, &p), 0);
+    talk_pass(&t, 10);
+    EXPECT_INT(fetch_offset(true), 5);
+    EXPECT_INT(commit_offset(&former, 6, 5), KAFKA_INVALID_PRODUCER_EPOCH);
+    EXPECT_INT(commit_offset(&p, 7, 5), 0);
+    talk_close(&t);
+}
+
 TEST(listing) {
     open_world(1);
     struct producer p;
@@ -426,8 +549,12 @@ int main(void) {
     RUN(partition_without_a_leader_holds_the_end_back);
     RUN(next_coordinator_ends_what_was_prepared_once_more);
     RUN(markers_are_doubled_on_request);
+    RUN(second_version_adds_what_is_written_to);
+    RUN(next_transaction_waits_for_the_markers_of_the_last);
+    RUN(broker_that_stops_forgets_who_waits_for_the_coordinator);
     RUN(second_version_raises_the_epoch_with_each_end);
     RUN(offsets_count_when_their_transaction_commits);
+    RUN(offsets_join_a_transaction_of_the_second_version);
     RUN(listing);
     return test_result();
 }
