@@ -173,7 +173,7 @@ def fetches(t):
             t.note(f"Fetch v16 with last epoch {last_epoch}", answer)
     start = time.monotonic()
     asking.fetch(t, "f", 8, wait_ms=700)
-    t.note("waited", 0.5 < time.monotonic() - start < 3)
+    t.note("waited", time.monotonic() - start >= 0.7)
 
 
 def sessions(t):

@@ -113,7 +113,7 @@ def back_to_back(t):
 
 
 def many_partitions(t):
-    """One request that begins a transaction on some partitions, goes on with it on others, and is wrong about others."""
+    """One request that begins a transaction on some partitions, goes on with it on others, and is wrong in others."""
     asking.create(t, "t", 3, [1, 1, 2])
     p = started(t)
     p.write("t", 1)
@@ -385,5 +385,5 @@ def markers(t):
     asking.fetch(t, "w", 0)
 
 
-SCRIPTS = [transactions, back_to_back, many_partitions, refusals, overtaking, empty_ones, mixed_versions, fenced, goes_on,
-           times_out, two_producers, offsets, brokers_requests, markers]
+SCRIPTS = [transactions, back_to_back, many_partitions, refusals, overtaking, empty_ones, mixed_versions, fenced,
+           goes_on, times_out, two_producers, offsets, brokers_requests, markers]

@@ -12,6 +12,7 @@ NODES = 3
 # What both are started with, besides the defaults.
 SETTINGS = {
     "auto.create.topics.enable": "false",
+    "broker.session.timeout.ms": 30000,  # a busy machine is no dead broker: leaders stay where the scripts know them
     "group.initial.rebalance.delay.ms": 0,
     "offsets.topic.num.partitions": 4,
     "offsets.topic.replication.factor": 3,

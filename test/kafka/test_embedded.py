@@ -71,6 +71,15 @@ class Embedded(unittest.TestCase):
         self.assertEqual(sorted(self.kcat("-C", "-t", "k", "-e", "-q", "-K:").split()), sorted(lines + ["a:b"]))
         self.assertIn('topic "k" with 2 partitions', self.kcat("-L"))
 
+    def test_kcat_codecs_and_transactions(self):
+        scenario.load().create(self.cluster, "c", partitions=1)
+        for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+            self.kcat("-P", "-t", "c", "-z", codec, given=f"{codec}\n" * 20)
+        self.kcat("-P", "-t", "c", "-X", "transactional.id=kcat", given="in a transaction\n")
+        read = self.kcat("-C", "-t", "c", "-e", "-q", "-X", "isolation.level=read_committed").splitlines()
+        self.assertEqual(read[:1] + read[-21:-19] + read[-1:], ["none", "zstd", "zstd", "in a transaction"])
+        self.assertEqual(len(read), 101)
+
     def test_kcat_group(self):
         scenario.load().create(self.cluster, "g", partitions=3)
         self.kcat("-P", "-t", "g", given="".join(f"{i}\n" for i in range(90)))
@@ -78,6 +87,9 @@ class Embedded(unittest.TestCase):
         self.assertEqual(sorted(map(int, self.kcat(*options).split())), list(range(90)))
         self.kcat("-P", "-t", "g", given="more\n")
         self.assertEqual(self.kcat(*options).split(), ["more"], "the group goes on from its committed offsets")
+        for how in ("partition.assignment.strategy=cooperative-sticky", "group.instance.id=one"):
+            other = ("-X", "auto.offset.reset=earliest", "-e", "-q", "-X", how, "-G", how.split("=")[1], "g")
+            self.assertEqual(len(self.kcat(*other).split()), 91, how)
 
     def test_kafka_tools(self):
         scenario.load().create(self.cluster, "tools", partitions=2)

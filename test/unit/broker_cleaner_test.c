@@ -206,7 +206,7 @@ TEST(aborted_records_go_and_their_marker_later) {
     broker_log_free(&l);
 }
 
-// DeleteRecords hides records that stand in the file until it is cleaned: that pass meets them, and so the marker is not
+// DeleteRecords hides records that stand in the file until it is cleaned: that pass meets them, and the marker is not
 // yet without a transaction (CleanedTransactionMetadata.onBatchRead, onControlBatchRead).
 TEST(aborted_records_below_the_log_start_are_met_once_more) {
     struct broker_log l;
