@@ -1,25 +1,28 @@
 #!/usr/bin/env python3
-"""Applies each small mutant of the core to a copy of the tree, and lets the simulator find it: by seeds alone.
+"""Applies each small mutant of the core to a copy of the tree, and lets the simulator find it.
 
-A mutant is a patch in test/sim/mutants; the first line of its text says which rule is missing. A survivor is a hole in
-the simulator. `mutants.py [--seeds N] [--build FOLDER] [NAME...]`
+A mutant is a patch in test/sim/mutants; the first line of its text says which rule is missing. First the scenarios are
+told, then seeds run, of both programs in turn, until one fails or the time is over. A survivor is a hole in the
+simulator. `mutants.py [--seconds N] [--jobs N] [--build FOLDER] [--table] [NAME...]`
 """
 
 import argparse
+import concurrent.futures
 import filecmp
 import os
+import queue
 import re
+import resource
 import shutil
 import subprocess
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PATCHES = os.path.join(HERE, "mutants")
 COPIED = ("CMakeLists.txt", "src", "tools", "test")
-BATCH = 250  # seeds of the program with ownership, then of the one without, in turn
-SECONDS_MAX = 240  # for one mutant
+PROGRAMS = ("sim", "sim_unowned", "scenarios", "scenarios_unowned")
+BATCHES = (20, 80, 200, 400, 800)  # seeds of each program before it is the other's turn; the last one again and again
 
 
 def run(*command, **options):
@@ -35,6 +38,16 @@ def must(*command, **options):
     return done
 
 
+def timed(*command):
+    """(output, exit code, seconds of processor time): on a busy machine the clock says little."""
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with child.stdout:
+        output = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return output, child.returncode, usage.ru_utime + usage.ru_stime
+
+
 class Copy:
     """The tree beside the tree, built once; each mutant rebuilds what it touches."""
 
@@ -48,77 +61,116 @@ class Copy:
             # A mutant left behind by an interrupted run must look changed, or its object would stay.
             if not os.path.exists(target) or not filecmp.cmp(os.path.join(ROOT, name), target, shallow=False):
                 shutil.copy(os.path.join(ROOT, name), target)
-        must("cmake", "-G", "Ninja", "-S", self.tree, "-B", self.build)
-        self.make()
+        # Without debugging information: what takes time is to link.
+        must("cmake", "-G", "Ninja", "-S", self.tree, "-B", self.build, "-DCMAKE_BUILD_TYPE=None",
+             "-DCMAKE_C_FLAGS=-O2")
+        if not self.make():
+            sys.exit("the tree without any mutant does not build")
 
     def make(self):
-        """Builds both simulators; True when that worked."""
-        return run("ninja", "-C", self.build, "-j2", "sim", "sim_unowned").returncode == 0
+        """Builds the simulators; True when that worked."""
+        return run("ninja", "-C", self.build, "-j2", *PROGRAMS).returncode == 0
 
     def patch(self, path, *options):
         """Applies a mutant, or takes it back."""
         return run("patch", "-p1", "-s", "--no-backup-if-mismatch", "-i", path, *options, cwd=self.tree)
 
-    def seeds(self, program, first, count, jobs):
-        """(seeds run, checker that failed or None)."""
-        done = run(os.path.join(self.build, program), f"seeds={count}", f"first={first}", "failures=1", "brief",
-                   f"jobs={jobs}")
-        failed = re.search(r"^FAILED seed (\d+): (\w+): (.*)$", done.stdout, re.MULTILINE)
+    def scenarios(self, program):
+        """(seconds, scenario that failed and why, or None)."""
+        output, code, seconds = timed(os.path.join(self.build, program))
+        failed = re.search(r"^FAILED (\w+): at (\d+) of", output, re.MULTILINE)
+        if not failed:
+            return seconds, None if code == 0 else f"died: {output[-200:]}"
+        said = re.search(rf"^{failed.group(1)} at [\d.]+ ms: (.*)$", output, re.MULTILINE)
+        return seconds, f"{failed.group(1)}: {said.group(1) if said else 'died'}"
+
+    def seeds(self, program, first, count):
+        """(seconds, seeds run, checker that failed or None)."""
+        output, code, seconds = timed(os.path.join(self.build, program), f"seeds={count}", f"first={first}",
+                                      "failures=1", "brief", "jobs=1")
+        failed = re.search(r"^FAILED seed (\d+): (\w+): (.*)$", output, re.MULTILINE)
         if failed:
-            return int(failed.group(1)) - first + 1, f"{failed.group(2)}: {failed.group(3)}"
-        return count, None if done.returncode == 0 else f"died: {done.stdout[-200:]}"
+            return seconds, int(failed.group(1)) - first + 1, f"{failed.group(2)}: {failed.group(3)}"
+        return seconds, count, None if code == 0 else f"died: {output[-200:]}"
 
 
-def hunt(copy, seeds, jobs):
-    """(program, seeds run, by whom) of the first failure, or None."""
-    ran, start = 0, time.monotonic()
-    for first in range(1, seeds + 1, BATCH):
+def hunt(copy, seconds_max):
+    """(program, seeds run, by whom) of the first failure; by whom is None when there was none."""
+    spent, ran = 0.0, 0
+    for program in ("scenarios", "scenarios_unowned"):
+        seconds, killer = copy.scenarios(program)
+        spent += seconds
+        if killer:
+            return program, 0, killer
+    first, batch = 1, 0
+    while spent < seconds_max:
+        size = BATCHES[min(batch, len(BATCHES) - 1)]
         for program in ("sim", "sim_unowned"):
-            count, killer = copy.seeds(program, first, min(BATCH, seeds - first + 1), jobs)
-            ran += count
+            seconds, count, killer = copy.seeds(program, first, size)
+            spent, ran = spent + seconds, ran + count
             if killer:
                 return program, ran, killer
-        if time.monotonic() - start > SECONDS_MAX:
-            break
-    return None, ran, None
+        first, batch = first + size, batch + 1
+    return "", ran, None
 
 
-def judge(copy, name, seeds, jobs):
-    """One line about one mutant; True when it was killed."""
+def judge(copy, name, seconds_max):
+    """(verdict, what the mutant breaks, program, seeds, killer)."""
     path = os.path.join(PATCHES, name)
     with open(path, encoding="utf-8") as f:
         what = f.readline().strip()
-    applied = copy.patch(path)
+    applied = copy.patch(path, "-F0")
     if applied.returncode != 0:
-        copy.patch(path, "-R", "-f")
-        print(f"STALE     {name}: does not apply any more: {applied.stdout.strip()[:200]}", flush=True)
-        return False
-    if not copy.make():
-        program, ran, killer = None, 0, None
-        print(f"UNBUILT   {name}: {what}", flush=True)
+        # Half of it may have gone in.
+        for touched in re.findall(r"^\+\+\+ b/(\S+)", open(path, encoding="utf-8").read(), re.MULTILINE):
+            shutil.copy(os.path.join(ROOT, touched), os.path.join(copy.tree, touched))
+        return "STALE", f"does not apply any more: {applied.stdout.strip()[:200]}", "", 0, ""
+    try:
+        if not copy.make():
+            return "UNBUILT", what, "", 0, ""
+        program, ran, killer = hunt(copy, seconds_max)
+    finally:
+        must("patch", "-p1", "-s", "--no-backup-if-mismatch", "-R", "-i", path, cwd=copy.tree)
+    return "killed" if killer else "SURVIVED", what, program, ran, killer or ""
+
+
+def tell(name, verdict, what, program, ran, killer, table):
+    """One line about one mutant."""
+    if table:
+        by = f"{program}, {killer}"[:110].replace("|", "/") if killer else verdict
+        print(f"| {name[:-6]} | {what} | {ran} | {by} |", flush=True)
     else:
-        program, ran, killer = hunt(copy, seeds, jobs)
-        verdict = "killed  " if killer else "SURVIVED"
-        print(f"{verdict}  {name}: {what} | {program or ''} {ran} seeds | {killer or ''}"[:300], flush=True)
-    must("patch", "-p1", "-s", "--no-backup-if-mismatch", "-R", "-i", path, cwd=copy.tree)
-    return killer is not None
+        print(f"{verdict:9} {name}: {what} | {program} {ran} seeds | {killer}"[:300], flush=True)
 
 
 def main():
     """Judges all mutants, or those named."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--seeds", type=int, default=2000)
-    arguments.add_argument("--jobs", type=int, default=1)
+    arguments.add_argument("--seconds", type=int, default=90, help="of processor time for one mutant")
+    arguments.add_argument("--jobs", type=int, default=os.cpu_count())
     arguments.add_argument("--build", default="build-mutants", metavar="FOLDER")
+    arguments.add_argument("--table", action="store_true", help="as docs/SIMULATION.md has it")
     arguments.add_argument("name", nargs="*")
     options = arguments.parse_args()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # mutants die often
     names = [n for n in sorted(os.listdir(PATCHES)) if n.endswith(".patch")]
     if options.name:
         names = [n for n in names if any(part in n for part in options.name)]
-    copy = Copy(os.path.join(ROOT, options.build))
-    if not copy.make():
-        sys.exit("the tree without any mutant does not build")
-    killed = sum(judge(copy, name, options.seeds, options.jobs) for name in names)
+    copies = queue.SimpleQueue()
+    for job in range(options.jobs):
+        copies.put(Copy(os.path.join(ROOT, options.build, str(job))))
+
+    def one(name):
+        copy = copies.get()
+        try:
+            verdict = judge(copy, name, options.seconds)
+        finally:
+            copies.put(copy)
+        tell(name, *verdict, options.table)
+        return verdict[0] == "killed"
+
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        killed = sum(pool.map(one, names))
     print(f"{killed} passed, {len(names) - killed} failed")
     return killed < len(names)
 

@@ -1,4 +1,5 @@
 // Tells each scenario at many moments, each in a process of its own.
+#include "sim/batches.h"
 #include "sim/scenario/scenario.h"
 
 #include <stdlib.h>
@@ -44,6 +45,7 @@ static bool holds(size_t i, int64_t moment_us) {
 
 int main(void) {
     int passed = 0, failed = 0;
+    batches_prepare();  // once, not in each child
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
         int wrong = 0;
         if (scenarios[i].unowned != UNOWNED) continue;
