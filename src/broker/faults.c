@@ -3,6 +3,7 @@
 
 #include "broker/append.h"
 #include "broker/cluster_private.h"
+#include "broker/fetch_session_cache.h"
 #include "wire/error_codes.h"
 
 static struct broker_partition *find(const struct broker_cluster *c, const char *topic, int32_t partition) {
@@ -36,6 +37,10 @@ bool broker_leader_move(struct broker_cluster *c, const char *topic, int32_t par
 
 void broker_throttle(struct broker_cluster *c, int32_t node, int32_t throttle_ms) {
     broker_find_node(c, node)->throttle_ms = throttle_ms;
+}
+
+void broker_forget_sessions(struct broker_cluster *c, int32_t node) {
+    fetch_sessions_clear(broker_find_node(c, node)->sessions);
 }
 
 bool broker_partition_truth(const struct broker_cluster *c, const char *topic, int32_t partition,

@@ -22,10 +22,15 @@ struct fetch_sessions *fetch_sessions_new(size_t sessions_max) {
     return s;
 }
 
+void fetch_sessions_clear(struct fetch_sessions *s) {
+    struct fetch_session *session;
+    if (!s) return;
+    for (size_t i = 0; (session = map_next(&s->by_id, &i)); i = 0) fetch_sessions_remove(s, session);
+}
+
 void fetch_sessions_free(struct fetch_sessions *s) {
     if (!s) return;
-    struct fetch_session *session;
-    for (size_t i = 0; (session = map_next(&s->by_id, &i));) fetch_sessions_remove(s, session);
+    fetch_sessions_clear(s);
     map_free(&s->by_id);
     memory_free(s);
 }

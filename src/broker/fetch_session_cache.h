@@ -48,6 +48,7 @@ struct fetch_session *fetch_sessions_find(const struct fetch_sessions *s, int32_
 struct fetch_session *fetch_sessions_add(struct fetch_sessions *s, int32_t size, bool by_id, struct prng *prng,
                                          int64_t now_us);
 void fetch_sessions_remove(struct fetch_sessions *s, struct fetch_session *session);
+void fetch_sessions_clear(struct fetch_sessions *s);  // NULL: there are none
 void fetch_session_used(struct fetch_session *session, int64_t now_us);
 void fetch_session_hold(struct fetch_session *session);
 void fetch_session_release(struct fetch_session *session);

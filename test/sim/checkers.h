@@ -10,6 +10,7 @@ struct ledger_topic;
 struct ledger_partition;
 struct stored_batch;
 struct broker_log;
+struct channel;
 
 // All the time -------------------------------------------------------------------------------------------------------
 
@@ -39,11 +40,25 @@ void check_acknowledged(struct world *w);
 // halts.c: what an instance says about why it stopped is true.
 void check_halts(struct world *w);
 
+// requests.c: what leaves an instance obeys the rules, whatever the broker makes of it. `request` is the API's struct.
+void check_request(struct channel *ch, int16_t api_key, const void *request);
+
+// sequences.c: sequence and offset of a partition go together, in instances and in logs.
+void check_sequences(struct world *w);
+void check_batch_sequence(struct world *w, const struct ledger_topic *t, int32_t partition, const struct stored_batch *b);
+
 // In the end ---------------------------------------------------------------------------------------------------------
 
 // lost.c: NULL when every partition holds everything the source has committed, or is halted; else what is missing.
 const char *check_converged(struct world *w);
 void count_records(struct world *w, struct outcome *out);
+
+// calm.c: in a world in which nothing goes wrong nobody has a reason to recover from anything.
+void check_calm(struct world *w);
+void calm_begin(struct world *w);
+
+// shares.c: NULL when every slice is with the instance that should have it; else what is not.
+const char *check_shares(const struct world *w);
 
 // replicas.c: all replicas of the destination hold the same bytes.
 void check_replicas(struct world *w);

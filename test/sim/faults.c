@@ -146,6 +146,14 @@ static void end_throttle(struct strike *s) {
     broker_throttle(cluster(s), s->node, 0);
 }
 
+static bool begin_forget_sessions(struct strike *s) {
+    s->side = SOURCE;
+    s->node = (int32_t)pick(s, 1, s->world->plan.nodes[SOURCE]);
+    tell_broker(s);
+    broker_forget_sessions(cluster(s), s->node);
+    return true;
+}
+
 static bool begin_expire(struct strike *s) {
     s->side = DESTINATION;
     s->node = (int32_t)pick(s, 1, s->world->plan.nodes[DESTINATION]);
@@ -375,6 +383,7 @@ static const struct {
     [FAULT_BROKER_ISOLATED]         = { begin_isolate       , end_isolate  },
     [FAULT_BROKER_THROTTLES]        = { begin_throttle      , end_throttle },
     [FAULT_REPLICA_HELD]            = { begin_hold          , end_hold     },
+    [FAULT_SESSIONS_FORGOTTEN]      = { begin_forget_sessions, NULL        },
     [FAULT_LEADER_MOVES]            = { begin_move          , NULL         },
     [FAULT_LEADER_GOES_AND_RETURNS] = { begin_move          , end_move     },
     [FAULT_TAIL_LOST]               = { begin_tail          , end_tail     },

@@ -100,6 +100,7 @@ static struct channel *channel_new(struct world *w, struct instance *owner, enum
     timer_init(&ch->pipes[OUT].timer, on_out);
     timer_init(&ch->pipes[IN].timer, on_in);
     timer_init(&ch->unacknowledged, on_unacknowledged);
+    tap_init(&ch->tap);
     list_append(&w->network.channels, &ch->link);
     return ch;
 }
@@ -107,6 +108,7 @@ static struct channel *channel_new(struct world *w, struct instance *owner, enum
 static void channel_free(struct channel *ch) {
     pipe_clear(ch, OUT);
     pipe_clear(ch, IN);
+    tap_free(&ch->tap);
     timer_cancel(&ch->world->timers, &ch->unacknowledged);
     if (link_linked(&ch->ready)) list_remove(&ch->ready);
     if (link_linked(&ch->woken)) list_remove(&ch->woken);
@@ -155,8 +157,8 @@ static struct channel *channel_of(const struct connection *c) {
 static void leave_behind(struct channel *ch, bool abort) {
     struct world *w = ch->world;
     struct network *n = &w->network;
-    int64_t later_us =
-        one_in(n, w->plan.ends_in_time ? 2 : 4) ? (int64_t)prng_below(&n->prng, (uint64_t)w->plan.late_us_max) : 0;
+    bool late = w->plan.kind == WORLD_FORGETFUL || one_in(n, w->plan.ends_in_time ? 2 : 4);
+    int64_t later_us = late ? (int64_t)prng_below(&n->prng, (uint64_t)w->plan.late_us_max) : 0;
     struct pipe *p = &ch->pipes[OUT];
     bool cut_short = abort && one_in(n, 2);
     for (struct segment *s = p->first; s; s = s->next) {
@@ -234,6 +236,7 @@ static void send_out(struct channel *ch) {
             memcpy(s->at + at, ranges[i].at, part);
             at += part;
         }
+        tap_listen(ch, s->at, size);
         if (ch->side == DESTINATION && w->network.damage[DESTINATION] > 0 && damage(&w->network, s->at, size))
             w->network.damage[DESTINATION]--;
         connection_sent(ch->connection, size);
@@ -352,6 +355,7 @@ static bool give(struct channel *ch, struct segment *s) {
         trace_bytes(&w->trace, (struct bytes){s->at + s->done, taken});
         s->done += taken;
         ch->pipes[OUT].bytes -= taken;
+        ch->tap.delivered += taken;
         if (taken == 0) return false;
     }
     return true;

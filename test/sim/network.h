@@ -8,6 +8,7 @@
 #include "broker/cluster.h"
 #include "client/environment.h"
 #include "sim/plan.h"
+#include "sim/tap.h"
 
 struct world;
 struct instance;
@@ -39,6 +40,7 @@ struct channel {
     bool timed_out;               // and the instance has not heard of it
     bool ended[DIRECTIONS];       // nothing more comes into this pipe
     struct pipe pipes[DIRECTIONS];
+    struct tap tap;
 };
 
 struct network {

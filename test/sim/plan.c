@@ -4,9 +4,14 @@
 #include "base/limits.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define ANY_WORLD 0
 #define OWNED_ONLY 1  // makes the destination forget what it knows of producers, or needs slices
+
+// Of so many worlds one is of each kind that is not just any.
+#define CALM_ONE_IN 12
+#define FORGETFUL_ONE_IN 5
 
 struct kind {
     const char *name;
@@ -25,6 +30,7 @@ static const struct kind kinds[FAULT_KINDS] = {
     [FAULT_BROKER_ISOLATED]         = {"broker isolated"         , 8 , {  1 * SECOND, 20 * SECOND}, ANY_WORLD },
     [FAULT_BROKER_THROTTLES]        = {"broker throttles"        , 3 , {  1 * SECOND, 20 * SECOND}, ANY_WORLD },
     [FAULT_REPLICA_HELD]            = {"replica held"            , 8 , {100 * MS    , 30 * SECOND}, ANY_WORLD },
+    [FAULT_SESSIONS_FORGOTTEN]      = {"sessions forgotten"      , 4 , {  0         ,  0         }, ANY_WORLD },
     [FAULT_LEADER_MOVES]            = {"leader moves"            , 8 , {  0         ,  0         }, ANY_WORLD },
     [FAULT_LEADER_GOES_AND_RETURNS] = {"leader goes and returns" , 8 , {  1 * MS    , 500 * MS   }, ANY_WORLD },
     [FAULT_TAIL_LOST]               = {"acks=1 tail lost"        , 10, { 50 * MS    ,  3 * SECOND}, ANY_WORLD },
@@ -62,15 +68,20 @@ static int64_t one_of(struct prng *r, const int64_t *values, size_t count) {
 }
 #define ONE_OF(r, ...) one_of(r, (const int64_t[]){__VA_ARGS__}, sizeof(int64_t[]){__VA_ARGS__} / sizeof(int64_t))
 
+static enum world_kind draw_kind(struct prng *r, bool unowned) {
+    if (one_in(r, CALM_ONE_IN)) return WORLD_CALM;
+    return !unowned && one_in(r, FORGETFUL_ONE_IN) ? WORLD_FORGETFUL : WORLD_ANY;
+}
+
 static void plan_topics(struct plan *p, struct prng *r) {
     p->topics_count = (int32_t)ONE_OF(r, 1, 1, 2, 3);
-    bool last_year = !p->unowned && one_in(r, 4);
+    bool last_year = !p->unowned && (one_in(r, 6) || p->kind == WORLD_FORGETFUL);
     for (int32_t i = 0; i < SIM_TOPICS_MAX; i++) {
         struct planned_topic *t = &p->topics[i];
         t->partitions = (int32_t)prng_between(r, 1, SIM_PARTITIONS_MAX);
         t->append_time = one_in(r, 10);
-        t->last_year = last_year && !t->append_time && !one_in(r, 3);
-        t->compacted = one_in(r, 12);
+        t->last_year = last_year && !t->append_time && (p->kind == WORLD_FORGETFUL || !one_in(r, 3));
+        t->compacted = one_in(r, 12) && p->kind == WORLD_ANY;
         t->starts_at = one_in(r, 5) ? prng_between(r, 1, 200) : 0;
     }
 }
@@ -104,9 +115,28 @@ static void plan_pace(struct plan *p, struct prng *r) {
     // Where the broker may have forgotten the state only time protects (design rule 14): what is under way then ends.
     p->ends_in_time = old;
     p->late_us_max = old ? 8 * SECOND : ONE_OF(r, 500 * MS, 10 * SECOND, 120 * SECOND);
-    bool forgets = old && !one_in(r, 4);
+    bool forgets = old && (p->kind == WORLD_FORGETFUL || !one_in(r, 4));
     p->expiration_ms = forgets ? 2000 : 86400000;
     p->expiration_check_ms = forgets ? 2000 : 600000;
+}
+
+// Nothing hinders anybody, and nothing is lacking.
+static void plan_calm(struct plan *p) {
+    if (p->latency_us_max > 20 * MS) p->latency_us_max = 20 * MS;
+    if (p->service_us_max > 1 * MS) p->service_us_max = 1 * MS;
+    if (p->replica_fetch_us_max > 10 * MS) p->replica_fetch_us_max = 10 * MS;
+    p->notice_us_max = 1 * MS;
+    p->fetch_sessions_kept = 1000;
+    p->socket_bytes = 1024 * 1024;
+    p->same_id = false;
+    p->instances = p->unowned ? 1 : p->instances;  // two that write without owning are no calm
+}
+
+// Owners often change, and always somebody has just sent something.
+static void plan_forgetful(struct plan *p) {
+    if (p->instances < 2) p->instances = 2;
+    if (p->slices > 4) p->slices = 4;
+    if (p->load_pause_us > 50 * MS) p->load_pause_us = 50 * MS;
 }
 
 // Of each kind's faults a world has many or none (swarm testing): a mix of everything would hide what needs quiet.
@@ -117,6 +147,18 @@ static int chosen_weights(struct plan *p, struct prng *r, int weights[FAULT_KIND
         if (p->unowned && kinds[k].only == OWNED_ONLY) weights[k] = 0;
         sum += weights[k];
     }
+    return sum;
+}
+
+// What leaves requests behind that come late, and makes others take over.
+static int forgetful_weights(int weights[FAULT_KINDS]) {
+    static const enum fault_kind wanted[] = {FAULT_PRODUCERS_EXPIRE, FAULT_CONNECTIONS_RESET, FAULT_PARTITION_OUT,
+                                             FAULT_PARTITION_BOTH,   FAULT_SLOW_LINKS,        FAULT_INSTANCE_KILLED,
+                                             FAULT_INSTANCE_KILLED,  FAULT_INSTANCE_SLEEPS,   FAULT_TOPIC_CREATED};
+    int sum = 0;
+    memset(weights, 0, FAULT_KINDS * sizeof *weights);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) weights[wanted[i]] += kinds[wanted[i]].weight;
+    for (int k = 0; k < FAULT_KINDS; k++) sum += weights[k];
     return sum;
 }
 
@@ -133,9 +175,10 @@ static int by_time(const void *a, const void *b) {
 }
 
 static void plan_faults(struct plan *p, struct prng *r) {
-    int weights[FAULT_KINDS];
-    int sum = chosen_weights(p, r, weights);
     p->safety_us = ONE_OF(r, 10, 20, 40, 40, 60, 120) * SECOND;
+    int weights[FAULT_KINDS];
+    if (p->kind == WORLD_CALM) return;
+    int sum = p->kind == WORLD_FORGETFUL ? forgetful_weights(weights) : chosen_weights(p, r, weights);
     p->faults_count = sum == 0 ? 0 : (int32_t)prng_between(r, 1, ONE_OF(r, 4, 12, 24, SIM_FAULTS_MAX));
     for (int32_t i = 0; i < p->faults_count; i++) {
         struct planned_fault *f = &p->faults[i];
@@ -153,6 +196,7 @@ void plan_make(struct plan *p, uint64_t seed, bool unowned) {
     struct prng r;
     prng_seed(&r, seed);
     *p = (struct plan){.seed = seed, .unowned = unowned};
+    p->kind = draw_kind(&r, unowned);
     p->nodes[SOURCE] = (int32_t)ONE_OF(&r, 1, 3);
     p->nodes[DESTINATION] = (int32_t)ONE_OF(&r, 1, 3, 3, 3);
     p->replication_factor = (int32_t)(p->nodes[DESTINATION] == 1 ? 1 : ONE_OF(&r, 1, 2, 3, 3));
@@ -160,5 +204,7 @@ void plan_make(struct plan *p, uint64_t seed, bool unowned) {
     plan_topics(p, &r);
     plan_odraz(p, &r);
     plan_pace(p, &r);
+    if (p->kind == WORLD_CALM) plan_calm(p);
+    if (p->kind == WORLD_FORGETFUL) plan_forgetful(p);
     plan_faults(p, &r);
 }

@@ -25,6 +25,7 @@ enum fault_kind {
     FAULT_BROKER_ISOLATED,
     FAULT_BROKER_THROTTLES,
     FAULT_REPLICA_HELD,
+    FAULT_SESSIONS_FORGOTTEN,
     FAULT_LEADER_MOVES,
     FAULT_LEADER_GOES_AND_RETURNS,
     FAULT_TAIL_LOST,
@@ -62,8 +63,16 @@ struct planned_topic {
     int64_t starts_at;  // its log start: a log whose beginning retention has taken
 };
 
+enum world_kind {
+    WORLD_ANY,        // anything may happen
+    WORLD_CALM,       // nothing does: then nothing may happen in the core either (checkers/calm.c)
+    WORLD_FORGETFUL,  // old records, a destination that forgets who wrote them, and owners that come and go: rule 14
+    WORLD_KINDS,
+};
+
 struct plan {
     uint64_t seed;
+    enum world_kind kind;
     bool unowned;  // every instance believes to own everything
     int32_t instances, nodes[SIDES], replication_factor, min_insync;
     int32_t topics_count;

@@ -4,6 +4,7 @@
 #include "base/rare.h"
 #include "sim/attempt.h"
 #include "sim/shrink.h"
+#include "sim/world.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -14,7 +15,7 @@
 #define JOBS_MAX 64
 #define FAILURES_MAX 64
 #define SHRUNK_MAX 2  // failures whose story is told
-#define RARE_MAX 256
+#define RARE_MAX SIM_RARE_MAX
 
 struct failure {
     uint64_t seed;

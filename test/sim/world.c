@@ -128,6 +128,7 @@ static void look(struct world *w) {
     check_logs(w);
     check_halts(w);
     check_acknowledged(w);
+    check_sequences(w);
     if (w->faults) check_ownership(w);
     for (int32_t i = 0; i < w->plan.instances; i++)
         if (w->instances[i].alive) check_budget(w, &w->instances[i]);
@@ -183,6 +184,7 @@ struct world *world_begin(const struct plan *plan, FILE *story, bool chatty, str
     network_init(&w->network, w->plan.seed ^ 0x2e7);
     for (int side = 0; side < SIDES; side++) make_cluster(w, (enum side)side);
     for (int32_t i = 0; i < SIM_INSTANCES_MAX; i++) instance_init(w, i);
+    calm_begin(w);
     load_start(w);
     world_run(w, LOAD_BEGIN_US);
     w->faults = faults_new(w);
@@ -204,9 +206,11 @@ struct outcome *world_converge(struct world *w) {
         world_run(w, CONVERGED_LOOK_US);
         start_all(w);  // one may have been draining
         missing = check_converged(w);
+        if (!missing) missing = check_shares(w);
         if (missing && w->now_us >= end_us) world_fail(w, "convergence", "%s", missing);
     }
     if (!world_failed(w)) check_replicas(w);
+    if (!world_failed(w)) check_calm(w);
     return outcome;
 }
 

@@ -15,6 +15,7 @@
 #define SIM_WALL_MS INT64_C(1790000000000)  // what clocks show when a world begins
 #define SIM_YEAR_MS (INT64_C(365) * 86400000)
 #define SIM_CONVERGENCE_US (300 * SECOND)  // after peace was made
+#define SIM_RARE_MAX 256
 #define SIM_STEPS_MAX 5000000              // of one run: more is going round in circles
 
 // How fast a cluster's brokers are.
@@ -41,6 +42,7 @@ struct world {
     struct faults *faults;
     struct trace trace;
     int64_t allocated_before;
+    uint64_t rare_before[SIM_RARE_MAX];  // how often each rare branch had been passed
 };
 
 // What a run came to.

@@ -19,6 +19,7 @@ static bool is_filler(const struct stored_batch *b) {
 static void look_at(struct world *w, struct ledger_topic *t, int32_t partition, const struct stored_batch *b) {
     struct ledger_checked *c = &t->checked[partition];
     check_order(w, t, partition, c->checked_end, b);
+    check_batch_sequence(w, t, partition, b);
     c->checked_end = batch_last_offset(&b->header) + 1;
     if (is_filler(b)) {
         c->filler_end = c->checked_end;

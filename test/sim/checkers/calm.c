@@ -1,0 +1,77 @@
+// Nothing happens without a cause: in a calm world no branch is taken that is there for accidents, nobody looks at the
+// logs again, and no connection is opened twice. Who does more than he must is not wrong, but slow where it matters.
+#include "base/rare.h"
+#include "sim/checkers.h"
+#include "sim/world.h"
+
+#include <string.h>
+
+extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];
+
+// Marks of branches that need an accident (base/rare.h).
+static const char *const accidents[] = {
+    "cluster: a control connection was lost",
+    "copy: a damaged batch",
+    "copy: taken for a repeat",
+    "copy: the source ends before the destination",
+    "copy: the source says that our epoch ended",
+    "fetch: the broker forgot the session",
+    "fill: a filler was too large",
+    "fill: an earlier owner's filler is visible",
+    "group: another instance took the place",
+    "ownership: an assignment came after the guard",
+    "ownership: fenced by the guard",
+    "ownership: membership lost",
+    "partition: the destination's leader changed",
+    "partition: the source's leader changed",
+    "resync: a foreign last batch",
+    "resync: state and last batch differ",
+    "resync: the last batch was not answered",
+    "resync: the source ends before what was mirrored",
+    "watch: the destination grew without us",
+    "watch: the high watermark does not come",
+};
+
+static size_t marks_count(void) {
+    size_t count = (size_t)(__stop_rare_marks - __start_rare_marks);
+    return count < SIM_RARE_MAX ? count : SIM_RARE_MAX;
+}
+
+void calm_begin(struct world *w) {
+    for (size_t i = 0; i < marks_count(); i++) w->rare_before[i] = __start_rare_marks[i].passed;
+}
+
+static bool needs_accident(const char *name) {
+    for (size_t i = 0; i < sizeof accidents / sizeof *accidents; i++)
+        if (strcmp(name, accidents[i]) == 0) return true;
+    return false;
+}
+
+// For each broker of the destination its control connection and two that append, for each of the source its control
+// connection and the sessions; the group's, its pulse's and those before anybody knows who is there come and go.
+static uint64_t connections_max(const struct plan *p) {
+    int32_t each = 10 + 3 * p->nodes[DESTINATION] + (1 + p->fetch_sessions) * p->nodes[SOURCE];
+    return (uint64_t)(p->instances * each);
+}
+
+static void check_instance(struct world *w, const struct instance *in) {
+    uint64_t refreshes_max = 6 + (uint64_t)(w->now_us / (15 * SECOND));
+    if (in->flow->counters.resyncs > 0)
+        world_fail(w, "calm", "nothing happened, and yet %s looked at the logs again, %lld times", in->name,
+                   (long long)in->flow->counters.resyncs);
+    if (in->flow->source.refreshes > refreshes_max || in->flow->destination.refreshes > refreshes_max)
+        world_fail(w, "calm", "nothing happened, and yet %s asked for metadata %llu and %llu times", in->name,
+                   (unsigned long long)in->flow->source.refreshes, (unsigned long long)in->flow->destination.refreshes);
+}
+
+void check_calm(struct world *w) {
+    if (w->plan.kind != WORLD_CALM) return;
+    for (size_t i = 0; i < marks_count(); i++)
+        if (__start_rare_marks[i].passed > w->rare_before[i] && needs_accident(__start_rare_marks[i].name))
+            world_fail(w, "calm", "nothing happened, and yet: %s", __start_rare_marks[i].name);
+    for (int32_t i = 0; i < w->plan.instances; i++)
+        if (w->instances[i].alive) check_instance(w, &w->instances[i]);
+    if (w->network.channels_made > connections_max(&w->plan))
+        world_fail(w, "calm", "nothing happened, and yet %llu connections were made",
+                   (unsigned long long)w->network.channels_made);
+}

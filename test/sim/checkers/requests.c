@@ -1,0 +1,186 @@
+// What leaves an instance obeys the rules (docs/ARCHITECTURE.md), whatever the broker makes of it: a mistake that a
+// broker happens to forgive is one all the same.
+#include "base/list.h"
+#include "sim/checkers.h"
+#include "sim/world.h"
+#include "wire/messages.h"
+
+struct sender {
+    struct channel *channel;
+    struct instance *in;
+    struct partition *partition;
+    int32_t topic, index;
+};
+
+static void fail(const struct sender *s, const char *what) {
+    world_fail(s->in->world, "requests", "%s, to %d of %s, for %s-%d: %s", s->in->name, (int)s->channel->node,
+               s->channel->side == SOURCE ? "the source" : "the destination",
+               s->partition ? s->partition->topic->source_name : "?", (int)s->index, what);
+}
+
+// False: the topic is none the instance knows any more.
+static bool find(struct sender *s, struct wire_text name, const struct wire_uuid *id, int32_t index) {
+    s->partition = tap_partition(s->in, s->channel->side, name, id, index);
+    if (!s->partition) return false;
+    s->topic = tap_topic(s->partition);
+    s->index = index;
+    return true;
+}
+
+// Appends -----------------------------------------------------------------------------------------------------------
+
+// Rule 7: after the guard nothing leaves, and what the kernel still holds ends before somebody else may begin.
+static void check_guard(const struct sender *s) {
+    const struct plan *p = &s->in->world->plan;
+    if (p->unowned) return;
+    if (s->in->world->now_us >= s->in->flow->ownership.fence_us) fail(s, "an append leaves after the guard");
+    if (s->channel->unacknowledged_ms_max == 0 || s->channel->unacknowledged_ms_max * 3 > p->session_timeout_ms)
+        fail(s, "an append leaves on a connection without TCP_USER_TIMEOUT");
+}
+
+// Rule 2: state, end, state were asked on the connection that appends.
+static void check_asked(const struct sender *s) {
+    if (s->channel->tap.asked[s->topic][s->index] < 3) fail(s, "an append without asking for the position");
+}
+
+// Rule 1: nothing is sent twice, and one batch follows the other.
+static void check_next(const struct sender *s, const struct batch_header *h) {
+    int32_t *next = &s->channel->tap.next_sequence[s->topic][s->index];
+    if (*next >= 0 && *next != h->base_sequence) fail(s, "an append whose sequence does not follow the last one");
+    *next = (int32_t)(((int64_t)h->base_sequence + h->count) & 0x7fffffff);
+}
+
+// Rule 5: the first append to a partition goes with acks=all. (An empty log knows no state; where another epoch has
+// begun the instance cannot know that it is empty.)
+static void check_first(const struct sender *s, int16_t acks) {
+    struct broker_truth truth;
+    const struct partition *p = s->partition;
+    if (acks == -1) return;
+    if (!broker_partition_truth(s->in->world->clusters[DESTINATION], p->append.name.topic, s->index, &truth)) return;
+    if (truth.leader == s->channel->node && truth.leader_epoch == p->destination_epoch && truth.log->end == 0)
+        fail(s, "the first append goes without acks=all");
+}
+
+static bool under_way(const struct channel *ch, int32_t topic, int32_t index) {
+    return ch->side == DESTINATION && ch->pipes[OUT].bytes > 0 && ch->tap.appended[topic][index] > ch->tap.delivered;
+}
+
+// Rule 14: where the broker may have forgotten the state, no append leaves while one of another connection is on its
+// way to the same broker.
+static void check_ghosts(const struct sender *s, const struct batch_header *h) {
+    struct world *w = s->in->world;
+    if (world_wall_ms(w) - h->max_timestamp < w->plan.expiration_ms) return;
+    for (struct link *k = list_first(&w->network.channels); k; k = list_next(&w->network.channels, k)) {
+        const struct channel *ch = CONTAINER_OF(k, struct channel, link);
+        if (ch != s->channel && ch->node == s->channel->node && under_way(ch, s->topic, s->index))
+            fail(s, "an append of old records leaves while another one is on its way");
+    }
+}
+
+static void on_produce(struct sender *s, const struct produce_request *r) {
+    for (int32_t i = 0; i < r->topic_data_count; i++) {
+        const struct produce_request_topic *t = &r->topic_data[i];
+        for (int32_t k = 0; k < t->partition_data_count; k++) {
+            const struct produce_request_partition *q = &t->partition_data[k];
+            struct batch_header h;
+            check_guard(s);
+            if (!find(s, t->name, &t->topic_id, q->index)) continue;
+            struct bytes records = {q->records.at, (size_t)q->records.size};
+            if (batch_look(records, &h) != BATCH_WHOLE) continue;  // a batch damaged at the source, and not looked into
+            check_asked(s);
+            check_next(s, &h);
+            check_first(s, r->acks);
+            check_ghosts(s, &h);
+            s->channel->tap.appended[s->topic][s->index] = s->channel->tap.sent;
+        }
+    }
+}
+
+// Questions ---------------------------------------------------------------------------------------------------------
+
+// Rule 2: state, end, state, and after the last of them nothing before has been sent.
+static void on_state(struct sender *s, const struct describe_producers_request *r) {
+    static const uint8_t next[] = {1, 1, 3, 1};
+    for (int32_t i = 0; i < r->topics_count; i++) {
+        for (int32_t k = 0; k < r->topics[i].partition_indexes_count; k++) {
+            if (!find(s, r->topics[i].name, NULL, r->topics[i].partition_indexes[k])) continue;
+            uint8_t *asked = &s->channel->tap.asked[s->topic][s->index];
+            *asked = next[*asked];
+            s->channel->tap.next_sequence[s->topic][s->index] = -1;
+        }
+    }
+}
+
+static void on_end(struct sender *s, const struct offset_for_leader_epoch_request *r) {
+    for (int32_t i = 0; i < r->topics_count; i++) {
+        for (int32_t k = 0; k < r->topics[i].partitions_count; k++) {
+            const struct offset_for_leader_epoch_request_partition *p = &r->topics[i].partitions[k];
+            if (!find(s, r->topics[i].topic, NULL, p->partition)) continue;
+            if (p->current_leader_epoch != p->leader_epoch) fail(s, "a log end is asked for without demanding an epoch");
+            uint8_t *asked = &s->channel->tap.asked[s->topic][s->index];
+            *asked = *asked == 1 ? 2 : 0;
+        }
+    }
+}
+
+// Fetches -----------------------------------------------------------------------------------------------------------
+
+static bool fetches(const struct sender *s, int32_t topic, int32_t index) {
+    for (size_t i = 0; i < s->in->flow->partitions_count; i++) {
+        const struct partition *p = s->in->flow->partitions[i];
+        if (p->index != index || tap_topic(p) != topic || !p->fetch.session) continue;
+        return &p->fetch.session->link.connection == s->channel->connection;
+    }
+    return false;
+}
+
+// The broker's session holds what the instance's holds. (A request may leave just when somebody left it.)
+static void check_session(const struct sender *s) {
+    struct tap *t = &s->channel->tap;
+    for (int32_t topic = 0; topic < LEDGER_TOPICS_MAX; topic++) {
+        for (int32_t index = 0; index < 2 * SIM_PARTITIONS_MAX; index++) {
+            bool unwanted = t->in_session[topic][index] && !fetches(s, topic, index);
+            t->unwanted[topic][index] = unwanted ? (uint8_t)(t->unwanted[topic][index] + 1) : 0;
+            if (t->unwanted[topic][index] > 2)
+                world_fail(s->in->world, "requests", "%s goes on fetching topic-%d-%d, which it does not want",
+                           s->in->name, (int)topic, (int)index);
+        }
+    }
+}
+
+static void on_fetch(struct sender *s, const struct fetch_request *r) {
+    struct tap *t = &s->channel->tap;
+    if (r->max_wait_ms == 0) return;
+    if (r->session_epoch <= 0) memset(t->in_session, 0, sizeof t->in_session);
+    for (int32_t i = 0; i < r->forgotten_topics_data_count; i++) {
+        const struct fetch_request_forgotten_topic *f = &r->forgotten_topics_data[i];
+        for (int32_t k = 0; k < f->partitions_count; k++)
+            if (find(s, f->topic, &f->topic_id, f->partitions[k])) t->in_session[s->topic][s->index] = false;
+    }
+    for (int32_t i = 0; i < r->topics_count; i++) {
+        const struct fetch_request_topic *f = &r->topics[i];
+        for (int32_t k = 0; k < f->partitions_count; k++)
+            if (find(s, f->topic, &f->topic_id, f->partitions[k].partition)) t->in_session[s->topic][s->index] = true;
+    }
+    check_session(s);
+}
+
+void check_request(struct channel *ch, int16_t api_key, const void *request) {
+    struct sender s = {.channel = ch, .in = ch->owner};
+    switch (api_key) {
+    case API_PRODUCE:
+        on_produce(&s, request);
+        break;
+    case API_DESCRIBE_PRODUCERS:
+        on_state(&s, request);
+        break;
+    case API_OFFSET_FOR_LEADER_EPOCH:
+        on_end(&s, request);
+        break;
+    case API_FETCH:
+        on_fetch(&s, request);
+        break;
+    default:
+        break;
+    }
+}

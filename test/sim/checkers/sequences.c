@@ -1,0 +1,32 @@
+// The first batch of a partition has the sequence `offset mod 2^31` (rule 5), and both rise by the records of each batch
+// since: they never part. (Markers will take offsets and no sequence; there are none yet.)
+#include "mirror/provenance.h"
+#include "sim/checkers.h"
+#include "sim/world.h"
+
+static int32_t sequence_at(int64_t offset) {
+    return (int32_t)(offset & 0x7fffffff);
+}
+
+static void check_partition(struct world *w, const struct instance *in, const struct partition *p) {
+    if (p->state != PARTITION_COPY && p->state != PARTITION_GAP) return;
+    if (w->ledger.topics[tap_topic(p)].foreign_written[p->index]) return;  // it learns so when it looks
+    if (p->next_sequence != sequence_at(p->log_end))
+        world_fail(w, "sequences", "%s would append to %s-%d with sequence %d at offset %lld", in->name,
+                   p->topic->destination_name, (int)p->index, (int)p->next_sequence, (long long)p->log_end);
+}
+
+void check_sequences(struct world *w) {
+    for (int32_t i = 0; i < w->plan.instances; i++) {
+        const struct instance *in = &w->instances[i];
+        for (size_t k = 0; in->alive && k < in->flow->partitions_count; k++)
+            check_partition(w, in, in->flow->partitions[k]);
+    }
+}
+
+void check_batch_sequence(struct world *w, const struct ledger_topic *t, int32_t partition,
+                          const struct stored_batch *b) {
+    if (!provenance_is_ours(b->header.producer_id) || b->header.base_sequence == sequence_at(b->header.base_offset)) return;
+    world_fail(w, "sequences", "%s-%d: the batch at offset %lld has the sequence %d", t->name, (int)partition,
+               (long long)b->header.base_offset, (int)b->header.base_sequence);
+}
