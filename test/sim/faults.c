@@ -342,9 +342,9 @@ static bool begin_delete_records(struct strike *s) {
 }
 
 static bool begin_compact(struct strike *s) {
-    s->side = SOURCE;
+    s->side = pick(s, 0, 1) ? SOURCE : DESTINATION;
     ledger_note(s->world);
-    trace_tell(&s->world->trace, s->world->now_us, "world", "source: %s", fault_name(s->plan->kind));
+    trace_tell(&s->world->trace, s->world->now_us, "world", "%s: %s", side_names[s->side], fault_name(s->plan->kind));
     broker_clean_logs(cluster(s));
     return true;
 }
@@ -402,7 +402,7 @@ static const struct {
     [FAULT_TOPIC_DELETED]           = { begin_delete        , NULL         },
     [FAULT_TOPIC_RECREATED]         = { begin_delete        , end_recreate },
     [FAULT_SOURCE_DELETES_RECORDS]  = { begin_delete_records, NULL         },
-    [FAULT_SOURCE_COMPACTS]         = { begin_compact       , NULL         },
+    [FAULT_LOGS_CLEANED]         = { begin_compact       , NULL         },
     [FAULT_SOURCE_TRANSACTION]      = { begin_transaction   , NULL         },
     [FAULT_FOREIGN_RECORD]          = { begin_foreign       , NULL         },
 };

@@ -49,7 +49,7 @@ static const struct kind kinds[FAULT_KINDS] = {
     [FAULT_TOPIC_DELETED]           = {"topic deleted"           , 1 , {  0         ,  0         }, ANY_WORLD },
     [FAULT_TOPIC_RECREATED]         = {"topic re-created"        , 1 , {  1 * MS    , 10 * SECOND}, ANY_WORLD },
     [FAULT_SOURCE_DELETES_RECORDS]  = {"source deletes records"  , 2 , {  0         ,  0         }, ANY_WORLD },
-    [FAULT_SOURCE_COMPACTS]         = {"source compacts"         , 2 , {  0         ,  0         }, ANY_WORLD },
+    [FAULT_LOGS_CLEANED]            = {"logs cleaned"            , 4 , {  0         ,  0         }, ANY_WORLD },
     [FAULT_SOURCE_TRANSACTION]      = {"transaction at source"   , 1 , {  0         ,  0         }, ANY_WORLD },
     [FAULT_FOREIGN_RECORD]          = {"foreign record"          , 1 , {  0         ,  0         }, ANY_WORLD },
 };
@@ -81,7 +81,7 @@ static void plan_topics(struct plan *p, struct prng *r) {
         t->partitions = (int32_t)prng_between(r, 1, SIM_PARTITIONS_MAX);
         t->append_time = one_in(r, 10);
         t->last_year = last_year && !t->append_time && (p->kind == WORLD_FORGETFUL || !one_in(r, 3));
-        t->compacted = one_in(r, 12) && p->kind == WORLD_ANY;
+        t->compacted = one_in(r, 8) && p->kind != WORLD_CALM;
         t->starts_at = one_in(r, 5) ? prng_between(r, 1, 200) : 0;
     }
 }
@@ -174,6 +174,12 @@ static int by_time(const void *a, const void *b) {
     return (x->at_us > y->at_us) - (x->at_us < y->at_us);
 }
 
+// In the end a part of the world must do: a broker of three may stay away.
+static void plan_lost_nodes(struct plan *p, struct prng *r) {
+    if (p->nodes[SOURCE] == 3 && one_in(r, 4)) p->lost_node[SOURCE] = (int32_t)prng_between(r, 1, 3);
+    if (p->replication_factor == 3 && one_in(r, 4)) p->lost_node[DESTINATION] = (int32_t)prng_between(r, 1, 3);
+}
+
 static void plan_faults(struct plan *p, struct prng *r) {
     p->safety_us = ONE_OF(r, 10, 20, 40, 40, 60, 120) * SECOND;
     int weights[FAULT_KINDS];
@@ -207,4 +213,5 @@ void plan_make(struct plan *p, uint64_t seed, bool unowned) {
     if (p->kind == WORLD_CALM) plan_calm(p);
     if (p->kind == WORLD_FORGETFUL) plan_forgetful(p);
     plan_faults(p, &r);
+    if (p->kind == WORLD_ANY) plan_lost_nodes(p, &r);
 }

@@ -44,7 +44,7 @@ enum fault_kind {
     FAULT_TOPIC_DELETED,
     FAULT_TOPIC_RECREATED,
     FAULT_SOURCE_DELETES_RECORDS,
-    FAULT_SOURCE_COMPACTS,
+    FAULT_LOGS_CLEANED,
     FAULT_SOURCE_TRANSACTION,
     FAULT_FOREIGN_RECORD,
     FAULT_KINDS,
@@ -99,6 +99,8 @@ struct plan {
     // load
     int64_t load_pause_us;  // between two batches, on average
     int32_t batch_sizes;    // 0 small .. 2 large
+
+    int32_t lost_node[SIDES];  // a broker that is gone for good before the logs must become equal; 0: none
 
     struct planned_fault faults[SIM_FAULTS_MAX];
     int32_t faults_count;

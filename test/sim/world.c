@@ -13,6 +13,7 @@
 #define BEGIN_US (2 * SECOND)  // the source alone, before instances start
 #define LOOK_US (5 * MS)       // between looks of the checkers, when something happened
 #define CONVERGED_LOOK_US (250 * MS)
+#define RECOVERED_US (60 * SECOND)  // all replicas are in sync again
 
 // Failure ------------------------------------------------------------------------------------------------------------
 
@@ -167,6 +168,23 @@ static void make_peace(struct world *w) {
     start_all(w);
 }
 
+// Once all is well again a broker of each side may go for good, and something is written that must get past it.
+static void lose_nodes(struct world *w) {
+    if (!w->plan.lost_node[SOURCE] && !w->plan.lost_node[DESTINATION]) return;
+    world_run(w, RECOVERED_US);
+    for (int side = 0; side < SIDES; side++) {
+        int32_t node = w->plan.lost_node[side];
+        if (node && broker_node_runs(w->clusters[side], node)) broker_node_stop(w->clusters[side], node, BROKER_KILLED, 0);
+    }
+    trace_tell(&w->trace, w->now_us, "world", "brokers %d of the source and %d of the destination are gone for good",
+               (int)w->plan.lost_node[SOURCE], (int)w->plan.lost_node[DESTINATION]);
+    world_run(w, RECOVERED_US);
+    for (int32_t i = 0; i < w->ledger.topics_count; i++) {
+        struct ledger_topic *t = &w->ledger.topics[i];
+        for (int32_t k = 0; t->there && k < t->partitions; k++) load_write(w, t, k);
+    }
+}
+
 // Life ---------------------------------------------------------------------------------------------------------------
 
 struct world *world_begin(const struct plan *plan, FILE *story, bool chatty, struct outcome *out) {
@@ -200,6 +218,7 @@ void world_run(struct world *w, int64_t us) {
 struct outcome *world_converge(struct world *w) {
     if (world_failed(w)) return outcome;
     make_peace(w);
+    lose_nodes(w);
     int64_t end_us = w->now_us + SIM_CONVERGENCE_US;
     const char *missing = "";
     while (missing && !world_failed(w)) {

@@ -48,9 +48,9 @@ static bool needs_accident(const char *name) {
 }
 
 // For each broker of the destination its control connection and two that append, for each of the source its control
-// connection and the sessions; the group's, its pulse's and those before anybody knows who is there come and go.
+// connection and the sessions; the group's come and go until there is a coordinator. What is looked for is a circle.
 static uint64_t connections_max(const struct plan *p) {
-    int32_t each = 10 + 3 * p->nodes[DESTINATION] + (1 + p->fetch_sessions) * p->nodes[SOURCE];
+    int32_t each = 30 + 3 * p->nodes[DESTINATION] + (1 + p->fetch_sessions) * p->nodes[SOURCE];
     return (uint64_t)(p->instances * each);
 }
 

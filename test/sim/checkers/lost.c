@@ -29,7 +29,7 @@ static const char *look_at(struct world *w, const struct ledger_topic *t, int32_
     }
     for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++) {
         const struct broker_log *log = broker_replica_log(w->clusters[DESTINATION], t->name, k, node);
-        if (!log || log->end == have) continue;
+        if (!log || log->end == have || node == w->plan.lost_node[DESTINATION]) continue;
         snprintf(missing, sizeof missing, "%s-%d: the replica on %d ends at %lld, the leader's log at %lld", t->name,
                  (int)k, (int)node, (long long)log->end, (long long)have);
         return missing;

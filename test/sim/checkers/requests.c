@@ -43,6 +43,27 @@ static void check_asked(const struct sender *s) {
     if (s->channel->tap.asked[s->topic][s->index] < 3) fail(s, "an append without asking for the position");
 }
 
+// An abandoned partition's appends go no further, and a drained one has none.
+static void check_owned(const struct sender *s) {
+    if (s->partition->state == PARTITION_IDLE) fail(s, "an append leaves for a partition that was let go of");
+}
+
+static bool led_as_known(const struct sender *s, struct broker_truth *truth) {
+    const struct partition *p = s->partition;
+    return broker_partition_truth(s->in->world->clusters[DESTINATION], p->append.name.topic, s->index, truth) &&
+           truth->leader == s->channel->node && truth->leader_epoch == p->destination_epoch &&
+           broker_node_runs(s->in->world->clusters[DESTINATION], truth->leader);
+}
+
+// Rule 13: what is appended first after a look at the log stands on what is replicated. (Sequence and offset go
+// together: sequences.c.)
+static void check_ground(const struct sender *s, const struct batch_header *h) {
+    struct broker_truth truth;
+    if (s->channel->tap.next_sequence[s->topic][s->index] < 0 && led_as_known(s, &truth) &&
+        truth.log->high_watermark < h->base_sequence)
+        fail(s, "an append on top of what is not replicated yet");
+}
+
 // Rule 1: nothing is sent twice, and one batch follows the other.
 static void check_next(const struct sender *s, const struct batch_header *h) {
     int32_t *next = &s->channel->tap.next_sequence[s->topic][s->index];
@@ -54,10 +75,7 @@ static void check_next(const struct sender *s, const struct batch_header *h) {
 // begun the instance cannot know that it is empty.)
 static void check_first(const struct sender *s, int16_t acks) {
     struct broker_truth truth;
-    const struct partition *p = s->partition;
-    if (acks == -1) return;
-    if (!broker_partition_truth(s->in->world->clusters[DESTINATION], p->append.name.topic, s->index, &truth)) return;
-    if (truth.leader == s->channel->node && truth.leader_epoch == p->destination_epoch && truth.log->end == 0)
+    if (acks != -1 && led_as_known(s, &truth) && truth.log->end == 0)
         fail(s, "the first append goes without acks=all");
 }
 
@@ -87,7 +105,9 @@ static void on_produce(struct sender *s, const struct produce_request *r) {
             if (!find(s, t->name, &t->topic_id, q->index)) continue;
             struct bytes records = {q->records.at, (size_t)q->records.size};
             if (batch_look(records, &h) != BATCH_WHOLE) continue;  // a batch damaged at the source, and not looked into
+            check_owned(s);
             check_asked(s);
+            check_ground(s, &h);
             check_next(s, &h);
             check_first(s, r->acks);
             check_ghosts(s, &h);
