@@ -11,8 +11,8 @@ struct said {
     int64_t offset;
 };
 
-static bool foreign_or_other(const struct said *s) {
-    return s->topic->foreign_written[s->partition] || s->topic->ever_deleted;
+static bool parted(const struct said *s) {
+    return s->topic->foreign_written[s->partition] || s->topic->ever_deleted || s->topic->truncated[s->partition];
 }
 
 static bool foreign(const struct said *s) {
@@ -82,7 +82,7 @@ static const struct sentence {
     bool passes;    // in peace nobody says it any more
     bool complete;  // what precedes the offset is at the destination
 } sentences[] = {
-    { "diverged: "                    , foreign_or_other      , false, false },
+    { "diverged: "                    , parted                , false, false },
     { "foreign records: "             , foreign               , false, false },
     { "transaction: "                 , has_transaction       , false, true },
     { "compaction: "                  , is_compacted          , false, true },

@@ -14,5 +14,5 @@ const char *idle_source(int64_t moment_us, struct outcome *out) {
     scenario_move_leader(w);
     scenario_hold_followers(w, false);
     const char *said = scenario_end(w);
-    return tail ? said : "nothing was acknowledged that could be lost";
+    return said || tail ? said : "nothing was acknowledged that could be lost";
 }

@@ -23,6 +23,8 @@ static const struct {
     {"two_leaders", two_leaders, false},     {"uncommitted_tail", uncommitted_tail, false},
     {"zombie_leader", zombie_leader, false}, {"idle_source", idle_source, false},
     {"late_requests", late_requests, false}, {"racing_writers", racing_writers, true},
+    {"emptied_topic", emptied_topic, false}, {"held_followers", held_followers, false},
+    {"leader_moves", leader_moves, false}, {"source_truncated", source_truncated, false},
 };
 
 // A failed assertion ends the child, and is a failure like another.

@@ -15,5 +15,5 @@ const char *two_leaders(int64_t moment_us, struct outcome *out) {
     scenario_hold_followers(w, false);
     world_run(w, 2 * SECOND);
     const char *said = scenario_end(w);
-    return tail ? said : "the leader had no tail to lose";
+    return said || tail ? said : "the leader had no tail to lose";
 }

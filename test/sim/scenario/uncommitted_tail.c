@@ -18,5 +18,5 @@ const char *uncommitted_tail(int64_t moment_us, struct outcome *out) {
     scenario_hold_followers(w, false);
     world_run(w, 2 * SECOND);
     const char *said = scenario_end(w);
-    return tail ? said : "the first batch was replicated, or never came";
+    return said || tail ? said : "the first batch was replicated, or never came";
 }

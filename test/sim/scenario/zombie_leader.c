@@ -15,5 +15,5 @@ const char *zombie_leader(int64_t moment_us, struct outcome *out) {
     broker_node_isolate(w->clusters[DESTINATION], zombie, false);
     world_run(w, 2 * SECOND);
     const char *said = scenario_end(w);
-    return deposed ? said : "nobody else leads";
+    return said || deposed ? said : "nobody else leads";
 }

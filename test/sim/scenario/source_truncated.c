@@ -1,0 +1,33 @@
+// An unclean election at the source loses what was committed, and mirrored: the two logs part, and that is said.
+#include "sim/scenario/scenario.h"
+
+static void hold_source(struct world *w, int32_t leader, bool held) {
+    for (int32_t node = 1; node <= w->plan.nodes[SOURCE]; node++)
+        if (node != leader) broker_replica_hold(w->clusters[SOURCE], "topic-0", 0, node, held);
+}
+
+const char *source_truncated(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(9);
+    struct broker_truth source;
+    plan.nodes[SOURCE] = 3;
+    plan.load_pause_us = 200 * MS;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND + moment_us);
+    broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
+    int32_t leader = source.leader;
+    hold_source(w, leader, true);
+    world_run(w, 60 * SECOND);  // the followers leave the ISR, and the leader commits alone
+    load_stop(w);
+    world_run(w, 2 * SECOND);
+    int64_t mirrored = scenario_truth(w).log->high_watermark;
+    w->ledger.topics[0].truncated[0] = true;
+    broker_leader_move(w->clusters[SOURCE], "topic-0", 0, leader % 3 + 1, true);
+    world_run(w, 1 * SECOND);
+    broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
+    bool lost = source.log->end < mirrored;
+    hold_source(w, leader, false);
+    world_run(w, 60 * SECOND);
+    const char *said = scenario_end(w);
+    if (!said && out->halted == 0) said = "the mirror goes on as if nothing had been lost";
+    return said || lost ? said : "the source lost nothing that was mirrored";
+}
