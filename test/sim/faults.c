@@ -416,6 +416,7 @@ static void strike_ends(struct strike *s) {
 static void on_timer(struct timer *t, int64_t now_us) {
     struct strike *s = CONTAINER_OF(t, struct strike, timer);
     struct faults *f = s->world->faults;
+    ledger_note(s->world);  // who leads afterwards may hear late of what is committed
     if (s->lasts) {
         strike_ends(s);
         return;

@@ -172,6 +172,7 @@ static void make_peace(struct world *w) {
 static void lose_nodes(struct world *w) {
     if (!w->plan.lost_node[SOURCE] && !w->plan.lost_node[DESTINATION]) return;
     world_run(w, RECOVERED_US);
+    ledger_note(w);
     for (int side = 0; side < SIDES; side++) {
         int32_t node = w->plan.lost_node[side];
         if (node && broker_node_runs(w->clusters[side], node)) broker_node_stop(w->clusters[side], node, BROKER_KILLED, 0);
