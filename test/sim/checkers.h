@@ -45,7 +45,8 @@ void check_request(struct channel *ch, int16_t api_key, const void *request);
 
 // sequences.c: sequence and offset of a partition go together, in instances and in logs.
 void check_sequences(struct world *w);
-void check_batch_sequence(struct world *w, const struct ledger_topic *t, int32_t partition, const struct stored_batch *b);
+void check_batch_sequence(struct world *w, const struct ledger_topic *t, int32_t partition,
+                          const struct stored_batch *b);
 
 // In the end ---------------------------------------------------------------------------------------------------------
 
@@ -60,8 +61,8 @@ void calm_begin(struct world *w);
 // shares.c: NULL when every slice is with the instance that should have it; else what is not.
 const char *check_shares(const struct world *w);
 
-// replicas.c: all replicas of the destination hold the same bytes.
-void check_replicas(struct world *w);
+// replicas.c: NULL when all replicas of the destination hold the same bytes; else which do not.
+const char *check_replicas(const struct world *w);
 
 // allocations.c
 void check_allocations(struct world *w, int64_t left);

@@ -64,9 +64,9 @@ struct partition *tap_partition(const struct instance *in, enum side side, struc
         struct partition *p = in->flow->partitions[i];
         const struct topic_partition *its = side == SOURCE ? &p->fetch.name : &p->append.name;
         if (p->index != index) continue;
-        bool same = name.size > 0 ? (size_t)name.size == strlen(its->topic) &&
-                                        memcmp(name.at, its->topic, (size_t)name.size) == 0
-                                  : memcmp(id->at, its->topic_id.at, sizeof id->at) == 0;
+        bool same = name.size > 0
+                        ? (size_t)name.size == strlen(its->topic) && memcmp(name.at, its->topic, (size_t)name.size) == 0
+                        : memcmp(id->at, its->topic_id.at, sizeof id->at) == 0;
         if (same) return p;
     }
     return NULL;

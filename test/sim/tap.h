@@ -8,13 +8,13 @@
 struct channel;
 
 struct tap {
-    struct buffer bytes;         // of a request that has not wholly left
-    uint64_t sent, delivered;    // bytes; what lies between is under way
-    uint8_t asked[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];      // questions for the position, in their order
-    uint64_t appended[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // where the last append ends; 0: none
+    struct buffer bytes;                                               // of a request that has not wholly left
+    uint64_t sent, delivered;                                          // bytes; what lies between is under way
+    uint8_t asked[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];          // questions for the position, in their order
+    uint64_t appended[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];      // where the last append ends; 0: none
     int32_t next_sequence[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // that may be appended; -1: any
-    bool in_session[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];    // as the broker was told
-    uint8_t unwanted[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];   // fetches since it should not be in it any more
+    bool in_session[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];        // as the broker was told
+    uint8_t unwanted[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];       // fetches since it should not be in it any more
 };
 
 void tap_init(struct tap *t);

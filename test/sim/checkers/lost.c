@@ -23,8 +23,8 @@ static const char *look_at(struct world *w, const struct ledger_topic *t, int32_
     }
     // (Of a compacted topic nothing may be deleted: its cleaner takes filler away.)
     if (!t->plan->compacted && t->checked[k].filler_end > destination.log->start) {
-        snprintf(missing, sizeof missing, "%s-%d: consumers see filler from offset %lld up to %lld", t->name,
-                 (int)k, (long long)destination.log->start, (long long)t->checked[k].filler_end);
+        snprintf(missing, sizeof missing, "%s-%d: consumers see filler from offset %lld up to %lld", t->name, (int)k,
+                 (long long)destination.log->start, (long long)t->checked[k].filler_end);
         return missing;
     }
     for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++) {

@@ -75,8 +75,7 @@ static void check_next(const struct sender *s, const struct batch_header *h) {
 // begun the instance cannot know that it is empty.)
 static void check_first(const struct sender *s, int16_t acks) {
     struct broker_truth truth;
-    if (acks != -1 && led_as_known(s, &truth) && truth.log->end == 0)
-        fail(s, "the first append goes without acks=all");
+    if (acks != -1 && led_as_known(s, &truth) && truth.log->end == 0) fail(s, "the first append goes without acks=all");
 }
 
 static bool under_way(const struct channel *ch, int32_t topic, int32_t index) {
@@ -136,7 +135,8 @@ static void on_end(struct sender *s, const struct offset_for_leader_epoch_reques
         for (int32_t k = 0; k < r->topics[i].partitions_count; k++) {
             const struct offset_for_leader_epoch_request_partition *p = &r->topics[i].partitions[k];
             if (!find(s, r->topics[i].topic, NULL, p->partition)) continue;
-            if (p->current_leader_epoch != p->leader_epoch) fail(s, "a log end is asked for without demanding an epoch");
+            if (p->current_leader_epoch != p->leader_epoch)
+                fail(s, "a log end is asked for without demanding an epoch");
             uint8_t *asked = &s->channel->tap.asked[s->topic][s->index];
             *asked = *asked == 1 ? 2 : 0;
         }

@@ -1,5 +1,5 @@
-// The first batch of a partition has the sequence `offset mod 2^31` (rule 5), and both rise by the records of each batch
-// since: they never part. (Markers will take offsets and no sequence; there are none yet.)
+// The first batch of a partition has the sequence "offset mod 2^31" (rule 5), and both rise by its records ever since:
+// they never part. (Markers will take offsets and no sequence; there are none yet.)
 #include "mirror/provenance.h"
 #include "sim/checkers.h"
 #include "sim/world.h"
@@ -26,7 +26,8 @@ void check_sequences(struct world *w) {
 
 void check_batch_sequence(struct world *w, const struct ledger_topic *t, int32_t partition,
                           const struct stored_batch *b) {
-    if (!provenance_is_ours(b->header.producer_id) || b->header.base_sequence == sequence_at(b->header.base_offset)) return;
+    if (!provenance_is_ours(b->header.producer_id) || b->header.base_sequence == sequence_at(b->header.base_offset))
+        return;
     world_fail(w, "sequences", "%s-%d: the batch at offset %lld has the sequence %d", t->name, (int)partition,
                (long long)b->header.base_offset, (int)b->header.base_sequence);
 }

@@ -37,6 +37,7 @@ const char *check_shares(const struct world *w) {
         introduce(&w->instances[i], &members[i]);
     }
     slices_assign(members, (size_t)w->plan.instances, w->plan.slices, 1);
-    for (int32_t i = 0; i < w->plan.instances && !what; i++) what = compare(&w->instances[i], &members[i].assignment.given);
+    for (int32_t i = 0; i < w->plan.instances && !what; i++)
+        what = compare(&w->instances[i], &members[i].assignment.given);
     return what;
 }

@@ -1,5 +1,5 @@
-// The destination's topic exists, and somebody else has written to it and deleted that: his producer state is there, and
-// no record of his. Only our own state says where we stand.
+// The destination's topic exists, and somebody else has written to it and deleted that: his producer state is there,
+// and no record of his. Only our own state says where we stand.
 #include "sim/batches.h"
 #include "sim/scenario/scenario.h"
 

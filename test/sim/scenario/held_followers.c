@@ -1,4 +1,4 @@
-// Followers do not fetch any more, and the source has nothing new: who waits for the high watermark in vain looks again.
+// Followers fetch no more, and the source has nothing new: who waits for the high watermark in vain looks again.
 #include "base/limits.h"
 #include "sim/scenario/scenario.h"
 
@@ -9,9 +9,10 @@ const char *held_followers(int64_t moment_us, struct outcome *out) {
     plan.nodes[DESTINATION] = 2;
     plan.replication_factor = 2;
     struct world *w = world_begin(&plan, NULL, false, out);
-    world_run(w, 5 * SECOND + moment_us);
+    world_run(w, 5 * SECOND + 500 * moment_us);  // brokers look at the ISR every 15 s
     scenario_hold_followers(w, true);
     load_stop(w);
+    scenario_write(w);  // a follower may have waited for just this
     scenario_write(w);
     struct broker_truth truth = scenario_truth(w);
     bool tail = truth.log->end > truth.log->high_watermark;

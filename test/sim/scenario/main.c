@@ -1,8 +1,11 @@
-// Tells each scenario at many moments, each in a process of its own.
+// Tells each scenario at many moments, each in a process of its own. `scenarios rare`: and which rare branches they took.
+#include "base/rare.h"
 #include "sim/batches.h"
 #include "sim/scenario/scenario.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,8 +27,23 @@ static const struct {
     {"zombie_leader", zombie_leader, false}, {"idle_source", idle_source, false},
     {"late_requests", late_requests, false}, {"racing_writers", racing_writers, true},
     {"emptied_topic", emptied_topic, false}, {"held_followers", held_followers, false},
-    {"leader_moves", leader_moves, false}, {"source_truncated", source_truncated, false},
+    {"leader_moves", leader_moves, false},   {"source_truncated", source_truncated, false},
 };
+
+extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];
+
+static uint64_t *passed;  // each rare branch, by all children
+
+static void add_up(void) {
+    for (struct rare_mark *m = __start_rare_marks; m < __stop_rare_marks; m++)
+        passed[m - __start_rare_marks] += m->passed;
+}
+
+static void print_rare(void) {
+    for (struct rare_mark *m = __start_rare_marks; m < __stop_rare_marks; m++)
+        if (passed[m - __start_rare_marks] > 0)
+            printf("%8llu %s\n", (unsigned long long)passed[m - __start_rare_marks], m->name);
+}
 
 // A failed assertion ends the child, and is a failure like another.
 static bool holds(size_t i, int64_t moment_us) {
@@ -38,6 +56,7 @@ static bool holds(size_t i, int64_t moment_us) {
         const char *said = scenarios[i].tell(moment_us, &out);
         if (said) printf("%s at %.3f ms: %s\n", scenarios[i].name, (double)moment_us / 1000, said);
         fflush(NULL);
+        add_up();
         _exit(said != NULL);
     }
     int status = 0;
@@ -45,8 +64,10 @@ static bool holds(size_t i, int64_t moment_us) {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-int main(void) {
-    int passed = 0, failed = 0;
+int main(int count, char **arguments) {
+    int held = 0, failed = 0;
+    passed = mmap(NULL, SIM_RARE_MAX * sizeof *passed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (passed == MAP_FAILED) abort();
     batches_prepare();  // once, not in each child
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
         int wrong = 0;
@@ -54,8 +75,9 @@ int main(void) {
         for (int k = 0; k < MOMENTS; k++) wrong += !holds(i, k * MOMENT_US);
         if (wrong > 0) printf("FAILED %s: at %d of %d moments\n", scenarios[i].name, wrong, MOMENTS);
         if (wrong > 0) failed++;
-        else passed++;
+        else held++;
     }
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed > 0 || passed == 0;
+    if (count == 2 && strcmp(arguments[1], "rare") == 0) print_rare();
+    printf("%d passed, %d failed\n", held, failed);
+    return failed > 0 || held == 0;
 }
