@@ -29,7 +29,7 @@ static const struct kind kinds[FAULT_KINDS] = {
     [FAULT_BROKER_FROZEN]           = {"broker frozen"           , 6 , {100 * MS    , 30 * SECOND}, ANY_WORLD },
     [FAULT_BROKER_ISOLATED]         = {"broker isolated"         , 8 , {  1 * SECOND, 20 * SECOND}, ANY_WORLD },
     [FAULT_BROKER_THROTTLES]        = {"broker throttles"        , 3 , {  1 * SECOND, 20 * SECOND}, ANY_WORLD },
-    [FAULT_REPLICA_HELD]            = {"replica held"            , 8 , {100 * MS    , 30 * SECOND}, ANY_WORLD },
+    [FAULT_REPLICA_HELD]            = {"replica held"            , 8 , {100 * MS    , 60 * SECOND}, ANY_WORLD },
     [FAULT_SESSIONS_FORGOTTEN]      = {"sessions forgotten"      , 4 , {  0         ,  0         }, ANY_WORLD },
     [FAULT_LEADER_MOVES]            = {"leader moves"            , 8 , {  0         ,  0         }, ANY_WORLD },
     [FAULT_LEADER_GOES_AND_RETURNS] = {"leader goes and returns" , 8 , {  1 * MS    , 500 * MS   }, ANY_WORLD },
@@ -105,6 +105,7 @@ static void plan_pace(struct plan *p, struct prng *r) {
     p->service_us_max = ONE_OF(r, 100, 1 * MS, 20 * MS);
     p->replica_fetch_us_max = ONE_OF(r, 1 * MS, 10 * MS, 200 * MS);
     p->notice_us_max = ONE_OF(r, 1 * MS, 50 * MS, 2 * SECOND);
+    p->replica_lag_ms = (int32_t)ONE_OF(r, 10000, 30000, 30000, 90000);
     // So much each round trip: a fetch of 1 MiB must come within request.timeout.ms, or no client ever gets through.
     p->socket_bytes = (int32_t)ONE_OF(r, 8 * KiB, 64 * KiB, MiB);
     p->torn_one_in = (int32_t)ONE_OF(r, 2, 10, 1000);

@@ -95,6 +95,7 @@ struct plan {
     int32_t torn_one_in;    // deliveries that come in parts
     int64_t expiration_ms;  // producer.id.expiration.ms of the destination
     int64_t expiration_check_ms;
+    int32_t replica_lag_ms;  // replica.lag.time.max.ms of the destination
 
     // load
     int64_t load_pause_us;  // between two batches, on average

@@ -70,13 +70,16 @@ static void on_log(void *context, enum log_level level, const char *line, size_t
 
 static void make_cluster(struct world *w, enum side side) {
     struct pace *pace = &w->pace[side];
-    char min_insync[12], factor[12], expiration[24], check[24], sessions[12];
+    char min_insync[12], factor[12], expiration[24], check[24], sessions[12], lag[12];
     snprintf(min_insync, sizeof min_insync, "%d", (int)w->plan.min_insync);
     snprintf(factor, sizeof factor, "%d", (int)(w->plan.nodes[side] < 3 ? w->plan.nodes[side] : 3));
     snprintf(expiration, sizeof expiration, "%lld", (long long)w->plan.expiration_ms);
     snprintf(check, sizeof check, "%lld", (long long)w->plan.expiration_check_ms);
     snprintf(sessions, sizeof sessions, "%d", (int)w->plan.fetch_sessions_kept);
-    const char *const settings[] = {"max.incremental.fetch.session.cache.slots",
+    snprintf(lag, sizeof lag, "%d", side == DESTINATION ? (int)w->plan.replica_lag_ms : 30000);
+    const char *const settings[] = {"replica.lag.time.max.ms",
+                                    lag,
+                                    "max.incremental.fetch.session.cache.slots",
                                     side == SOURCE ? sessions : "1000",
                                     "min.insync.replicas",
                                     side == DESTINATION ? min_insync : "1",

@@ -27,6 +27,7 @@ struct plan scenario_plan(uint64_t seed) {
                          .service_us_max = 1 * MS,
                          .replica_fetch_us_max = 5 * MS,
                          .notice_us_max = 5 * MS,
+                         .replica_lag_ms = 30000,
                          .late_us_max = 1 * SECOND,
                          .socket_bytes = MiB,
                          .torn_one_in = 1000,
