@@ -23,11 +23,12 @@ static const struct {
     const char *(*tell)(int64_t moment_us, struct outcome *out);
     bool unowned;
 } scenarios[] = {
-    {"two_leaders", two_leaders, false},     {"uncommitted_tail", uncommitted_tail, false},
-    {"zombie_leader", zombie_leader, false}, {"idle_source", idle_source, false},
-    {"late_requests", late_requests, false}, {"racing_writers", racing_writers, true},
-    {"emptied_topic", emptied_topic, false}, {"held_followers", held_followers, false},
-    {"leader_moves", leader_moves, false},   {"source_truncated", source_truncated, false},
+    {"two_leaders", two_leaders, false},           {"uncommitted_tail", uncommitted_tail, false},
+    {"zombie_leader", zombie_leader, false},       {"idle_source", idle_source, false},
+    {"late_requests", late_requests, false},       {"late_first_request", late_first_request, false},
+    {"racing_writers", racing_writers, true},      {"emptied_topic", emptied_topic, false},
+    {"held_followers", held_followers, false},     {"leader_moves", leader_moves, false},
+    {"source_truncated", source_truncated, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];

@@ -1,0 +1,41 @@
+// As late_requests, with the very first append of a partition: no record tells the next owner how old the records are,
+// nor that somebody has begun.
+#include "base/limits.h"
+#include "sim/scenario/scenario.h"
+
+static struct partition *owned(struct world *w, int32_t *by) {
+    for (*by = 0; *by < w->plan.instances; ++*by) {
+        const struct flow *f = w->instances[*by].flow;
+        if (f && f->partitions_count > 0 && f->partitions[0]->state != PARTITION_IDLE) return f->partitions[0];
+    }
+    return NULL;
+}
+
+const char *late_first_request(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(11);
+    plan.topics[0].last_year = true;
+    plan.expiration_ms = plan.expiration_check_ms = 2000;
+    plan.instances = 2;
+    plan.latency_us_max = 5 * MS;  // time to cut the line behind it
+    struct world *w = world_begin(&plan, NULL, false, out);
+    struct partition *p = NULL;
+    int32_t by = 0;
+    for (int i = 0; i < 300000 && !(p && p->append.unanswered > 0); i++) {
+        world_run(w, 100);
+        p = owned(w, &by);
+    }
+    if (!p) return "nobody began";
+    int32_t leader = p->destination_leader;
+    network_cut(w, by, DESTINATION, leader, OUT, true);
+    instance_kill(&w->instances[by], false);
+    world_run(w, 5 * SECOND);
+    bool empty = scenario_truth(w).log->end == 0;
+    // The next owner begins 10 s after the session time-out, no earlier.
+    world_run(w, 10 * SECOND + moment_us * 100);
+    network_cut(w, by, DESTINATION, leader, OUT, false);
+    world_run(w, 200 * MS);
+    bool came = scenario_truth(w).log->end > 0;
+    world_run(w, 30 * SECOND);
+    const char *said = scenario_end(w);
+    return said || (empty && came) ? said : empty ? "the first request did not come late" : "it came at once";
+}
