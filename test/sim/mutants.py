@@ -65,7 +65,7 @@ class Copy:
         must("cmake", "-G", "Ninja", "-S", self.tree, "-B", self.build, "-DCMAKE_BUILD_TYPE=None",
              "-DCMAKE_C_FLAGS=-O2")
         if not self.make():
-            sys.exit("the tree without any mutant does not build")
+            sys.exit("the tree without any mutant does not build: ninja -C " + self.build)
 
     def make(self):
         """Builds the simulators; True when that worked."""

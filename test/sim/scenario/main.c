@@ -1,4 +1,4 @@
-// Tells each scenario at many moments, each in a process of its own. `scenarios rare`: and which rare branches they took.
+// Tells each scenario at many moments, each in a process of its own. `scenarios rare`: and the rare branches they take.
 #include "base/rare.h"
 #include "sim/batches.h"
 #include "sim/scenario/scenario.h"
