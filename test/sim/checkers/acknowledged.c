@@ -1,6 +1,16 @@
-// What an instance counts as acknowledged stands in the log of the leader that acknowledged it.
+// What an instance counts as acknowledged stands in the log of the leader that acknowledged it, and a batch of ours ends
+// there.
+#include "mirror/provenance.h"
 #include "sim/checkers.h"
 #include "sim/world.h"
+
+// (Where only a cleaner knows what stands there, nobody can say.)
+static bool ends_with_ours(const struct broker_log *log, int64_t end) {
+    size_t i = broker_log_find(log, end - 1);
+    if (end <= log->start || i == log->count) return true;
+    const struct stored_batch *b = broker_log_at(log, i);
+    return provenance_is_ours(b->header.producer_id) && batch_last_offset(&b->header) + 1 == end;
+}
 
 static void check_partition(struct world *w, const struct instance *in, const struct partition *p) {
     struct broker_truth truth;
@@ -13,6 +23,9 @@ static void check_partition(struct world *w, const struct instance *in, const st
     if (p->acked_end > truth.log->end)
         world_fail(w, "acknowledged", "%s counts offsets up to %lld of %s-%d, its leader's log ends at %lld", in->name,
                    (long long)p->acked_end, name, (int)p->index, (long long)truth.log->end);
+    else if (!w->ledger.topics[tap_topic(p)].plan->compacted && !ends_with_ours(truth.log, p->acked_end))
+        world_fail(w, "acknowledged", "%s counts offsets up to %lld of %s-%d, and no batch of ours ends there",
+                   in->name, (long long)p->acked_end, name, (int)p->index);
 }
 
 void check_acknowledged(struct world *w) {

@@ -15,6 +15,16 @@ static bool holds(const struct instance *in, int32_t slice) {
     return slices_has(&o->owned, slice) || slices_has(&o->draining, slice);
 }
 
+// What is at work belongs to a slice that the others are told to be held.
+static void check_held(struct world *w, const struct instance *in) {
+    for (size_t k = 0; k < in->flow->partitions_count; k++) {
+        const struct partition *p = in->flow->partitions[k];
+        if (p->state != PARTITION_IDLE && !holds(in, p->slice))
+            world_fail(w, "ownership", "%s works on %s-%d, and does not hold slice %d", in->name, p->topic->source_name,
+                       (int)p->index, (int)p->slice);
+    }
+}
+
 static void check_slice(struct world *w, int32_t slice) {
     const struct instance *holder = NULL;
     for (int32_t i = 0; i < w->plan.instances; i++) {
@@ -42,6 +52,8 @@ static void check_partitions(struct world *w) {
 }
 
 void check_ownership(struct world *w) {
+    for (int32_t i = 0; i < w->plan.instances; i++)
+        if (w->instances[i].alive) check_held(w, &w->instances[i]);
     if (w->plan.unowned || faults_struck(w->faults)[FAULT_BROKER_POWER_LOST] > 0) return;
     for (int32_t slice = 0; slice < w->plan.slices; slice++) check_slice(w, slice);
     check_partitions(w);
