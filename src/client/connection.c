@@ -46,6 +46,7 @@ static void let_go(struct connection *c) {
     frame_release(c->in);
     c->in = NULL;
     c->frame_size = 0;
+    c->asked_us = 0;
 }
 
 static void fail_requests(struct connection *c, const struct error *why) {
@@ -129,6 +130,7 @@ static struct error send_request(struct connection *c, const struct connection_c
     struct error e = output_add_request(c, &r, call);
     if (error_is(&e)) return e;
     c->correlation_id_next = (c->correlation_id_next + 1) & 0x7fffffff;
+    c->asked_us = c->requests_count == 0 ? c->env->now_us : 0;
     uint32_t place = (c->requests_first + c->requests_count) % REQUESTS_IN_FLIGHT_MAX;
     c->requests[place] = r;
     c->requests_count++;
@@ -313,8 +315,16 @@ static void parse_input(struct connection *c) {
     }
 }
 
+static void note_round_trip(struct connection *c) {
+    int64_t took = c->env->now_us - c->asked_us;
+    if (took < 1) took = 1;
+    if (c->round_trip_us == 0 || took < c->round_trip_us) c->round_trip_us = took;
+    c->asked_us = 0;
+}
+
 void connection_received(struct connection *c, size_t size) {
     assert(c->in && size > 0 && c->in->size + size <= c->in->capacity);
+    if (c->asked_us > 0) note_round_trip(c);
     c->in->size += size;
     c->bytes_in += size;
     parse_input(c);
@@ -342,4 +352,11 @@ void connection_resume(struct connection *c) {
     if (!c->paused) return;
     c->paused = false;
     if (grow_frame(c)) c->env->transport->wake(c->env->driver, c);
+}
+
+void connection_set_receive_hint(struct connection *c, size_t hint) {
+    if (c->in && c->in->size > 0) return;  // bytes that nobody asked for: the connection will not last
+    frame_release(c->in);
+    c->in = NULL;
+    c->receive_hint = hint;
 }

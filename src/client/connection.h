@@ -73,6 +73,8 @@ struct connection {
     size_t frame_size;  // of the response being received, 0 = not known yet
     bool paused, admitted;
     struct timer timer;
+    int64_t asked_us;       // when the only request under way was made; 0: its answer has begun, or there are more
+    int64_t round_trip_us;  // shortest time from a request to its answer's first byte; 0: none since it was set to 0
     uint64_t bytes_in, bytes_out;  // since creation
 };
 
@@ -108,6 +110,9 @@ struct connection_call {
 MUST_USE struct error connection_call(struct connection *c, const struct connection_call *call);
 
 void connection_resume(struct connection *c);  // after admit() said no
+
+// Changes receive_hint while nothing is under way, open or not.
+void connection_set_receive_hint(struct connection *c, size_t hint);
 
 // Driver's side -----------------------------------------------------------------------------------------------------
 // Any of these may end in connection_close() by the owner; the driver looks at connection_is_open() after each.
