@@ -26,6 +26,7 @@
 #define POSITION_PARTITIONS_MAX 500          // of one round of position questions
 #define FETCH_REQUEST_SCRATCH_MAX (64 * MiB) // a request's parts while it is made: 100 bytes for a partition
 #define FETCH_PARTITION_BYTES_MIN (64 * KiB) // a partition's share of a fetch
+#define FETCH_PARTITION_BYTES_LONG (512 * KiB) // the same over a long line, where bytes that come in vain are dear
 #ifndef FETCH_PARTITIONS_FEW                 // the simulator's is small, too
 #define FETCH_PARTITIONS_FEW 16              // that have something; for each beyond it a fetch asks for more
 #endif
@@ -37,6 +38,29 @@
 #define FETCH_SESSIONS_MAX 64                // of one source broker
 #define FETCH_SHORT_WAIT_MS 20               // long poll of a session that a partition has just left: it may come back
 #define CONNECTION_OPEN_US_MAX 10000000      // to connect and to learn the API versions
+
+// the way to a broker (line.h)
+#define FETCH_BYTES_SHORT MiB                // of one fetch, where the round trip is short
+#define FETCH_BYTES_MAX (8 * MiB)            // of one fetch, as we choose it
+#ifndef LINE_LONG_US                         // the simulator's are small: what takes minutes happens often there
+#define FETCH_SESSIONS_SHORT 2               // where nothing says that more are worth it
+#define FETCH_BYTES_FIRST (256 * KiB)        // of a session's first fetch over a long line
+#define FETCH_BYTES_MIN (64 * KiB)           // of any
+#define LINE_LONG_US 2000                    // round trip from which on connections limit, and not brokers or disks
+#define LINE_INTERVAL_US_MIN 200000          // between two looks
+#define LINE_QUIET_US 30000000               // without backlog, until sessions are let go
+#define LINE_TRY_PAUSE_US_MIN 30000000       // after more sessions brought little; doubled each time
+#define LINE_TRY_PAUSE_US_MAX 600000000
+#endif
+#define LINE_INTERVAL_US_MAX 2000000
+#define LINE_QUIET_BYTES KiB                 // of a session between two looks: no more than empty answers
+#define LINE_INTERVAL_ROUND_TRIPS 6          // a connection opens in two, and needs about four to its full window
+#define LINE_MEASURE_US_MAX 10000000         // for fetches to end, where so few bytes come that they say little
+#define LINE_WINDOW_US 60000000              // of the shortest round trip
+#define LINE_GROWTH_PART 0.1                 // of the growth that more sessions could bring: less is not worth them
+#define LINE_FETCH_ROUND_TRIPS 16            // that a response should take: the one before it is then a small part
+#define LINE_CLIMBING_ROUND_TRIPS 4          // the same, while sessions are tried
+#define LINE_FETCH_US_MAX 5000000            // that a response should take at most
 
 // names, patterns and settings
 #define TOPIC_NAME_SIZE_MAX 249              // Topic.MAX_NAME_LENGTH

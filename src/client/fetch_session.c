@@ -103,7 +103,7 @@ static int64_t bytes_worth_asking(const struct fetch_session *s) {
 // then carry many partitions each.
 static int32_t bytes_max_each(const struct fetch_session *s) {
     int32_t share = s->asked / (s->active > 0 ? s->active : 1);
-    return share > FETCH_PARTITION_BYTES_MIN ? share : FETCH_PARTITION_BYTES_MIN;
+    return share > s->share_min ? share : s->share_min;
 }
 
 struct request_parts {
@@ -216,6 +216,8 @@ static bool reserve(struct fetch_session *s, int64_t bytes) {
 
 static void fetch_now(struct fetch_session *s) {
     if (s->fetching || !broker_link_ready(&s->link) || s->partitions_count == 0) return;
+    if (s->on_turn) s->on_turn(s);
+    if (s->partitions_count == 0) return;
     if (!reserve(s, bytes_worth_asking(s)) && !reserve(s, s->bytes_max)) return;
     struct error e = send_fetch(s);
     if (error_is(&e)) {
@@ -369,7 +371,11 @@ static void on_link_lost(struct broker_link *l, const struct error *why) {
 }
 
 void fetch_session_init(struct fetch_session *s, struct cluster *cluster, int32_t node_id, struct budget *budget) {
-    *s = (struct fetch_session){.env = cluster->env, .budget = budget, .bytes_max = MiB, .wait_ms_max = 500};
+    *s = (struct fetch_session){.env = cluster->env,
+                                .budget = budget,
+                                .bytes_max = MiB,
+                                .wait_ms_max = 500,
+                                .share_min = FETCH_PARTITION_BYTES_MIN};
     broker_link_init(&s->link, cluster, node_id);
     s->link.on_ready = on_ready;
     s->link.on_lost = on_link_lost;
@@ -382,9 +388,15 @@ void fetch_session_init(struct fetch_session *s, struct cluster *cluster, int32_
     arena_init(&s->scratch, FETCH_REQUEST_SCRATCH_MAX);
 }
 
+void fetch_session_set_bytes(struct fetch_session *s, int32_t bytes_max) {
+    while (bytes_max > KiB && usual_size(bytes_max) > s->budget->limit / 2) bytes_max /= 2;
+    s->bytes_max = bytes_max;
+    connection_set_receive_hint(&s->link.connection, (size_t)usual_size(bytes_max));
+}
+
 void fetch_session_start(struct fetch_session *s) {
-    while (s->bytes_max > KiB && usual_size(s->bytes_max) > s->budget->limit / 2) s->bytes_max /= 2;
-    s->link.connection.receive_hint = (size_t)usual_size(s->bytes_max);
+    if (s->link.started) return;
+    fetch_session_set_bytes(s, s->bytes_max);
     broker_link_start(&s->link);
 }
 

@@ -39,6 +39,7 @@ struct fetch_session {
     struct budget *budget;
     struct budget_waiter waiter;
     int32_t bytes_max, wait_ms_max;
+    int32_t share_min;  // of a partition in a response: the batch it ends in comes in vain
     int32_t asked;  // bytes of records, in the last fetch: more than bytes_max when many partitions share it
     struct list partitions, changed, forgotten;
     int32_t partitions_count;
@@ -55,6 +56,9 @@ struct fetch_session {
     // budget_release()), and sets fetch_offset to what it wants next.
     int64_t (*on_answer)(struct fetch_session *s, struct fetch_partition *p, const struct fetch_answer *a);
     void (*on_lost)(struct fetch_session *s, const struct error *why);
+    // Optional: nothing is under way and the next fetch is about to be made. Partitions may go to other sessions, and
+    // fetch_session_set_bytes() may be called.
+    void (*on_turn)(struct fetch_session *s);
     void *context;
 };
 
@@ -62,6 +66,8 @@ void fetch_session_init(struct fetch_session *s, struct cluster *cluster, int32_
 void fetch_session_start(struct fetch_session *s);
 void fetch_session_stop(struct fetch_session *s);  // no callbacks any more; partitions are still in it
 void fetch_session_free(struct fetch_session *s);  // asserts that no partition is in it
+
+void fetch_session_set_bytes(struct fetch_session *s, int32_t bytes_max);  // nothing is under way
 
 void fetch_session_add(struct fetch_session *s, struct fetch_partition *p);
 void fetch_session_remove(struct fetch_partition *p);  // fine when it is in none

@@ -1,0 +1,165 @@
+// Between two fetches of a session: its partitions may go to another one, and what it asks for may change.
+#include "unit/test.h"
+
+#include "unit/scripted_broker.h"
+
+#include "client/fetch_session.h"
+
+#define BYTES_MAX (100 * KiB)
+
+static struct scripted s;
+static struct cluster cluster;
+static struct budget budget;
+static struct fetch_session f, other;
+static struct fetch_partition partitions[2];
+static const char topic[] = "t";
+static uint8_t some_records[4 * MiB];
+static int64_t bytes_answered;  // of the last answer's records
+static int turns;
+static int32_t bytes_next;  // 0: as before
+
+static int64_t on_answer(struct fetch_session *session, struct fetch_partition *p, const struct fetch_answer *a) {
+    (void)session;
+    bytes_answered = (int64_t)a->records.size;
+    if (a->records.size > 0) p->fetch_offset += 10;
+    return 0;
+}
+
+static void on_lost(struct fetch_session *session, const struct error *why) {
+    (void)session, (void)why;
+}
+
+// The second partition goes to the other session, as soon as it may.
+static void on_turn(struct fetch_session *session) {
+    assert(!session->fetching);
+    turns++;
+    if (bytes_next > 0) fetch_session_set_bytes(session, bytes_next);
+    if (partitions[1].session != session) return;
+    fetch_session_remove(&partitions[1]);
+    fetch_session_add(&other, &partitions[1]);
+}
+
+static void session_begin(struct fetch_session *session) {
+    fetch_session_init(session, &cluster, 1, &budget);
+    session->bytes_max = BYTES_MAX;
+    session->on_answer = on_answer;
+    session->on_lost = on_lost;
+    fetch_session_start(session);
+}
+
+static void begin(int count) {
+    scripted_init(&s);
+    scripted_topic(&s, topic, 2);
+    scripted_cluster(&s, &cluster);
+    budget_init(&budget, 10 * MiB);
+    turns = bytes_next = 0;
+    session_begin(&f);
+    session_begin(&other);
+    for (int32_t i = 0; i < count; i++) {
+        partitions[i] = (struct fetch_partition){
+            .name = {topic, {{1}}, i}, .fetch_offset = 100 * i, .leader_epoch = 5, .last_fetched_epoch = -1};
+        fetch_session_add(&f, &partitions[i]);
+    }
+    scripted_run(&s, MS);
+    f.on_turn = on_turn;
+}
+
+static void end(int count) {
+    for (int32_t i = 0; i < count; i++) fetch_session_remove(&partitions[i]);
+    fetch_session_free(&f);
+    fetch_session_free(&other);
+    EXPECT_INT(budget.used, 0);
+    scripted_cluster_free(&s, &cluster);
+    scripted_free(&s);
+}
+
+// The fetch under way of a session, or NULL.
+static struct scripted_request *under_way(const struct fetch_session *session) {
+    for (struct scripted_request *r = s.requests; r; r = r->next)
+        if (!r->answered && r->header.api_key == API_FETCH && r->channel->connection == &session->link.connection)
+            return r;
+    return NULL;
+}
+
+static const struct fetch_request *asked(const struct fetch_session *session) {
+    return under_way(session) ? under_way(session)->body : NULL;
+}
+
+// `size` 0: the long poll ended with nothing new.
+static void reply(int32_t partition, int32_t size) {
+    struct fetch_response r;
+    struct fetch_response_topic t;
+    struct fetch_response_partition p;
+    message_defaults(&fetch_response_message, &r);
+    message_defaults(&fetch_response_topic_message, &t);
+    message_defaults(&fetch_response_partition_message, &p);
+    r.session_id = 77;
+    r.responses = &t;
+    r.responses_count = size > 0;
+    t.topic = text_of(topic);
+    t.topic_id.at[0] = 1;
+    t.partitions = &p;
+    t.partitions_count = 1;
+    p.partition_index = partition;
+    p.records = (struct wire_bytes){some_records, size};
+    scripted_answer(&s, under_way(&f), &r);
+    scripted_run(&s, MS);
+}
+
+TEST(a_partition_may_go_to_another_session) {
+    begin(2);
+    scripted_run(&s, 100 * MS);
+    EXPECT_INT(turns, 0);  // the fetch is under way
+    EXPECT(partitions[1].session == &f);
+    reply(1, 1000);
+    EXPECT_INT(turns, 1);
+    EXPECT_INT(bytes_answered, 1000);
+    EXPECT(partitions[1].session == &other);
+    const struct fetch_request *q = asked(&f);
+    EXPECT(q);
+    EXPECT_INT(q->topics_count, 0);
+    EXPECT_INT(q->forgotten_topics_data_count, 1);
+    EXPECT_INT(q->forgotten_topics_data[0].partitions[0], 1);
+    q = asked(&other);
+    EXPECT(q);
+    EXPECT_INT(q->topics[0].partitions[0].partition, 1);
+    EXPECT_INT(q->topics[0].partitions[0].fetch_offset, 110);
+    end(2);
+}
+
+TEST(a_session_whose_last_partition_goes_fetches_nothing) {
+    begin(2);
+    fetch_session_remove(&partitions[0]);
+    reply(1, 1000);
+    EXPECT(!asked(&f));
+    EXPECT(asked(&other));
+    EXPECT_INT(budget.used, other.reserved);
+    end(2);
+}
+
+TEST(what_is_asked_for_may_change) {
+    begin(1);
+    EXPECT_INT(asked(&f)->max_bytes, BYTES_MAX);
+    bytes_next = 3 * MiB;
+    reply(0, 0);
+    EXPECT_INT(asked(&f)->max_bytes, 3 * MiB);
+    EXPECT(budget.used >= 3 * MiB);
+    reply(0, 3 * MiB);
+    EXPECT_INT(bytes_answered, 3 * MiB);
+    bytes_next = 50 * MiB;
+    reply(0, 0);
+    EXPECT(asked(&f)->max_bytes <= budget.limit / 2);  // whatever is wished for
+    bytes_next = KiB;
+    reply(0, 0);
+    EXPECT_INT(asked(&f)->max_bytes, KiB);
+    reply(0, 300 * KiB);  // one large batch
+    EXPECT_INT(bytes_answered, 300 * KiB);
+    end(1);
+}
+
+int main(void) {
+    RUN(a_partition_may_go_to_another_session);
+    RUN(a_session_whose_last_partition_goes_fetches_nothing);
+    RUN(what_is_asked_for_may_change);
+    return test_result();
+}
