@@ -1,0 +1,58 @@
+// What is known of the way to one broker, and how many fetch sessions it is worth.
+//
+// A connection carries only so much in a round trip: what the broker's send buffer holds (100 KiB unless it is told
+// otherwise), or what TCP dares to have under way after a lost packet. More connections carry more, until the line is
+// full. How much that is nobody knows beforehand, so it is tried: while there is a backlog, the sessions are doubled as
+// long as the rate grows with them; what brought little is taken back, and tried again later and later. Where the round
+// trip is short nothing is tried: there a connection is not what limits.
+//
+// Pure and without timers: the owner brings what was seen and the time, and looks at `sessions`.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+enum line_state {
+    LINE_QUIET,      // no backlog
+    LINE_WARMING,    // sessions have just got work: connections open, windows grow
+    LINE_MEASURING,  // since `since_us`
+};
+
+struct line {
+    int32_t sessions;      // as many as are worth it now
+    int32_t sessions_min;  // without backlog, or on a short line
+    int32_t proven;        // as many as were worth it: where the next backlog begins
+    int32_t before;        // sessions before the try that is under way; 0: none is
+    bool climbing;         // nothing says yet that the line is full
+    enum line_state state;
+    int64_t round_trip_us[2];  // the shortest seen in this window and in the one before; 0: none
+    int64_t window_ends_us;
+    int64_t since_us, since_bytes;
+    double rate_before;  // bytes a microsecond, with `before`
+    int64_t try_us, pause_us;
+    int64_t backlog_us;  // when there was one last
+};
+
+// What happened since the last look.
+struct line_seen {
+    int64_t now_us;
+    int64_t received;      // bytes since the beginning, of all sessions
+    int64_t grain;         // so many of them come at once, in the worst case
+    int32_t sessions_max;  // partitions and memory are there for so many
+    bool backlog;          // more was there than came
+    bool turning;          // some session has not begun a fetch since `sessions` changed
+};
+
+void line_init(struct line *l, int32_t sessions_min);
+
+// From a question to the first byte of its answer.
+void line_saw_round_trip(struct line *l, int64_t round_trip_us, int64_t now_us);
+int64_t line_round_trip_us(const struct line *l);  // 0: not known
+bool line_is_long(const struct line *l);
+
+// To be called every line_interval_us() while anything comes. True: `sessions` has changed.
+bool line_look(struct line *l, const struct line_seen *seen);
+int64_t line_interval_us(const struct line *l);
+
+// How much to ask for in the next fetch of a session that received `bytes` in `us`, waiting for them included: so much
+// that the round trip between two fetches matters little.
+int64_t line_fetch_bytes(const struct line *l, int64_t bytes, int64_t us);

@@ -1,0 +1,219 @@
+// How many fetch sessions a line is worth, told as stories: a modelled line with its rate and what one connection
+// carries, looked at as a flow does it.
+#include "unit/test.h"
+
+#include "base/limits.h"
+#include "client/line.h"
+
+#define MS 1000
+#define SECOND 1000000
+
+// What the line can do, and what is there to be fetched.
+struct way {
+    int64_t round_trip_us;
+    double rate, each;  // bytes a microsecond: of the line, and of one connection at most
+    int32_t partitions;
+    bool idle;
+};
+
+static struct line l;
+static struct way way;
+static int64_t now_us, received;
+static int32_t most;  // sessions seen
+
+static void begin(struct way w) {
+    line_init(&l, FETCH_SESSIONS_SHORT);
+    way = w;
+    now_us = SECOND;
+    received = 0;
+    most = l.sessions;
+}
+
+static double rate_of(int32_t sessions) {
+    double rate = way.each * (sessions < way.partitions ? sessions : way.partitions);
+    return rate < way.rate ? rate : way.rate;
+}
+
+static void pass(int64_t us) {
+    for (int64_t end = now_us + us; now_us < end;) {
+        int64_t interval = line_interval_us(&l);
+        now_us += interval;
+        if (!way.idle) received += (int64_t)(rate_of(l.sessions) * (double)interval);
+        line_saw_round_trip(&l, way.round_trip_us, now_us);
+        struct line_seen seen = {.now_us = now_us,
+                                 .received = received,
+                                 .grain = l.sessions * 64 * KiB,
+                                 .sessions_max = way.partitions,
+                                 .backlog = !way.idle};
+        line_look(&l, &seen);
+        if (l.sessions > most) most = l.sessions;
+    }
+}
+
+// clang-format off
+static const struct {
+    const char *story;
+    struct way way;
+    int64_t us;
+    int32_t sessions, most;
+} choices[] = {
+    // story                                         round trip  rate   each  partitions   after         chosen  tried
+    {"next door nothing is tried"                  , {  300     , 500  , 100 , 100, false}, 60 * SECOND,  2     ,  2 },
+    {"one connection nearly fills a short way"     , {  10 * MS , 50   , 40  , 100, false}, 15 * SECOND,  2     ,  4 },
+    {"sixteen fill the line, more bring little"    , { 100 * MS , 50   , 3.2 , 100, false}, 15 * SECOND, 16     , 32 },
+    {"a fourth more is worth twice the sessions"   , { 100 * MS , 50   , 2.5 , 100, false}, 15 * SECOND, 32     , 64 },
+    {"a fourteenth more is not"                    , { 100 * MS , 50   , 2.92, 100, false}, 15 * SECOND, 16     , 32 },
+    {"far away it takes longer"                    , { 250 * MS , 50   , 0.8 , 100, false}, 30 * SECOND, 64     , 64 },
+    {"losses: as many as may be"                   , { 100 * MS , 50   , 0.17, 100, false}, 60 * SECOND, 64     , 64 },
+    {"one partition is in one session"             , { 100 * MS , 50   , 3.2 ,   1, false}, 15 * SECOND,  2     ,  2 },
+    {"four partitions in four"                     , { 100 * MS , 50   , 3.2 ,   4, false}, 15 * SECOND,  4     ,  4 },
+    {"the ninth of nine is alone in the end"       , { 100 * MS , 50   , 3.2 ,   9, false}, 15 * SECOND, 16     , 16 },
+    {"a slow line"                                 , { 100 * MS , 0.6  , 3.2 , 100, false}, 60 * SECOND,  2     ,  4 },
+    {"nothing to fetch, nothing to try"            , { 100 * MS , 50   , 3.2 , 100, true }, 60 * SECOND,  2     ,  2 },
+};
+// clang-format on
+
+TEST(the_sessions_follow_the_line) {
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+        begin(choices[i].way);
+        pass(choices[i].us);
+        if (l.sessions != choices[i].sessions || most != choices[i].most) printf("%s:\n", choices[i].story);
+        EXPECT_INT(l.sessions, choices[i].sessions);
+        EXPECT_INT(most, choices[i].most);
+    }
+}
+
+// Passes `us`, in which sixteen sessions are or are not tried to be doubled, and found to be enough.
+static bool tried_within(int64_t us) {
+    most = 16;
+    pass(us);
+    return most == 32 && l.sessions == 16;
+}
+
+TEST(what_brought_little_is_tried_again_later_and_later) {
+    begin((struct way){100 * MS, 50, 3.2, 100, false});
+    for (int64_t until = now_us + 20 * SECOND; most < 32 && now_us < until;) pass(100 * MS);
+    pass(2 * SECOND);
+    EXPECT_INT(l.sessions, 16);
+    EXPECT(!tried_within(LINE_TRY_PAUSE_US_MIN - 4 * SECOND));
+    EXPECT(tried_within(6 * SECOND));
+    EXPECT(!tried_within(2 * LINE_TRY_PAUSE_US_MIN - 5 * SECOND));
+    EXPECT(tried_within(7 * SECOND));
+    EXPECT(!tried_within(4 * LINE_TRY_PAUSE_US_MIN - 6 * SECOND));
+    EXPECT(tried_within(8 * SECOND));
+}
+
+TEST(a_line_that_gets_worse_gets_more_sessions) {
+    begin((struct way){100 * MS, 50, 25, 100, false});
+    pass(10 * SECOND);
+    EXPECT_INT(l.sessions, 2);
+    way.each = 1;  // packets are lost from now on
+    pass(60 * SECOND);
+    EXPECT_INT(l.sessions, 64);
+}
+
+TEST(sessions_are_let_go_after_the_backlog_and_come_back_with_the_next) {
+    begin((struct way){100 * MS, 50, 3.2, 100, false});
+    pass(15 * SECOND);
+    EXPECT_INT(l.sessions, 16);
+    way.idle = true;
+    pass(20 * SECOND);
+    EXPECT_INT(l.sessions, 16);  // it may come back
+    pass(20 * SECOND);
+    EXPECT_INT(l.sessions, FETCH_SESSIONS_SHORT);
+    way.idle = false;
+    pass(SECOND);
+    EXPECT_INT(l.sessions, 16);
+}
+
+TEST(a_try_that_loses_its_backlog_is_taken_back) {
+    begin((struct way){100 * MS, 50, 3.2, 100, false});
+    while (l.before == 0) pass(100 * MS);
+    EXPECT_INT(l.sessions, 2 * FETCH_SESSIONS_SHORT);
+    way.idle = true;
+    pass(SECOND);
+    EXPECT_INT(l.sessions, FETCH_SESSIONS_SHORT);
+}
+
+TEST(a_way_that_becomes_short_needs_few_sessions) {
+    begin((struct way){100 * MS, 50, 3.2, 100, false});
+    pass(15 * SECOND);
+    EXPECT_INT(l.sessions, 16);
+    way.round_trip_us = 500;
+    pass(SECOND);
+    EXPECT_INT(l.sessions, FETCH_SESSIONS_SHORT);
+}
+
+TEST(the_round_trip_is_the_shortest_lately) {
+    line_init(&l, 1);
+    EXPECT_INT(line_round_trip_us(&l), 0);
+    EXPECT(!line_is_long(&l));
+    line_saw_round_trip(&l, 120 * MS, 0);
+    line_saw_round_trip(&l, 100 * MS, SECOND);
+    line_saw_round_trip(&l, 600 * MS, 2 * SECOND);  // a long poll
+    EXPECT_INT(line_round_trip_us(&l), 100 * MS);
+    line_saw_round_trip(&l, 250 * MS, LINE_WINDOW_US + SECOND);  // another way since then
+    EXPECT_INT(line_round_trip_us(&l), 100 * MS);
+    line_saw_round_trip(&l, 260 * MS, 2 * LINE_WINDOW_US + 2 * SECOND);
+    EXPECT_INT(line_round_trip_us(&l), 250 * MS);
+    line_saw_round_trip(&l, 0, 2 * LINE_WINDOW_US + 3 * SECOND);  // the clock did not move
+    EXPECT_INT(line_round_trip_us(&l), 1);
+}
+
+TEST(a_change_is_not_judged_before_all_sessions_have_turned) {
+    begin((struct way){100 * MS, 50, 3.2, 100, false});
+    while (l.before == 0) pass(100 * MS);
+    for (int i = 0; i < 5; i++) {
+        now_us += SECOND;
+        struct line_seen seen = {
+            .now_us = now_us, .received = received, .sessions_max = 100, .backlog = true, .turning = true};
+        EXPECT(!line_look(&l, &seen));
+        EXPECT_INT(l.state, LINE_WARMING);
+    }
+    pass(2 * SECOND);  // not one byte came while it warmed up, and that counts for nothing
+    EXPECT(l.sessions > 2 * FETCH_SESSIONS_SHORT);
+}
+
+TEST(few_bytes_say_little) {
+    begin((struct way){100 * MS, 50, 3.2, 100, false});
+    line_saw_round_trip(&l, 100 * MS, now_us);
+    struct line_seen seen = {.grain = 2 * MiB, .sessions_max = 100, .backlog = true};
+    for (int i = 0; i < 8; i++) {  // 0.2 MiB a second
+        seen.now_us = now_us += SECOND;
+        seen.received = received += 200 * KiB;
+        line_look(&l, &seen);
+        EXPECT_INT(l.before, 0);
+    }
+    for (int i = 0; i < 5; i++) {
+        seen.now_us = now_us += SECOND;
+        seen.received = received += 200 * KiB;
+        line_look(&l, &seen);
+    }
+    EXPECT_INT(l.before, FETCH_SESSIONS_SHORT);  // but one cannot wait for ever
+}
+
+TEST(a_fetch_is_worth_many_round_trips) {
+    line_init(&l, 2);
+    line_saw_round_trip(&l, 100 * MS, SECOND);
+    EXPECT_INT(line_fetch_bytes(&l, 1000000, SECOND), 1600000);  // LINE_FETCH_ROUND_TRIPS at 1 MB/s
+    l.climbing = true;
+    EXPECT_INT(line_fetch_bytes(&l, 1000000, SECOND), 400000);
+    EXPECT_INT(line_fetch_bytes(&l, 1000000, 0), 1000000);
+    l.climbing = false;
+    l.round_trip_us[0] = SECOND;
+    EXPECT_INT(line_fetch_bytes(&l, 1000000, SECOND), 1000000 * (LINE_FETCH_US_MAX / SECOND));
+}
+
+int main(void) {
+    RUN(the_sessions_follow_the_line);
+    RUN(what_brought_little_is_tried_again_later_and_later);
+    RUN(a_line_that_gets_worse_gets_more_sessions);
+    RUN(sessions_are_let_go_after_the_backlog_and_come_back_with_the_next);
+    RUN(a_try_that_loses_its_backlog_is_taken_back);
+    RUN(a_way_that_becomes_short_needs_few_sessions);
+    RUN(the_round_trip_is_the_shortest_lately);
+    RUN(a_change_is_not_judged_before_all_sessions_have_turned);
+    RUN(few_bytes_say_little);
+    RUN(a_fetch_is_worth_many_round_trips);
+    return test_result();
+}
