@@ -336,14 +336,12 @@ static bool begin_delete_records(struct strike *s) {
     int64_t until = pick(s, truth.log->start, truth.log->high_watermark);
     s->leader = truth.leader;
     tell_partition(s);
-    ledger_note(s->world);
     broker_delete_records(cluster(s), s->topic, s->partition, until);
     return true;
 }
 
 static bool begin_compact(struct strike *s) {
     s->side = pick(s, 0, 1) ? SOURCE : DESTINATION;
-    ledger_note(s->world);
     trace_tell(&s->world->trace, s->world->now_us, "world", "%s: %s", side_names[s->side], fault_name(s->plan->kind));
     broker_clean_logs(cluster(s));
     return true;

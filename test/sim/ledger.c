@@ -15,12 +15,22 @@ static void add(struct ledger_partition *p, struct stored_batch *b) {
     p->end = batch_last_offset(&b->header) + 1;
 }
 
-static void note_partition(struct ledger_partition *p, const struct broker_log *log) {
+// A new leader's high watermark is behind for a moment: what an earlier one gave out up to his own is committed, too.
+static int64_t committed_end(struct world *w, const struct ledger_topic *t, int32_t partition) {
+    int64_t end = 0;
+    for (int32_t node = 1; node <= w->plan.nodes[SOURCE]; node++) {
+        const struct broker_log *log = broker_replica_log(w->clusters[SOURCE], t->name, partition, node);
+        if (log && log->high_watermark > end) end = log->high_watermark;
+    }
+    return end;
+}
+
+static void note_partition(struct ledger_partition *p, const struct broker_log *log, int64_t committed_end) {
     if (log->start > p->start) p->start = log->start;
-    if (log->high_watermark <= p->end) return;
+    if (committed_end <= p->end) return;
     for (size_t i = broker_log_find(log, p->end); i < log->count; i++) {
         struct stored_batch *b = broker_log_at(log, i);
-        if (batch_last_offset(&b->header) >= log->high_watermark) break;
+        if (batch_last_offset(&b->header) >= committed_end) break;
         if (p->count == 0) p->end = p->start_first = b->header.base_offset;
         add(p, b);
     }
@@ -32,7 +42,7 @@ void ledger_note(struct world *w) {
         for (int32_t k = 0; t->there && k < t->partitions; k++) {
             struct broker_truth truth;
             if (broker_partition_truth(w->clusters[SOURCE], t->name, k, &truth))
-                note_partition(&t->lived[t->lives - 1][k], truth.log);
+                note_partition(&t->lived[t->lives - 1][k], truth.log, committed_end(w, t, k));
         }
     }
 }
