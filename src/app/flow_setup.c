@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-#define FETCH_SESSIONS_AUTO 2
-
 void loaded_settings_release(struct loaded_settings *l) {
     if (--l->users > 0) return;
     settings_free(l->settings);
@@ -91,7 +89,7 @@ struct error flow_setup_init(struct flow_setup *s, struct loaded_settings *loade
         .slices = (int32_t)settings->slices,
         .session_timeout_ms = (int32_t)settings->session_timeout_ms,
         .heartbeat_interval_ms = (int32_t)settings->heartbeat_interval_ms,
-        .fetch_sessions = settings->fetch_sessions > 0 ? (int32_t)settings->fetch_sessions : FETCH_SESSIONS_AUTO,
+        .fetch_sessions = (int32_t)settings->fetch_sessions,
         .fetch_bytes_max = (int32_t)settings->fetch_max_bytes,
         .fetch_wait_ms_max = (int32_t)settings->fetch_max_wait_ms,
     };

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "mirror/fetch_lines.h"
 #include "mirror/flow_lanes.h"
 #include "mirror/provenance.h"
 
@@ -156,6 +157,7 @@ static void on_metadata(void *context) {
         begin(f);
     }
     lanes_on_metadata(f);
+    fetch_lines_on_metadata(f);
     topics_on_metadata(f->topics);
     for (size_t i = 0; i < f->partitions_count; i++) partition_on_metadata(f->partitions[i]);
 }
@@ -192,6 +194,7 @@ struct flow *flow_new(struct environment *env, struct budget *budget, const stru
     f->topics = topics_new(&f->source, &f->destination, &config->topics, &callbacks, f);
     f->draining = memory_alloc_zeroed((size_t)config->slices, sizeof *f->draining);
     lanes_init(f);
+    fetch_lines_init(f);
     list_init(&f->unreplicated);
     timer_init(&f->watch, watch_on_timer);
     timer_init(&f->watch_idle, watch_idle_on_timer);
@@ -221,11 +224,13 @@ void flow_free(struct flow *f) {
     timer_cancel(&f->env->timers, &f->watch_idle);
     ownership_free(&f->ownership);
     lanes_stop(f);
+    fetch_lines_stop(f);
     cluster_stop(&f->source);
     cluster_stop(&f->destination);
     for (size_t i = 0; i < f->partitions_count; i++) partition_free(f->partitions[i]);
     memory_free(f->partitions);
     lanes_free(f);
+    fetch_lines_free(f);
     topics_free(f->topics);
     leader_queries_free(&f->source_queries);
     leader_queries_free(&f->destination_queries);

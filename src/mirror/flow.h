@@ -22,8 +22,9 @@ struct flow_config {
     int16_t acks;  // 1 or -1
     int32_t slices;
     int32_t session_timeout_ms, heartbeat_interval_ms;
-    int32_t fetch_sessions;  // of each source broker
-    int32_t fetch_bytes_max, fetch_wait_ms_max;
+    int32_t fetch_sessions;   // of each source broker; 0: as many as are worth it
+    int32_t fetch_bytes_max;  // 0: as many as are worth it
+    int32_t fetch_wait_ms_max;
 };
 
 struct flow_counters {
@@ -57,7 +58,7 @@ struct flow {
     int32_t *draining;  // of each slice: partitions that still have to let go, 0 = not draining
 
     struct map appenders;  // struct append_lane, by node and kind (flow_lanes.c)
-    struct map sessions;   // struct fetch_session, by node and number
+    struct map lines;      // struct fetch_line, by node (fetch_lines.c)
     struct list unreplicated;
     struct timer watch, watch_idle;
     struct frame *filler;
@@ -80,7 +81,8 @@ void flow_status(struct flow *f, struct flow_status *out);
 // The appender to a broker: the pipeline, or the one for first appends that go alone with acks=all (rule 5).
 struct appender *flow_appender(struct flow *f, int32_t node_id, bool alone);
 struct positions *flow_positions(struct appender *a);
-struct fetch_session *flow_fetch_session(struct flow *f, const struct partition *p);
+// The session a partition belongs to now, of its source's leader.
+struct fetch_session *flow_fetch_session(struct flow *f, struct partition *p);
 void flow_reset_session(struct fetch_session *s, const struct error *why);
 void flow_partition_released(struct flow *f, struct partition *p);
 

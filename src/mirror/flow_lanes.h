@@ -1,4 +1,4 @@
-// The connections that a flow's partitions share, between flow.c and flow_lanes.c.
+// The connections to the destination that a flow's partitions share, between flow.c and flow_lanes.c.
 #pragma once
 #include "mirror/flow.h"
 

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "base/rare.h"
+#include "mirror/fetch_lines.h"
 #include "mirror/flow.h"
 #include "mirror/partition_private.h"
 #include "wire/error_codes.h"
@@ -72,6 +73,7 @@ static void drop_all(struct partition *p) {
     resync_cancel(p);
     watch_cancel(p);
     fetch_session_remove(&p->fetch);
+    fetch_lines_leave(p);
     appender_detach(&p->append);
     copy_release(p);
     p->withheld = p->finish_first = false;

@@ -53,6 +53,8 @@ struct partition {
     int32_t destination_leader, destination_epoch;
     struct fetch_partition fetch;
     int32_t source_leader;
+    struct fetch_line *line;  // NULL: in none (fetch_lines.c)
+    int32_t line_place;
 
     // Where it stands.
     int64_t producer_id;

@@ -91,8 +91,8 @@ static void plan_odraz(struct plan *p, struct prng *r) {
     p->acks = one_in(r, 4) ? -1 : 1;
     p->slices = (int32_t)ONE_OF(r, 1, 4, 4, 16);
     p->session_timeout_ms = 10000;
-    p->fetch_sessions = (int32_t)ONE_OF(r, 1, 2);
-    p->fetch_bytes_max = (int32_t)ONE_OF(r, KiB, 16 * KiB, 256 * KiB);
+    p->fetch_sessions = (int32_t)ONE_OF(r, 0, 0, 1, 2);  // 0: odraz chooses
+    p->fetch_bytes_max = (int32_t)ONE_OF(r, 0, KiB, 16 * KiB, 256 * KiB);
     p->buffer_memory = ONE_OF(r, 512 * KiB, MiB, 8 * MiB);
     p->static_members = !one_in(r, 3);
     p->same_id = one_in(r, 30);

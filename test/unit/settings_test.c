@@ -154,7 +154,7 @@ TEST(every_wrong_value_is_named_with_its_line) {
                   "mirror.properties:4: a->b.enabled = yes: expected true or false\n"
                   "mirror.properties:6: slices = 0: expected 1 to 1024\n"
                   "mirror.properties:7: replication.factor = 0: expected -1, or 1 to 32767\n"
-                  "mirror.properties:8: fetch.max.bytes = 1M: expected 1024 to 67108864\n"
+                  "mirror.properties:8: fetch.max.bytes = 1M: expected 0 to 67108864\n"
                   "mirror.properties:9: b.acks = 0: expected 1, all or -1\n"
                   "mirror.properties:10: topics = orders(: not a regular expression: missing closing parenthesis at "
                   "position 7\n"
