@@ -26,9 +26,9 @@ class Counters(NamedTuple):
 class Broker:
     """A source or a sink: one process, one topic. `prefix` chooses its processor, or its network namespace."""
 
-    def __init__(self, kind, address, partitions, batch_bytes, batches=ENDLESS, prefix=()):
+    def __init__(self, kind, address, partitions, batch_bytes, batches=ENDLESS, prefix=(), topic=TOPIC):
         self.address = address
-        command = [*prefix, PROGRAM, kind, address, TOPIC, str(partitions), str(batch_bytes)]
+        command = [*prefix, PROGRAM, kind, address, topic, str(partitions), str(batch_bytes)]
         self.child = process.launch(command + ([str(batches)] if kind == "source" else []), stdin=subprocess.PIPE,
                                     stdout=subprocess.PIPE, text=True)
         said = self.child.stdout.readline()

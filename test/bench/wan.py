@@ -4,6 +4,7 @@
 import argparse
 import itertools
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -23,11 +24,12 @@ import settings  # noqa: E402
 import synthetic  # noqa: E402
 from cluster import Cluster  # noqa: E402
 
-PARTITIONS = 16
 RECORD_BYTES = 1000
 TUNED = "socket.send.buffer.bytes=-1\nsocket.receive.buffer.bytes=-1\n"  # the kernel chooses, up to its own limit
-BULK_CONNECTIONS = (1, 16)
+BULK_CONNECTIONS = (1, 4, 16, 64)
 START_S_MAX = 60
+WARM_ROUND_TRIPS = 100  # beside --warm: for windows to grow, and for odraz to choose
+CHOSEN = re.compile(r"fetch sessions.* sessions=(\d+)")
 BULK_SINK = """import socket, sys, threading
 def drain(s):
     room = bytearray(1 << 20)
@@ -44,17 +46,19 @@ def parse():
     p.add_argument("--rates", default="400", help="of the line in Mbit/s (400)")
     p.add_argument("--round-trips", default="10,100,250", help="in ms (10,100,250)")
     p.add_argument("--losses", default="0,0.1,1", help="in percent (0,0.1,1)")
+    p.add_argument("--partitions", default="1,4,16,100", help="of the topic (1,4,16,100)")
     p.add_argument("--brokers", default="default,tuned", help="default,tuned (socket buffers left to the kernel)")
     p.add_argument("--sessions", default="0", help="fetch.sessions; 0: odraz chooses (0)")
     p.add_argument("--set", default="", help="further settings of odraz: key=value, with commas in between")
-    p.add_argument("--warm", type=int, default=5, help="seconds from the first byte until it counts (5)")
+    p.add_argument("--warm", type=int, default=5,
+                   help=f"seconds, and {WARM_ROUND_TRIPS} round trips, from the first byte until it counts (5)")
     p.add_argument("--seconds", type=int, default=8, help="of each measurement (8)")
-    p.add_argument("--quick", action="store_true", help="only 100 ms, 4 seconds each: two minutes")
+    p.add_argument("--quick", action="store_true", help="only 100 ms and 16 or 100 partitions: six minutes")
     p.add_argument("--document", action="store_true", help="put the report into docs/performance.md")
     arguments = p.parse_args()
     if arguments.quick:
-        arguments.round_trips, arguments.warm, arguments.seconds = "100", 4, 4
-    for name in ("rates", "round_trips", "losses", "sessions"):
+        arguments.round_trips, arguments.partitions, arguments.warm = "100", "16,100", 0
+    for name in ("rates", "round_trips", "losses", "partitions", "sessions"):
         setattr(arguments, name, [float(x) if "." in x else int(x) for x in getattr(arguments, name).split(",")])
     arguments.set = dict(word.split("=", 1) for word in arguments.set.split(",") if "=" in word)
     arguments.brokers = arguments.brokers.split(",")
@@ -82,16 +86,18 @@ class Source(Cluster):
 class Copy:
     """odraz at the far end, into a sink beside it: no other broker's settings or speed are in the way."""
 
-    def __init__(self, line, source, values):
+    def __init__(self, line, source, partitions, values):
         address = f"127.0.0.1:{net.free_ports(1)[0]}"
-        self.sink = synthetic.Broker("sink", address, PARTITIONS, 0, prefix=line.inside)
+        topic = topic_of(partitions)
+        self.sink = synthetic.Broker("sink", address, partitions, 0, prefix=line.inside, topic=topic)
         self.line = line
         home = process.temporary("copy")
         path = os.path.join(home, "mirror.properties")
         with open(path, "w", encoding="utf-8") as f:
             f.write(mirror.properties(("a", "b"), (source.wan_bootstrap, address),
-                                      {"topics": synthetic.TOPIC, **values}))
-        with open(os.path.join(home, "out.log"), "wb") as log:
+                                      {"topics": topic, **values}))
+        self.log = os.path.join(home, "out.log")
+        with open(self.log, "wb") as log:
             self.child = process.launch([*line.inside, mirror.PROGRAM, "run", path], stdout=log,
                                         stderr=subprocess.STDOUT)
 
@@ -104,6 +110,12 @@ class Copy:
         listed = subprocess.run([*self.line.inside, "ss", "-Htn", "state", "established", "dst", self.line.NEAR],
                                 stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
         return len(listed.stdout.splitlines())
+
+    def sessions(self):
+        """What odraz chose; None: it did not change them."""
+        with open(self.log, encoding="utf-8") as f:
+            chosen = CHOSEN.findall(f.read())
+        return int(chosen[-1]) if chosen else None
 
     def stop(self):
         process.end(self.child)
@@ -139,6 +151,10 @@ class Bulk:
     def connections(self):
         return self.count
 
+    @staticmethod
+    def sessions():
+        return None
+
     def stop(self):
         process.end(self.child)
         for s in self._sockets:
@@ -151,20 +167,22 @@ def measure(line, mover, arguments, cell):
     try:
         before = mover.bytes()
         net.wait_until(lambda: mover.bytes() > before + 100000, START_S_MAX, f"the first bytes of {cell}")
-        time.sleep(arguments.warm)
+        time.sleep(arguments.warm + cell["round_trip_ms"] / 1000 * WARM_ROUND_TRIPS)
         first, counted, begin = mover.bytes(), line.counters(), time.monotonic()
         time.sleep(arguments.seconds)
         last, end = mover.bytes(), time.monotonic()
         now = line.counters()
         speed = (last - first) / (end - begin)
         cell.update(mb_per_s=speed / 1e6, share=speed * 8 / (cell["mbit"] * 1e6), connections=mover.connections(),
+                    sessions=mover.sessions(),
                     lost=now["lost"] - counted["lost"], dropped=now["dropped"] - counted["dropped"],
                     line_share=(now["bytes"] - counted["bytes"]) / (end - begin) * 8 / (cell["mbit"] * 1e6))
     finally:
         mover.stop()
-    print(f"{cell['what']}: {cell['mbit']} Mbit/s, {cell['round_trip_ms']} ms, {cell['loss_percent']} % lost: "
-          f"{cell['mb_per_s']:.1f} MB/s, {cell['share']:.0%} of the line, {cell['connections']} connections",
-          flush=True)
+    over = f", {cell['partitions']} partitions" if cell["partitions"] else ""
+    print(f"{cell['what']}{over}: {cell['mbit']} Mbit/s, {cell['round_trip_ms']} ms, {cell['loss_percent']} % lost: "
+          f"{cell['mb_per_s']:.1f} MB/s, {cell['share']:.0%} of the line, {cell['connections']} connections, "
+          f"sessions: {cell['sessions'] or 'as at first'}", flush=True)
     return cell
 
 
@@ -173,44 +191,52 @@ def lines(arguments):
     return itertools.product(arguments.rates, arguments.round_trips, arguments.losses)
 
 
-def cell_of(line, what, rate, round_trip, loss):
+def topic_of(partitions):
+    """The source's topic of so many partitions."""
+    return f"{synthetic.TOPIC}-{partitions}"
+
+
+def cell_of(line, what, rate, round_trip, loss, partitions=None):
     """Sets the line; the beginning of a cell."""
     line.set(rate, round_trip, loss)
-    return {"what": what, "mbit": rate, "round_trip_ms": round_trip, "loss_percent": loss}
+    return {"what": what, "partitions": partitions, "mbit": rate, "round_trip_ms": round_trip, "loss_percent": loss}
 
 
 def run(line, source, arguments):
     """Plain TCP first, then odraz with each kind of broker."""
     cells = []
     for (rate, round_trip, loss), count in itertools.product(lines(arguments), BULK_CONNECTIONS):
-        if loss == 0:
-            cell = cell_of(line, f"plain TCP, {count}", rate, round_trip, loss)
-            cells.append(measure(line, Bulk(line, count), arguments, cell))
+        cell = cell_of(line, f"plain TCP, {count}", rate, round_trip, loss)
+        cells.append(measure(line, Bulk(line, count), arguments, cell))
     for kind in arguments.brokers:
         if kind == "tuned":
             source.tune()
-        for (rate, round_trip, loss), sessions in itertools.product(lines(arguments), arguments.sessions):
+        for (rate, round_trip, loss), partitions, sessions in itertools.product(lines(arguments), arguments.partitions,
+                                                                                arguments.sessions):
             what = f"{kind} brokers" + (f", fetch.sessions={sessions}" if sessions else "")
-            cell = cell_of(line, what, rate, round_trip, loss)
+            cell = cell_of(line, what, rate, round_trip, loss, partitions)
             values = {"fetch.sessions": sessions, **arguments.set}
-            cells.append(measure(line, Copy(line, source, values), arguments, cell))
+            cells.append(measure(line, Copy(line, source, partitions, values), arguments, cell))
     return cells
 
 
 def fill(source, arguments):
     """Enough for the longest run; over the loopback."""
-    seconds = arguments.warm + arguments.seconds + 5
+    warm = arguments.warm + max(arguments.round_trips) / 1000 * WARM_ROUND_TRIPS
+    seconds = warm + arguments.seconds + 5
     records = int(max(arguments.rates) * 1e6 / 8 * seconds / RECORD_BYTES)
     client = load.Load(settings.VERSION)
-    client.create(source, synthetic.TOPIC, partitions=PARTITIONS)
-    client.begin_produce(source, synthetic.TOPIC, total=records, size_min=RECORD_BYTES, size_max=RECORD_BYTES,
-                         keys=1000, codecs=["none"], batch_size=16384, linger_ms=100).result(900)
+    for partitions in arguments.partitions:
+        client.create(source, topic_of(partitions), partitions=partitions)
+        client.begin_produce(source, topic_of(partitions), total=records, size_min=RECORD_BYTES, size_max=RECORD_BYTES,
+                             keys=1000, codecs=["none"], batch_size=16384, linger_ms=100).result(900)
     client.close()
-    print(f"{records:,} records at the source", flush=True)
+    print(f"{records:,} records in each topic at the source", flush=True)
 
 
 COLUMNS = (
     ("", lambda c: c["what"]),
+    ("partitions", lambda c: str(c["partitions"] or "")),
     ("Mbit/s", lambda c: f"{c['mbit']:,}"),
     ("round trip ms", lambda c: str(c["round_trip_ms"])),
     ("loss %", lambda c: str(c["loss_percent"])),
@@ -218,6 +244,7 @@ COLUMNS = (
     ("share of the line", lambda c: f"{c['share']:.1%}"),
     ("with headers", lambda c: f"{c['line_share']:.1%}"),
     ("connections", lambda c: str(c["connections"])),
+    ("sessions", lambda c: str(c["sessions"] or "")),
     ("packets lost", lambda c: f"{c['lost']:,}"),
     ("dropped by the queue", lambda c: f"{c['dropped']:,}"),
 )
@@ -253,7 +280,7 @@ def main():
         line.stop()
     around = document.environment(
         document.command_line("wan", "bench-wan"), others=others, java=document.java_version(),
-        kafka=f"{settings.VERSION}, one source broker, {PARTITIONS} partitions, batches of 16 KiB",
+        kafka=f"{settings.VERSION}, one source broker, batches of 16 KiB",
         network=f"TUN devices, MTU 1500, {namespace.CONGESTION}, queue of a round trip, tcp_wmem at most "
                 f"{kernel_limit()}")
     made = {"environment": around, "cells": cells}
