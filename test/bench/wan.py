@@ -52,8 +52,8 @@ def parse():
     p.add_argument("--set", default="", help="further settings of odraz: key=value, with commas in between")
     p.add_argument("--warm", type=int, default=5,
                    help=f"seconds, and {WARM_ROUND_TRIPS} round trips, from the first byte until it counts (5)")
-    p.add_argument("--seconds", type=int, default=8, help="of each measurement (8)")
-    p.add_argument("--quick", action="store_true", help="only 100 ms and 16 or 100 partitions: six minutes")
+    p.add_argument("--seconds", type=int, default=15, help="of each measurement (15)")
+    p.add_argument("--quick", action="store_true", help="only 100 ms and 16 or 100 partitions: ten minutes")
     p.add_argument("--document", action="store_true", help="put the report into docs/performance.md")
     arguments = p.parse_args()
     if arguments.quick:
@@ -211,27 +211,27 @@ def run(line, source, arguments):
     for kind in arguments.brokers:
         if kind == "tuned":
             source.tune()
-        for (rate, round_trip, loss), partitions, sessions in itertools.product(lines(arguments), arguments.partitions,
-                                                                                arguments.sessions):
-            what = f"{kind} brokers" + (f", fetch.sessions={sessions}" if sessions else "")
-            cell = cell_of(line, what, rate, round_trip, loss, partitions)
-            values = {"fetch.sessions": sessions, **arguments.set}
-            cells.append(measure(line, Copy(line, source, partitions, values), arguments, cell))
+        for partitions in arguments.partitions:
+            client = load.Load(settings.VERSION)
+            fill(client, source, partitions, arguments)
+            for (rate, round_trip, loss), sessions in itertools.product(lines(arguments), arguments.sessions):
+                what = f"{kind} brokers" + (f", fetch.sessions={sessions}" if sessions else "")
+                cell = cell_of(line, what, rate, round_trip, loss, partitions)
+                values = {"fetch.sessions": sessions, **arguments.set}
+                cells.append(measure(line, Copy(line, source, partitions, values), arguments, cell))
+            client.delete(source, topic_of(partitions))  # its log takes memory
+            client.close()
     return cells
 
 
-def fill(source, arguments):
+def fill(client, source, partitions, arguments):
     """Enough for the longest run; over the loopback."""
     warm = arguments.warm + max(arguments.round_trips) / 1000 * WARM_ROUND_TRIPS
-    seconds = warm + arguments.seconds + 5
-    records = int(max(arguments.rates) * 1e6 / 8 * seconds / RECORD_BYTES)
-    client = load.Load(settings.VERSION)
-    for partitions in arguments.partitions:
-        client.create(source, topic_of(partitions), partitions=partitions)
-        client.begin_produce(source, topic_of(partitions), total=records, size_min=RECORD_BYTES, size_max=RECORD_BYTES,
-                             keys=1000, codecs=["none"], batch_size=16384, linger_ms=100).result(900)
-    client.close()
-    print(f"{records:,} records in each topic at the source", flush=True)
+    records = int(max(arguments.rates) * 1e6 / 8 * (warm + arguments.seconds + 5) / RECORD_BYTES)
+    client.create(source, topic_of(partitions), partitions=partitions)
+    client.begin_produce(source, topic_of(partitions), total=records, size_min=RECORD_BYTES, size_max=RECORD_BYTES,
+                         keys=1000, codecs=["none"], batch_size=16384, linger_ms=100).result(900)
+    print(f"{records:,} records at the source in {partitions} partitions", flush=True)
 
 
 COLUMNS = (
@@ -273,7 +273,6 @@ def main():
     line = namespace.Line()
     source = Source("source", 1, settings.BROKER, settings.VERSION, settings.BROKER_HEAP)
     try:
-        fill(source, arguments)
         cells = run(line, source, arguments)
     finally:
         source.stop()
