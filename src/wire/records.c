@@ -57,7 +57,7 @@ static const char *read_record(const struct records *r, struct bytes in, struct 
     int64_t timestamp_delta;
     int32_t offset_delta;
     if (in.size < 1) return "no attributes";
-    in.at++;  // no attribute of a record is in use
+    record->attributes = *in.at++;
     in.size--;
     if (!varlong_read(&in, &timestamp_delta)) return "bad timestamp";
     if (!varint_read(&in, &offset_delta)) return "bad offset";
@@ -100,4 +100,15 @@ struct error records_result(const struct records *r) {
     assert(error_is(&r->err) || r->read == r->batch.count);
     if (!error_is(&r->err) && r->left.size) return damaged(r, "bytes follow the last record");
     return r->err;
+}
+
+void record_append(struct buffer *out, const struct record *record, int64_t base_offset, int64_t base_timestamp) {
+    int64_t timestamp_delta = (int64_t)((uint64_t)record->timestamp - (uint64_t)base_timestamp);
+    int64_t offset_delta = record->offset - base_offset;
+    size_t size = 1 + varlong_size(timestamp_delta) + varlong_size(offset_delta) + record->body.size;
+    varlong_append(out, (int64_t)size);
+    buffer_append_u8(out, record->attributes);
+    varlong_append(out, timestamp_delta);
+    varlong_append(out, offset_delta);
+    buffer_append(out, record->body.at, record->body.size);
 }

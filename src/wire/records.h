@@ -7,6 +7,7 @@
 
 struct record {
     int64_t offset;
+    uint8_t attributes;  // none is in use
     int64_t timestamp;  // the batch's max_timestamp where that is the append time
     struct wire_bytes key, value;
     int32_t headers_count;
@@ -39,6 +40,10 @@ struct record_header {
     struct wire_bytes value;
 };
 bool record_header_next(struct record *record, struct record_header *header);
+
+// Appends the record as one of a batch with this base offset and base timestamp. Times may wrap around, as they do when
+// they are read.
+void record_append(struct buffer *out, const struct record *record, int64_t base_offset, int64_t base_timestamp);
 
 // Rewriting: what a stock broker would refuse or change is written again with the same codec, as one batch for each
 // unbroken run of offsets.

@@ -2,7 +2,6 @@
 #include "base/limits.h"
 #include "wire/codec.h"
 #include "wire/records.h"
-#include "wire/varint.h"
 
 #include <assert.h>
 
@@ -24,17 +23,6 @@ void rewriter_close(struct rewriter *w) {
     buffer_free(&w->encoded);
 }
 
-static void append_record(struct buffer *out, const struct record *record, const struct batch_header *batch) {
-    int64_t timestamp_delta = (int64_t)((uint64_t)record->timestamp - (uint64_t)batch->base_timestamp);
-    int64_t offset_delta = record->offset - batch->base_offset;
-    size_t size = 1 + varlong_size(timestamp_delta) + varlong_size(offset_delta) + record->body.size;
-    varlong_append(out, (int64_t)size);
-    buffer_append_u8(out, 0);  // attributes
-    varlong_append(out, timestamp_delta);
-    varlong_append(out, offset_delta);
-    buffer_append(out, record->body.at, record->body.size);
-}
-
 // Takes the records of the next run into w->encoded and answers the header of their batch.
 static struct batch_header take_run(struct rewriter *w) {
     const int16_t cleared =
@@ -47,7 +35,7 @@ static struct batch_header take_run(struct rewriter *w) {
     run.count = 0;
     buffer_clear(&w->encoded);
     while (w->has_next && w->next.offset == run.base_offset + run.count) {
-        append_record(&w->encoded, &w->next, &run);
+        record_append(&w->encoded, &w->next, run.base_offset, run.base_timestamp);
         if (w->next.timestamp > run.max_timestamp) run.max_timestamp = w->next.timestamp;
         run.count++;
         w->has_next = records_next(&w->records, &w->next);
