@@ -34,6 +34,12 @@
 #define FETCH_BYTES_MANY_MAX (8 * MiB)       // and how far that goes
 #define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch
 #define PRODUCE_REQUEST_SCRATCH_MAX MiB      // the same of a Produce request
+#define JOIN_PART_MAX (4 * KiB)              // a larger batch is not joined to others: forwarding it costs less
+#ifndef JOINED_SIZE_MAX                      // the simulator's is small, too
+#define JOINED_SIZE_MAX (64 * KiB)           // of a joined batch
+#endif
+#define PRODUCE_SMALL_MAX (32 * KiB)         // a request with less waits for the answers to those before it,
+#define PRODUCE_SMALL_PACE_US 3000           // but no longer than this after the last of them: the line may be long
 #define APPENDER_DEPTH_MAX 16                // Produce requests without an answer, of one connection
 #define FETCH_SESSIONS_MAX 64                // of one source broker
 #define FETCH_SHORT_WAIT_MS 20               // long poll of a session that a partition has just left: it may come back
@@ -114,6 +120,9 @@
 #define DAMAGED_TRIES_MAX 5                  // fetches of a batch that arrives damaged
 #define REPLICATION_WAIT_US_MAX 30000000     // for the high watermark to reach what is acknowledged
 #define GHOST_WAIT_US 10000000               // for requests of dead connections to be executed or gone (rule 14)
+#ifndef SPLICE_EXTRA_MAX                     // the simulator's is small
+#define SPLICE_EXTRA_MAX (16 * KiB)          // asked of the source beyond a batch's size, at first: it may be joined
+#endif
 #define WATCH_INTERVAL_US 250000             // between looks at the high watermark of what is not yet replicated
 #define WATCH_IDLE_INTERVAL_US 5000000       // and of everything else
 

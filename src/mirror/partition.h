@@ -73,6 +73,7 @@ struct partition {
     struct position_query position_query;
     struct leader_query query;  // one question at a time; what the answer means depends on the step
     struct batch_header tail;   // last batch of the destination
+    int32_t tail_source_size;   // bytes asked of the source for it
     int64_t tail_log_start;     // of the destination
     int64_t source_log_start;
     bool look_below;            // filler may stand there that an earlier owner had no time to delete (fill.c)
@@ -83,6 +84,7 @@ struct partition {
     int64_t source_start;       // first offset to fetch when it lies inside the batch that begins at log_end
 
     // COPY and GAP.
+    int64_t join_from;          // batches below go one by one: one of them was refused
     int64_t bytes_in_flight;    // counted in the budget
     bool withheld;              // not in its session: too much is in flight, or
     bool finish_first;          // what precedes a batch that cannot be copied is

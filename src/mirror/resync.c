@@ -46,7 +46,7 @@ static void ask(struct partition *p, struct leader_queries *whom, int32_t node_i
     p->query.partition = at_source ? p->fetch.name : p->append.name;
     p->query.leader_epoch = at_source ? p->fetch.leader_epoch : p->destination_epoch;
     p->query.value = value;
-    p->query.size_hint = at_source && p->tail.size > 0 ? p->tail.size : MiB;
+    p->query.size_hint = at_source && p->tail.size > 0 ? p->tail_source_size : MiB;
     p->query.answer = answer;
     leader_query_ask(whom, node_id, &p->query);
 }
@@ -145,6 +145,7 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
         splice_holds(p);
         return;
     }
+    p->tail_source_size = splice_source_size(&p->tail);
     ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->tail.base_offset, on_source_batch);
 }
 
@@ -162,6 +163,51 @@ static void look_below(struct partition *p, int64_t source_log_start) {
     p->look_below = !p->looked_below && earlier;
 }
 
+static void source_ends_before(struct partition *p) {
+    RARE("resync: the source ends before what was mirrored");
+    // A new leader learns the high watermark late; a source that lost its tail never will.
+    if (++p->source_moved_tries * (PARTITION_LOCATE_US / 4) > REPLICATION_WAIT_US_MAX)
+        diverged(p, "the source ends before them");
+    else again(p, "the source's high watermark is below what was mirrored");
+}
+
+// The batches that ours may be made of did not fit into the answer.
+static void ask_for_more(struct partition *p) {
+    RARE("resync: the parts of a joined batch need a larger fetch");
+    if (p->tail_source_size < QUERY_FETCH_BYTES_MAX / 4) {
+        p->tail_source_size *= 4;
+    } else if (p->tail_source_size < QUERY_FETCH_BYTES_MAX) {
+        p->tail_source_size = QUERY_FETCH_BYTES_MAX;
+    } else if (p->query.alone) {  // and did not have to share it with others
+        diverged(p, "they are more");
+        return;
+    }
+    ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->tail.base_offset, on_source_batch);
+}
+
+static void damaged(struct partition *p) {
+    RARE("resync: a part of a joined batch is damaged");
+    if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
+        partition_halt(p, p->tail.base_offset,
+                       "the source's batch at offset %lld or one behind it is damaged (wrong CRC), %d times in a row",
+                       (long long)p->tail.base_offset, DAMAGED_TRIES_MAX);
+        partition_halt_may_pass(p);
+        return;
+    }
+    struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "damaged batch at offset %lld or behind it",
+                                  (long long)p->tail.base_offset);
+    partition_surprise(p, &why);
+}
+
+static void source_fits(struct partition *p, const struct leader_answer *a) {
+    // The first batch of the source's log may begin below its log start; what is hidden there is hidden here too.
+    if (a->log_start > p->tail_log_start && a->log_start <= p->position.log_end &&
+        p->tail.base_offset == p->tail_log_start)
+        p->log_start_wanted = a->log_start;
+    look_below(p, a->log_start);
+    splice_holds(p);
+}
+
 static void on_source_batch(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, query);
     if (a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_OFFSET_OUT_OF_RANGE) {
@@ -173,29 +219,25 @@ static void on_source_batch(struct leader_query *q, const struct leader_answer *
         return;
     }
     if (a->records.size == 0) {
-        RARE("resync: the source ends before what was mirrored");
-        // A new leader learns the high watermark late; a source that lost its tail never will.
-        if (++p->source_moved_tries * (PARTITION_LOCATE_US / 4) > REPLICATION_WAIT_US_MAX)
-            diverged(p, "the source ends before them");
-        else again(p, "the source's high watermark is below what was mirrored");
+        source_ends_before(p);
         return;
     }
-    switch (splice_compare(&p->tail, a->records)) {
+    switch (splice_compare(&p->tail, a->records, &p->fetch.last_fetched_epoch)) {
     case SPLICE_DIFFERENT:
         diverged(p, "they differ");
+        return;
+    case SPLICE_DAMAGED:
+        damaged(p);
+        return;
+    case SPLICE_CUT:
+        if (a->high_watermark > batch_last_offset(&p->tail)) ask_for_more(p);
+        else source_ends_before(p);
         return;
     case SPLICE_COMPACTED:
     case SPLICE_REWRITTEN:
     case SPLICE_SAME:
-        break;
+        source_fits(p, a);
     }
-    p->fetch.last_fetched_epoch = (int32_t)load_be32(a->records.at + 12);
-    // The first batch of the source's log may begin below its log start; what is hidden there is hidden here too.
-    if (a->log_start > p->tail_log_start && a->log_start <= p->position.log_end &&
-        p->tail.base_offset == p->tail_log_start)
-        p->log_start_wanted = a->log_start;
-    look_below(p, a->log_start);
-    splice_holds(p);
 }
 
 // The source has nothing at the offsets of our last batch: they are below its log start, or beyond its end.

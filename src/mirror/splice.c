@@ -1,22 +1,118 @@
 // The splice check.
 #include "mirror/splice.h"
 
-enum splice_verdict splice_compare(const struct batch_header *destination, struct bytes source) {
+#include "base/limits.h"
+#include "wire/join.h"
+
+// What a record may lose of its size when it is joined: its deltas count from another batch.
+#define RECORD_SHORTER_MAX 24
+
+int32_t splice_source_size(const struct batch_header *destination) {
+    int64_t size = destination->size;
+    if ((destination->attributes & BATCH_ATTRIBUTE_CODEC) == CODEC_NONE)
+        size += (int64_t)destination->last_offset_delta * (BATCH_HEADER_SIZE + RECORD_SHORTER_MAX);
+    return size < destination->size + SPLICE_EXTRA_MAX ? (int32_t)size : destination->size + SPLICE_EXTRA_MAX;
+}
+
+static bool same_crc(const struct batch_header *destination, const uint8_t *batch, const struct batch_header *h) {
+    struct batch_stamp stamp = {destination->producer_id, destination->producer_epoch, destination->base_sequence};
+    return batch_crc_restamped(batch, h, &stamp) == destination->crc;
+}
+
+// Cleaners, of either cluster, keep a batch's offsets, drop records from it, or write down in place of its base time
+// when its tombstones may go (KIP-534): there is nothing left to compare with. What we wrote was dense.
+static bool is_cleaned(const struct batch_header *destination, const struct batch_header *source) {
+    bool horizon = (source->attributes | destination->attributes) & BATCH_ATTRIBUTE_DELETE_HORIZON;
+    return source->count < destination->count || !batch_is_dense(destination) ||
+           (horizon && source->base_timestamp != destination->base_timestamp);
+}
+
+static enum splice_verdict compare_one(const struct batch_header *destination, const struct batch_header *s,
+                                       const uint8_t *source) {
+    if (is_cleaned(destination, s)) return SPLICE_REWRITTEN;
+    if (s->count != destination->count || s->max_timestamp != destination->max_timestamp) return SPLICE_DIFFERENT;
+    // Mirrored with the append time written into each record; the payload and its CRC are our own then.
+    if (s->attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME) return SPLICE_REWRITTEN;
+    if (s->base_timestamp != destination->base_timestamp) return SPLICE_DIFFERENT;
+    return same_crc(destination, source, s) ? SPLICE_SAME : SPLICE_DIFFERENT;
+}
+
+// The batches at the offsets of a destination batch that may be made of several.
+struct parts {
+    struct bytes bytes;  // of all of them
+    bool cleaned;        // offsets between them or in them are gone, or times were written anew
+    int32_t leader_epoch;
+};
+
+// SPLICE_SAME: all of them are there, and each lies within.
+static enum splice_verdict find_parts(const struct batch_header *destination, struct bytes source,
+                                      struct parts *parts) {
+    int64_t next = destination->base_offset, last = batch_last_offset(destination);
+    struct batch_header h;
+    *parts = (struct parts){.bytes = {source.at, 0}, .cleaned = !batch_is_dense(destination)};
+    for (;;) {
+        struct bytes rest = {source.at + parts->bytes.size, source.size - parts->bytes.size};
+        enum batch_look look = batch_look(rest, &h);
+        if (look == BATCH_PARTIAL) return SPLICE_CUT;
+        if (look != BATCH_WHOLE || h.base_offset < next) return SPLICE_DIFFERENT;
+        if (h.base_offset > next) parts->cleaned = true;
+        if (h.base_offset > last) return SPLICE_SAME;
+        if (batch_last_offset(&h) > last || h.attributes & ~BATCH_ATTRIBUTE_DELETE_HORIZON) return SPLICE_DIFFERENT;
+        if (!batch_is_dense(&h) || h.attributes & BATCH_ATTRIBUTE_DELETE_HORIZON) parts->cleaned = true;
+        parts->bytes.size += (size_t)h.size;
+        parts->leader_epoch = h.leader_epoch;
+        if (batch_last_offset(&h) == last) return SPLICE_SAME;
+        next = batch_last_offset(&h) + 1;
+    }
+}
+
+// Makes the joined batch again.
+static enum splice_verdict join_parts(const struct batch_header *destination, const struct parts *parts,
+                                      struct buffer *joined) {
+    struct bytes rest = parts->bytes;
+    while (rest.size > 0) {
+        struct batch_header h;
+        enum batch_look look = batch_look(rest, &h);
+        struct bytes part = {rest.at, (size_t)h.size};
+        if (look != BATCH_WHOLE || !join_possible(&h)) return SPLICE_DIFFERENT;
+        if (!batch_crc_is_right(part)) return SPLICE_DAMAGED;
+        if (joined->size == 0) buffer_append(joined, part.at, part.size);
+        else if (!join_add(joined, part, &h)) return SPLICE_DIFFERENT;
+        rest = (struct bytes){rest.at + part.size, rest.size - part.size};
+    }
+    struct batch_header made;
+    batch_look((struct bytes){joined->at, joined->size}, &made);
+    if (made.size != destination->size || made.count != destination->count ||
+        made.max_timestamp != destination->max_timestamp || made.base_timestamp != destination->base_timestamp)
+        return SPLICE_DIFFERENT;
+    join_finish(joined->at, joined->size);
+    batch_look((struct bytes){joined->at, joined->size}, &made);
+    return same_crc(destination, joined->at, &made) ? SPLICE_SAME : SPLICE_DIFFERENT;
+}
+
+static enum splice_verdict compare_parts(const struct batch_header *destination, struct bytes source,
+                                         int32_t *leader_epoch) {
+    struct parts parts;
+    enum splice_verdict found = find_parts(destination, source, &parts);
+    if (found != SPLICE_SAME) return found;
+    *leader_epoch = parts.leader_epoch;
+    if (parts.cleaned) return SPLICE_REWRITTEN;
+    struct buffer joined;
+    buffer_init(&joined, (size_t)destination->size);
+    found = join_parts(destination, &parts, &joined);
+    buffer_free(&joined);
+    return found;
+}
+
+enum splice_verdict splice_compare(const struct batch_header *destination, struct bytes source, int32_t *leader_epoch) {
     struct batch_header s;
     if (batch_look(source, &s) != BATCH_WHOLE) return SPLICE_DIFFERENT;
     int64_t last = batch_last_offset(destination);
+    *leader_epoch = s.leader_epoch;
     if (s.base_offset > last) return SPLICE_COMPACTED;
-    if (s.base_offset != destination->base_offset || batch_last_offset(&s) != last) return SPLICE_DIFFERENT;
-    // Cleaners, of either cluster, keep a batch's offsets, drop records from it, or write down in place of its base
-    // time when its tombstones may go (KIP-534): there is nothing left to compare with. What we wrote was dense.
-    bool horizon = (s.attributes | destination->attributes) & BATCH_ATTRIBUTE_DELETE_HORIZON;
-    bool cleaned = s.count < destination->count || !batch_is_dense(destination) ||
-                   (horizon && s.base_timestamp != destination->base_timestamp);
-    if (cleaned) return SPLICE_REWRITTEN;
-    if (s.count != destination->count || s.max_timestamp != destination->max_timestamp) return SPLICE_DIFFERENT;
-    // Mirrored with the append time written into each record; the payload and its CRC are our own then.
-    if (s.attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME) return SPLICE_REWRITTEN;
-    if (s.base_timestamp != destination->base_timestamp) return SPLICE_DIFFERENT;
-    struct batch_stamp stamp = {destination->producer_id, destination->producer_epoch, destination->base_sequence};
-    return batch_crc_restamped(source.at, &s, &stamp) == destination->crc ? SPLICE_SAME : SPLICE_DIFFERENT;
+    if (s.base_offset == destination->base_offset && batch_last_offset(&s) == last)
+        return compare_one(destination, &s, source.at);
+    // Only what is not compressed is ever joined. (The destination's cleaner may have noted a horizon since.)
+    if (destination->attributes & ~BATCH_ATTRIBUTE_DELETE_HORIZON) return SPLICE_DIFFERENT;
+    return compare_parts(destination, source, leader_epoch);
 }

@@ -1,4 +1,5 @@
-// The splice check: is the last batch of the destination the very batch the source holds at the same offsets?
+// The splice check: is the last batch of the destination the very batch the source holds at the same offsets, or made
+// of the batches that it holds there (wire/join.h)?
 // It needs no memory, and finds every shift, foreign record, truncation and re-creation (design rule 3).
 #pragma once
 #include "wire/batch.h"
@@ -8,7 +9,14 @@ enum splice_verdict {
     SPLICE_REWRITTEN,  // the same offsets, but the source (or the mirror, for LogAppendTime) rewrote the records since
     SPLICE_COMPACTED,  // the source holds nothing at these offsets any more
     SPLICE_DIFFERENT,
+    SPLICE_CUT,        // as far as it goes it fits, but the source's answer ends before the destination's batch does
+    SPLICE_DAMAGED,    // a part of the joined batch has a wrong CRC
 };
 
-// `source` is what the source answered for the destination batch's base offset: at least one whole batch.
-enum splice_verdict splice_compare(const struct batch_header *destination, struct bytes source);
+// `source` is what the source answered for the destination batch's base offset: at least one whole batch. Sets
+// *leader_epoch to that of the source's batch that stands where the destination ends, where the verdict says that it
+// holds.
+enum splice_verdict splice_compare(const struct batch_header *destination, struct bytes source, int32_t *leader_epoch);
+
+// How many bytes the source's batches may have at the offsets of the destination's: more where they were joined.
+int32_t splice_source_size(const struct batch_header *destination);
