@@ -1,5 +1,6 @@
 """The judge: compares mirrored partitions with their sources batch by batch in the brokers' own segment files."""
 
+import bisect
 import glob
 import os
 from typing import NamedTuple
@@ -66,20 +67,100 @@ def _words(value):
     return f"{len(value)} bytes" if isinstance(value, bytes) else str(value)
 
 
-def differences(source, destination):
-    """What distinguishes a destination log from its source, as sentences; none is a faithful mirror."""
-    found, twin, at = [], {b.base: b for b in source}, -1
+def differences(source, destination, wanted):
+    """What distinguishes a destination log from its source, as sentences; none is a faithful mirror.
+
+    `wanted`: the batches of the source that must be there.
+    """
+    found, at = [], -1
+    numbers = {b.base: n for n, b in enumerate(source)}
     for batch in destination:
         if batch.base <= at:
             found.append((batch.base, "stands twice or out of order"))
         at = max(at, batch.last)
-        if batch.base not in twin:
+        parts = _parts(source, numbers, batch)
+        if not parts:
             found.append((batch.base, f"batch {batch.base}..{batch.last} does not stand at the source"))
         else:
-            found += [(batch.base, text) for text in _differing(twin[batch.base], batch)]
-    present = {b.base for b in destination}
-    found += [(b.base, f"batch {b.base}..{b.last} is missing") for b in source if b.base not in present]
-    return [f"offset {offset}: {text}" for offset, text in sorted(found)]
+            how = _differing_joined(parts, batch) if len(parts) > 1 else _differing(parts[0], batch)
+            found += [(batch.base, text) for text in how]
+    return [f"offset {offset}: {text}" for offset, text in sorted([*found, *_missing(wanted, destination)])]
+
+
+def _parts(source, numbers, batch):
+    """The batches of the source at exactly the offsets of one at the destination; [] when there are none."""
+    parts, n = [], numbers.get(batch.base)
+    if n is None:
+        return []
+    expected = batch.base
+    while n < len(source) and source[n].base == expected and source[n].last < batch.last:
+        parts.append(source[n])
+        expected = source[n].last + 1
+        n += 1
+    if n < len(source) and source[n].base == expected and source[n].last == batch.last:
+        return [*parts, source[n]]
+    first = source[numbers[batch.base]]
+    return [first] if first.last > batch.last else []  # (what differs will be told)
+
+
+def _missing(wanted, destination):
+    """Batches of the source that no batch of the destination covers."""
+    ends = sorted((b.last, b.base) for b in destination)
+    for b in wanted:
+        n = bisect.bisect_left(ends, (b.last, -1))
+        if n == len(ends) or ends[n][1] > b.base:
+            yield b.base, f"batch {b.base}..{b.last} is missing"
+
+
+def _differing_joined(parts, copy):
+    """How one batch differs from several of the source that it may be made of: only what is plain may be joined."""
+    kinds = {copy.attributes, *(p.attributes for p in parts)}
+    if kinds != {0}:
+        yield f"made of {len(parts)} batches, with attributes {', '.join(f'{k:#x}' for k in sorted(kinds))}"
+    if not all(p.crc_correct for p in parts):
+        yield "the CRC at the source is wrong"
+    if not copy.crc_correct:
+        yield "the CRC is wrong"
+    for name, theirs in (("count", sum(p.count for p in parts)), ("first_timestamp", parts[0].first_timestamp),
+                         ("max_timestamp", max(p.max_timestamp for p in parts))):
+        if getattr(copy, name) != theirs:
+            yield f"{name} is {getattr(copy, name)}, of its {len(parts)} parts {theirs}"
+    try:
+        ours, theirs = list(records(copy)), [r for p in parts for r in records(p)]
+    except (IndexError, ValueError) as problem:
+        yield f"the records cannot be read: {problem}"
+        return
+    for mine, other in zip(ours, theirs):
+        if mine != other:
+            yield f"the records differ from offset {other[0]} on"
+            return
+    if len(ours) != len(theirs):
+        yield f"holds {len(ours)} records, its parts {len(theirs)}"
+
+
+def records(batch):
+    """(offset, timestamp, attributes, everything else) of each record of a batch that is not compressed."""
+    data, at = batch.payload, 0
+    while at < len(data):
+        size, begins = _varint(data, at)
+        end = begins + size
+        if not begins < end <= len(data):
+            raise ValueError(f"a record of {size} bytes at byte {at}")
+        time_delta, behind = _varint(data, begins + 1)
+        offset_delta, behind = _varint(data, behind)
+        yield batch.base + offset_delta, batch.first_timestamp + time_delta, data[begins], data[behind:end]
+        at = end
+
+
+def _varint(data, at):
+    """(value, where it ends) of a zigzag varint."""
+    raw = shift = 0
+    while True:
+        byte = data[at]
+        raw |= (byte & 0x7f) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return (raw >> 1) ^ -(raw & 1), at
 
 
 def _differing(source, copy):
@@ -99,17 +180,21 @@ def _differing(source, copy):
 
 
 def compare_replicas(source_folder, replica_folders, start, end):
-    """Differences of each replica in [start, end), named by folder; and how many batches were compared."""
-    source = read_log(source_folder, start, end)
+    """Differences of each replica in [start, end), named by folder; and how many batches the source has there."""
+    wanted = read_log(source_folder, start, end)
     # The mirror starts with the source's first batch, even where the log start stands in its middle.
-    first = min([start, *(b.base for b in source)])
+    first = min([start, *(b.base for b in wanted)])
     found = []
     for folder in replica_folders:
-        told = differences(source, read_log(folder, first, end))
+        copy = read_log(folder, first, end)
+        # A batch made of several may begin before what is judged, and end behind it.
+        low, high = min([first, *(b.base for b in copy)]), max([end, *(b.last + 1 for b in copy)])
+        source = wanted if (low, high) == (first, end) else read_log(source_folder, low, high)
+        told = differences(source, copy, wanted)
         found += [f"{folder}: {text}" for text in told[:DIFFERENCES_MAX]]
         if len(told) > DIFFERENCES_MAX:
             found.append(f"{folder}: and {len(told) - DIFFERENCES_MAX} more")
-    return found, len(source)
+    return found, len(wanted)
 
 
 def compare_topic(source, destination, topic, mirrored, ends, partitions=None):

@@ -46,14 +46,14 @@ class JudgeTest(unittest.TestCase):
                 f.write(b"".join(part))
         return folder
 
-    def judged(self, copy, start=100, end=118):
+    def judged(self, copy, start=100, end=118, count=BATCHES):
         source = self.folder("source", self.log)
-        found, count = compare.compare_replicas(source, [self.folder("copy", copy)], start, end)
-        self.assertEqual(count, BATCHES)
+        found, compared = compare.compare_replicas(source, [self.folder("copy", copy)], start, end)
+        self.assertEqual(compared, count)
         return "\n".join(found)
 
-    def assertSees(self, copy, *texts):
-        verdict = self.judged(copy)
+    def assertSees(self, copy, *texts, count=BATCHES):
+        verdict = self.judged(copy, count=count)
         for text in texts:
             self.assertIn(text, verdict)
 
@@ -115,6 +115,67 @@ class JudgeTest(unittest.TestCase):
     def test_another_timestamp(self):
         copy = self.log[:4] + [patched(self.log[4], MAX_TIMESTAMP_AT, struct.pack(">q", 1800000000000))] + self.log[5:]
         self.assertSees(copy, "offset 112: max_timestamp is 1800000000000")
+
+    def joined(self, first, last, **changes):
+        """One batch of those with these numbers, as a mirror joins them."""
+        parts = [b for data in self.log[first:last + 1] for b in compare.parse(data)]
+        records = []
+        for part in parts:
+            for offset, timestamp, attributes, rest in compare.records(part):
+                delta = protocol.varint(timestamp - parts[0].first_timestamp) + \
+                    protocol.varint(offset - parts[0].base)
+                record = bytes([attributes]) + delta + rest
+                records.append(protocol.varint(len(record)) + record)
+        fields = {"attributes": 0, "last_delta": parts[-1].last - parts[0].base,
+                  "first_timestamp": parts[0].first_timestamp, "max_timestamp": max(p.max_timestamp for p in parts),
+                  "count": len(records), **changes}
+        covered = struct.pack(">hiqqqhii", fields["attributes"], fields["last_delta"], fields["first_timestamp"],
+                              fields["max_timestamp"], 1 << 62, 0, 0, fields["count"]) + b"".join(records)
+        return struct.pack(">qiibI", parts[0].base, len(covered) + 9, 0, 2, crc32c.crc32c(covered)) + covered
+
+    def test_a_batch_joined_of_several_is_no_difference(self):
+        self.assertEqual(self.judged([self.log[0], self.joined(1, 3), *self.log[4:]]), "")
+
+    def test_a_joined_batch_that_begins_below_the_log_start(self):
+        self.assertEqual(self.judged([self.joined(0, 2), *self.log[3:]], start=104, count=5), "")
+
+    def test_a_joined_batch_that_ends_behind_what_is_judged(self):
+        self.assertEqual(self.judged([*self.log[:3], self.joined(3, 5)], end=112, count=4), "")
+
+    def test_a_joined_batch_of_which_a_byte_is_another(self):
+        for at in range(61, len(self.joined(1, 3))):
+            whole = self.joined(1, 3)
+            with self.subTest(at=at):
+                copy = [self.log[0], patched(whole, at, bytes([whole[at] ^ 2])), *self.log[4:]]
+                self.assertNotEqual(self.judged(copy), "")
+                for name in ("source", "copy"):
+                    shutil.rmtree(os.path.join(self.root, name))
+
+    def test_a_joined_batch_whose_header_says_something_else(self):
+        for name, value in (("count", 8), ("max_timestamp", 1800000000000), ("first_timestamp", 1600000000000),
+                            ("attributes", protocol.GZIP)):
+            with self.subTest(name):
+                verdict = self.judged([self.log[0], self.joined(1, 3, **{name: value}), *self.log[4:]])
+                self.assertIn(name, verdict)
+                for folder in ("source", "copy"):
+                    shutil.rmtree(os.path.join(self.root, folder))
+
+    def test_a_joined_batch_that_leaves_a_batch_out(self):
+        self.log[2], kept = self.log[1], self.log[2]
+        whole = self.joined(1, 2, last_delta=5)
+        self.log[2] = kept
+        self.assertSees([self.log[0], whole, *self.log[3:]], "offset 103: the records differ from offset 106 on")
+
+    def test_a_joined_batch_of_what_must_not_be_joined(self):
+        whole = self.joined(1, 3)
+        self.log[2] = patched(self.log[2], ATTRIBUTES_AT, struct.pack(">h", protocol.TRANSACTIONAL))
+        self.assertSees([self.log[0], whole, *self.log[4:]], "offset 103: made of 3 batches, with attributes 0x0, 0x10")
+
+    def test_a_joined_batch_that_ends_inside_one_of_the_source(self):
+        self.log = [*self.log[:4], protocol.batch([b"a", b"b", b"c", b"d", b"e", b"f"], base=112,
+                                                  timestamp=1700000000004)]
+        whole = patched(self.joined(3, 4), 23, struct.pack(">i", 7))
+        self.assertSees([*self.log[:3], whole], "offset 109: batch 109..116 does not stand at the source", count=5)
 
     def test_records_that_nobody_sent(self):
         extra = protocol.batch([b"foreign"], base=118)

@@ -1,14 +1,11 @@
 // What must hold, whatever happens. Each checker has a file of its own in checkers/; the first word of a broken one
 // ends the run. Checkers for read_committed readers and for group offsets come with the features.
 #pragma once
-#include "sim/plan.h"
+#include "sim/ledger.h"
 
 struct world;
 struct instance;
 struct outcome;
-struct ledger_topic;
-struct ledger_partition;
-struct stored_batch;
 struct broker_log;
 struct channel;
 
@@ -17,14 +14,15 @@ struct channel;
 // logs.c: walks what the destination has committed since the last look, and asks the next three about each batch.
 void check_logs(struct world *w);
 
-// offsets.c: the batch stands where it stands at the source. Answers the source's batch, or NULL (and the run failed).
-const struct stored_batch *check_offsets(struct world *w, const struct ledger_topic *t, int32_t partition,
-                                         const struct ledger_partition *truth, const struct stored_batch *b);
+// offsets.c: the batch stands where it stands at the source, or where several stand that it may be made of. Answers
+// them; none: the run failed.
+struct ledger_range check_offsets(struct world *w, const struct ledger_topic *t, int32_t partition,
+                                  const struct ledger_partition *truth, const struct stored_batch *b);
 // order.c: it follows the one before: nothing twice, nothing between, nothing left out.
 void check_order(struct world *w, const struct ledger_topic *t, int32_t partition, int64_t expected,
                  const struct stored_batch *b);
 // payload.c: records, times and codec are the source's, to the byte.
-void check_payload(struct world *w, const struct ledger_topic *t, int32_t partition, const struct stored_batch *source,
+void check_payload(struct world *w, const struct ledger_topic *t, int32_t partition, const struct ledger_range *source,
                    const struct stored_batch *b);
 
 // budget.c: bytes in flight stay within the limit, and all of them come back.

@@ -47,14 +47,21 @@ void ledger_note(struct world *w) {
     }
 }
 
-const struct stored_batch *ledger_batch(const struct ledger_partition *p, int64_t base_offset) {
+struct ledger_range ledger_range(const struct ledger_partition *p, int64_t first, int64_t last) {
     size_t low = 0, high = p->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (p->batches[middle]->header.base_offset < base_offset) low = middle + 1;
+        if (p->batches[middle]->header.base_offset < first) low = middle + 1;
         else high = middle;
     }
-    return low < p->count && p->batches[low]->header.base_offset == base_offset ? p->batches[low] : NULL;
+    struct ledger_range r = {p->batches + low, 0};
+    for (int64_t next = first; low + r.count < p->count && next <= last; r.count++) {
+        const struct batch_header *h = &r.batches[r.count]->header;
+        if (h->base_offset != next) break;
+        next = batch_last_offset(h) + 1;
+        if (next == last + 1) return (struct ledger_range){r.batches, r.count + 1};
+    }
+    return (struct ledger_range){0};
 }
 
 void ledger_free(struct ledger *l) {

@@ -57,5 +57,10 @@ void ledger_free(struct ledger *l);
 // Takes note of what the source has committed since.
 void ledger_note(struct world *w);
 
-// The batch that the source committed at that very offset, in one of its lives; NULL: none begins there.
-const struct stored_batch *ledger_batch(const struct ledger_partition *p, int64_t base_offset);
+// The batches, one or more, that the source committed at exactly these offsets without a hole, in one of its lives;
+// count 0: there are none such.
+struct ledger_range {
+    struct stored_batch *const *batches;
+    size_t count;
+};
+struct ledger_range ledger_range(const struct ledger_partition *p, int64_t first, int64_t last);

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "wire/batch.h"
+#include "wire/records.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -89,22 +90,77 @@ static const char *difference(const struct batch_header *s, struct bytes source,
 }
 
 struct tally {
-    int64_t batches, records, bytes;
+    int64_t batches, records, bytes;  // of the source
 };
+
+static void count_batch(struct tally *sum, const struct batch_header *h) {
+    sum->batches++;
+    sum->records += h->count;
+    sum->bytes += h->size;
+}
+
+static bool same_record(const struct record *a, const struct record *b) {
+    return a->offset == b->offset && a->timestamp == b->timestamp && a->attributes == b->attributes &&
+           a->body.size == b->body.size && memcmp(a->body.at, b->body.at, a->body.size) == 0;
+}
+
+// Takes the records of one of the source's batches from those of the mirror's batch that was made of several.
+static const char *part_difference(const struct batch_header *s, struct bytes source, struct records *mirror) {
+    struct records records;
+    struct record ours, theirs;
+    struct buffer none;
+    buffer_init(&none, 0);
+    if (s->attributes != 0) return "joined, though not plain";
+    if (!batch_crc_is_right(source)) return "the source's CRC is wrong";
+    struct error e = records_open(&records, source, s, &none);
+    while (!error_is(&e) && records_next(&records, &theirs))
+        if (!records_next(mirror, &ours) || !same_record(&ours, &theirs)) return "records differ";
+    if (!error_is(&e)) e = records_result(&records);
+    return error_is(&e) ? "the source's records cannot be read" : NULL;
+}
+
+// The mirror's batch goes on where the source's ends: it may be made of that one and the next ones.
+static const char *joined_difference(struct reader *source, struct batch_header *s, struct bytes source_bytes,
+                                     const struct batch_header *m, struct bytes mirror, struct tally *sum) {
+    struct records records;
+    struct record beyond;
+    struct buffer none;
+    buffer_init(&none, 0);
+    if (s->base_offset != m->base_offset) return "offsets differ";
+    if (m->attributes != 0 || s->base_timestamp != m->base_timestamp) return "attributes or timestamps differ";
+    if (!batch_crc_is_right(mirror)) return "the mirror's CRC is wrong";
+    struct error e = records_open(&records, mirror, m, &none);
+    if (error_is(&e)) return "the mirror's records cannot be read";
+    int64_t newest = s->max_timestamp;
+    if (source->end <= batch_last_offset(m)) source->end = batch_last_offset(m) + 1;  // it may go on beyond
+    for (;;) {
+        const char *why = part_difference(s, source_bytes, &records);
+        if (why) return why;
+        if (s->max_timestamp > newest) newest = s->max_timestamp;
+        count_batch(sum, s);
+        if (batch_last_offset(s) >= batch_last_offset(m)) break;
+        if (!next_batch(source, s, &source_bytes)) return "the source ends here";
+    }
+    if (batch_last_offset(s) != batch_last_offset(m)) return "offsets differ";
+    if (records_next(&records, &beyond)) return "the mirror holds more records";
+    return newest == m->max_timestamp ? NULL : "timestamps differ";
+}
 
 static bool compare_partition(struct reader *source, struct reader *mirror, struct tally *sum) {
     struct batch_header s, m;
     struct bytes s_bytes, m_bytes;
     while (next_batch(source, &s, &s_bytes)) {
         const char *why = "the mirror ends here";
-        if (next_batch(mirror, &m, &m_bytes)) why = difference(&s, s_bytes, &m, m_bytes);
+        if (next_batch(mirror, &m, &m_bytes)) {
+            bool joined = batch_last_offset(&s) < batch_last_offset(&m);
+            why = joined ? joined_difference(source, &s, s_bytes, &m, m_bytes, sum)
+                         : difference(&s, s_bytes, &m, m_bytes);
+            if (!joined) count_batch(sum, &s);
+        }
         if (why) {
             printf("%s-%d, offset %" PRId64 ": %s\n", source->topic, source->partition, s.base_offset, why);
             return false;
         }
-        sum->batches++;
-        sum->records += s.count;
-        sum->bytes += s.size;
     }
     return true;
 }

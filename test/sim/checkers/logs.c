@@ -6,8 +6,10 @@
 // Whose records stand there: those of the life of the source's topic to which the first batch belongs.
 static int32_t find_life(const struct ledger_topic *t, int32_t partition, const struct stored_batch *b) {
     for (int32_t life = t->lives - 1; life > 0; life--) {
-        const struct stored_batch *s = ledger_batch(&t->lived[life][partition], b->header.base_offset);
-        if (s && s->header.max_timestamp == b->header.max_timestamp) return life;
+        struct ledger_range r =
+            ledger_range(&t->lived[life][partition], b->header.base_offset, batch_last_offset(&b->header));
+        for (size_t i = 0; i < r.count; i++)
+            if (r.batches[i]->header.max_timestamp == b->header.max_timestamp) return life;
     }
     return 0;
 }
@@ -29,8 +31,8 @@ static void look_at(struct world *w, struct ledger_topic *t, int32_t partition, 
     c->has_records = true;
     if (t->life_at_destination[partition] < 0) t->life_at_destination[partition] = find_life(t, partition, b);
     const struct ledger_partition *truth = &t->lived[t->life_at_destination[partition]][partition];
-    const struct stored_batch *source = check_offsets(w, t, partition, truth, b);
-    if (source) check_payload(w, t, partition, source, b);
+    struct ledger_range source = check_offsets(w, t, partition, truth, b);
+    if (source.count > 0) check_payload(w, t, partition, &source, b);
 }
 
 static void look_at_partition(struct world *w, struct ledger_topic *t, int32_t partition) {
