@@ -92,6 +92,7 @@ struct error flow_setup_init(struct flow_setup *s, struct loaded_settings *loade
         .fetch_sessions = (int32_t)settings->fetch_sessions,
         .fetch_bytes_max = (int32_t)settings->fetch_max_bytes,
         .fetch_wait_ms_max = (int32_t)settings->fetch_max_wait_ms,
+        .join_small_batches = settings->join_small_batches,
     };
     return choose_topics(s, target->alias);
 }

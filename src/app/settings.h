@@ -57,6 +57,7 @@ struct flow_settings {
     int64_t fetch_sessions;  // of each source broker; 0: the program chooses
     int64_t fetch_max_bytes;
     int64_t fetch_max_wait_ms;
+    bool join_small_batches;
 };
 
 struct settings {

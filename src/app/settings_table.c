@@ -92,6 +92,11 @@ const struct setting settings_table[] = {
     {"fetch.max.wait.ms", IN_FLOW(fetch_max_wait_ms), .places = PLACE_FLOW | PLACE_SOURCE | PLACE_TOP,
      .type = SETTING_NUMBER, .min = 0, .max = 60000, .unit = "ms", .ours = true, .standard = "500",
      .description = "How long a source broker may keep a fetch when there is nothing new."},
+    {"join.small.batches", IN_FLOW(join_small_batches), .places = PLACE_FLOW | PLACE_TARGET | PLACE_TOP,
+     .type = SETTING_BOOL, .ours = true, .standard = "true",
+     .description = "Write small uncompressed batches that follow each other as one, and send the more in a request "
+                    "the slower the target answers. Records, offsets and times stay what they are. false: each batch "
+                    "as the source has it, whatever it costs."},
     {"buffer.memory", IN_PROGRAM(buffer_memory), .places = PLACE_TOP, .type = SETTING_NUMBER, .min = MiB,
      .max = (int64_t)64 * 1024 * MiB, .unit = "bytes", .ours = true, .reload = RELOAD_NEEDS_RESTART,
      .standard = "67108864",

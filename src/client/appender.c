@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "client/append_join.h"
 #include "client/cluster.h"
 #include "wire/error_codes.h"
 #include "wire/messages.h"
@@ -40,21 +41,38 @@ void appender_attach(struct appender *a, struct append_partition *p) {
     list_append(&a->members, &p->member);
 }
 
+// More than one batch waits, or one that is not small: nothing is gained by waiting.
+static bool need_not_wait(const struct append_partition *p) {
+    struct link *first = list_first(&p->queue);
+    if (!first) return false;
+    const struct append *x = CONTAINER_OF(first, struct append, link);
+    return list_next(&p->queue, first) || !x->small;
+}
+
+static void count_queued(struct append_partition *p, int64_t bytes) {
+    p->queued += bytes;
+    p->appender->queued += bytes;
+    p->appender->pressing -= p->pressing;
+    p->pressing = need_not_wait(p);
+    p->appender->pressing += p->pressing;
+}
+
 void appender_detach(struct append_partition *p) {
     struct appender *a = p->appender;
     if (!a) return;
     struct link *k;
     while ((k = list_take_first(&p->queue))) append_drop(a, CONTAINER_OF(k, struct append, link));
+    count_queued(p, -p->queued);
     if (link_linked(&p->ready)) list_remove(&p->ready);
     list_remove(&p->member);
     p->appender = NULL;
     p->attempt++;
     p->unanswered = 0;
-    p->queued = 0;
 }
 
 static void flush_soon(struct appender *a) {
-    if (!timer_is_set(&a->flush)) timer_set(&a->env->timers, &a->flush, a->env->now_us);
+    bool soon = timer_is_set(&a->flush) && a->flush.deadline_us <= a->env->now_us;
+    if (!soon) timer_set(&a->env->timers, &a->flush, a->env->now_us);
 }
 
 void appender_queue(struct append_partition *p, const struct append *what) {
@@ -67,11 +85,25 @@ void appender_queue(struct append_partition *p, const struct append *what) {
     x->attempt = p->attempt;
     frame_hold(x->hold);
     list_append(&p->queue, &x->link);
-    p->queued += x->size;
+    count_queued(p, x->size);
     if (!link_linked(&p->ready)) list_append(&a->ready, &p->ready);
     p->unanswered++;
     // From a timer: everything one response brought shares requests.
     if (a->depth < a->depth_max) flush_soon(a);
+}
+
+bool appender_join(struct append_partition *p, struct bytes batch, const struct batch_header *header, int32_t size_max,
+                   int32_t *grown) {
+    assert(p->appender);
+    struct link *last = list_last(&p->queue);
+    if (!last) return false;
+    struct append *x = CONTAINER_OF(last, struct append, link);
+    *grown = append_join(x, &p->appender->env->frames, batch, header, size_max);
+    if (*grown == 0) return false;
+    count_queued(p, *grown);
+    if (p->appender->queued >= PRODUCE_SMALL_MAX && p->appender->depth < p->appender->depth_max)
+        flush_soon(p->appender);
+    return true;
 }
 
 // Request -----------------------------------------------------------------------------------------------------------
@@ -88,7 +120,8 @@ static size_t gather(struct appender *a, struct append_request *r) {
         struct append *x = CONTAINER_OF(list_first(&p->queue), struct append, link);
         if (count > 0 && bytes + x->size > PRODUCE_BYTES_MAX) break;
         list_remove(&x->link);
-        p->queued -= x->size;
+        count_queued(p, -(int64_t)x->size);
+        if (x->joined) join_finish(x->hold->at, (size_t)x->size);
         list_append(&r->appends, &x->link);
         list_remove(&p->ready);
         if (!list_empty(&p->queue)) list_append(&again, &p->ready);
@@ -158,8 +191,19 @@ static struct error send_produce(struct appender *a, struct append_request *r, s
     return e;
 }
 
+// A small request would only keep the broker from answering those before it.
+static bool better_wait(const struct appender *a) {
+    return a->depth > 0 && a->pressing == 0 && a->queued < PRODUCE_SMALL_MAX &&
+           a->env->now_us < a->sent_at_us + PRODUCE_SMALL_PACE_US;
+}
+
 static void flush(struct appender *a) {
     while (broker_link_ready(&a->link) && a->depth < a->depth_max && !list_empty(&a->ready)) {
+        if (better_wait(a)) {
+            timer_set(&a->env->timers, &a->flush, a->sent_at_us + PRODUCE_SMALL_PACE_US);
+            return;
+        }
+        a->sent_at_us = a->env->now_us;
         struct append_request *r = request_new(a);
         size_t count = gather(a, r);
         struct error e = send_produce(a, r, count);

@@ -3,9 +3,14 @@
 //
 // Nothing is ever sent twice: when the connection goes, everything queued or unanswered is dropped, and the owners find
 // out from the log what became of it (design rule 1).
+//
+// Small batches are joined while they wait in the queue (wire/join.h), and small requests wait while others are without
+// an answer (as Nagle's algorithm does): the slower the broker, the more goes into a request. Nothing waits when
+// nothing is under way.
 #pragma once
 #include "client/broker_link.h"
 #include "client/topic_partition.h"
+#include "wire/batch.h"
 
 struct append_partition;
 struct appender;
@@ -21,6 +26,9 @@ struct append {
     int32_t count;
     int64_t base_offset;  // where it must land
     int64_t max_timestamp;
+    bool small;     // may wait for company while a request is under way
+    bool may_grow;  // others may be joined to it until a request takes it
+    bool joined;    // several batches: in a frame of its own, its CRC not computed before a request takes it
 };
 
 struct append_partition {
@@ -33,6 +41,7 @@ struct append_partition {
     struct link member;         // in appender->members
     struct list queue;
     int64_t queued;             // bytes in it
+    bool pressing;              // what is in it need not wait for more
     uint32_t attempt;
     uint32_t unanswered;        // of this attempt
 };
@@ -45,6 +54,9 @@ struct appender {
     struct list ready, members, requests, free_appends, free_requests;
     struct arena scratch;  // of the request being made
     int32_t depth;
+    int32_t pressing;           // of the ready partitions
+    int64_t queued;             // bytes, of all of them
+    int64_t sent_at_us;         // the newest request
     struct timer flush;
     size_t answer_size_min, answer_partition_size_min;
     bool names_only;            // a topic id was unknown to the broker: go by name from now on
@@ -68,3 +80,8 @@ void appender_detach(struct append_partition *p);
 
 // Queues the batch at `at` (header already stamped, inside `hold`, which is held until written).
 void appender_queue(struct append_partition *p, const struct append *what);
+
+// Joins the batch (as the source has it, WHOLE) to the last one queued; false: it has to be queued itself. `grown` is
+// by how many bytes the queue has, never more than the batch has.
+MUST_USE bool appender_join(struct append_partition *p, struct bytes batch, const struct batch_header *header,
+                            int32_t size_max, int32_t *grown);

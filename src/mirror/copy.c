@@ -5,6 +5,7 @@
 #include "mirror/partition_private.h"
 #include "mirror/provenance.h"
 #include "wire/error_codes.h"
+#include "wire/join.h"
 #include "wire/records.h"
 
 #include <assert.h>
@@ -150,9 +151,20 @@ static struct frame *with_append_time(struct partition *p, struct batch_header *
     return f;
 }
 
-static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t *at, struct frame *frame) {
+// A request of its own would cost more than waiting for company, and than being copied.
+static bool is_small(const struct partition *p, const struct batch_header *h) {
+    return p->flow->config.join_small_batches && h->size <= JOIN_PART_MAX && !p->alone;
+}
+
+// What is written anew for its append times is not: the splice check could not make it again.
+static bool may_join(const struct partition *p, const struct batch_header *h) {
+    return is_small(p, h) && join_possible(h) && p->log_end >= p->join_from;
+}
+
+// Answers the bytes that it takes; 0: the batch cannot be written, and the partition went elsewhere.
+static int64_t queue_alone(struct partition *p, struct batch_header *h, uint8_t *at, struct frame *frame) {
     struct frame *own = NULL;
-    int32_t epoch = h->leader_epoch;
+    bool small = is_small(p, h), may_grow = may_join(p, h);
     if (h->attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME) {
         own = with_append_time(p, h, at);
         if (!own) return 0;
@@ -168,13 +180,26 @@ static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t 
                        .size = h->size,
                        .count = h->count,
                        .base_offset = p->log_end,
-                       .max_timestamp = h->max_timestamp};
+                       .max_timestamp = h->max_timestamp,
+                       .small = small,
+                       .may_grow = may_grow};
     appender_queue(&p->append, &a);
     frame_release(own);
+    return h->size;
+}
+
+static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t *at, struct frame *frame) {
+    int32_t epoch = h->leader_epoch, grown = 0;
+    int32_t size_max = p->topic->max_message_bytes < JOINED_SIZE_MAX ? p->topic->max_message_bytes : JOINED_SIZE_MAX;
+    struct bytes batch = {at, (size_t)h->size};
+    bool joined = may_join(p, h) && appender_join(&p->append, batch, h, size_max, &grown);
+    int64_t kept = joined ? grown : queue_alone(p, h, at, frame);
+    if (kept == 0) return 0;
+    if (joined) RARE("copy: small batches are joined");
     p->next_sequence = sequence_add(p->next_sequence, h->count);
     p->log_end += h->count;
     p->fetch.last_fetched_epoch = epoch;
-    return h->size;
+    return kept;
 }
 
 // Walks the batches of a response. Answers the bytes that stay counted in the budget.
@@ -313,9 +338,31 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
 
 // Destination side --------------------------------------------------------------------------------------------------
 
+static bool is_about_content(int16_t code) {
+    switch (code) {
+    case KAFKA_MESSAGE_TOO_LARGE:
+    case KAFKA_RECORD_LIST_TOO_LARGE:
+    case KAFKA_INVALID_TIMESTAMP:
+    case KAFKA_INVALID_RECORD:
+    case KAFKA_UNSUPPORTED_COMPRESSION_TYPE:
+    case KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT:
+    case KAFKA_POLICY_VIOLATION:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void refused(struct partition *p, const struct append *a, int16_t code) {
     struct error why = error_make(ERROR_KAFKA, code, "Produce", "%s for %.100s at %s", kafka_error_name(code),
                                   p->topic->destination_name, p->flow->config.destination_alias);
+    if (a->joined && is_about_content(code)) {
+        RARE("copy: a joined batch is refused");
+        // One of its parts is at fault. Each goes alone now: so it shows which one, and what precedes it comes home.
+        p->join_from = a->base_offset + a->count;
+        partition_surprise(p, &why);
+        return;
+    }
     switch (code) {
     case KAFKA_MESSAGE_TOO_LARGE:
     case KAFKA_RECORD_LIST_TOO_LARGE:

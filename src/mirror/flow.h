@@ -25,6 +25,7 @@ struct flow_config {
     int32_t fetch_sessions;   // of each source broker; 0: as many as are worth it
     int32_t fetch_bytes_max;  // 0: as many as are worth it
     int32_t fetch_wait_ms_max;
+    bool join_small_batches;
 };
 
 struct flow_counters {

@@ -90,10 +90,12 @@ void batches_prepare(void) {
     made = true;
 }
 
-size_t batches_write(struct prng *r, int32_t sizes, bool keyed, int64_t timestamp_ms, uint8_t *out) {
+size_t batches_write(struct prng *r, const struct batch_kind *kind, int64_t timestamp_ms, uint8_t *out) {
     assert(made);
-    int size = sizes == 2 && prng_below(r, 8) > 0 ? (int)prng_below(r, 2) : (int)sizes;
-    const struct shape *s = &shapes[size][keyed][prng_below(r, CODECS * SHAPES)];
+    int size = kind->sizes == 2 && prng_below(r, 8) > 0 ? (int)prng_below(r, 2) : (int)kind->sizes;
+    uint64_t number = prng_below(r, CODECS * SHAPES);
+    if (kind->plain) number -= number % CODECS;
+    const struct shape *s = &shapes[size][kind->keyed][number];
     struct batch_header h = s->header;
     h.base_timestamp = timestamp_ms;
     h.max_timestamp = timestamp_ms + h.last_offset_delta;

@@ -9,5 +9,11 @@
 
 void batches_prepare(void);  // makes them, if they are not made
 
+struct batch_kind {
+    int32_t sizes;  // 0 small .. 2 large
+    bool keyed;     // every record
+    bool plain;     // never compressed
+};
+
 // Writes one to `out` (BATCH_SIZE_MAX bytes are enough) and answers its size; its first record is of `timestamp_ms`.
-size_t batches_write(struct prng *r, int32_t sizes, bool keyed, int64_t timestamp_ms, uint8_t *out);
+size_t batches_write(struct prng *r, const struct batch_kind *kind, int64_t timestamp_ms, uint8_t *out);

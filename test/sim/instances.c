@@ -96,7 +96,8 @@ static void start_flow(struct instance *in) {
                                  .heartbeat_interval_ms = p->session_timeout_ms * 3 / 10,
                                  .fetch_sessions = p->fetch_sessions,
                                  .fetch_bytes_max = p->fetch_bytes_max,
-                                 .fetch_wait_ms_max = 500};
+                                 .fetch_wait_ms_max = 500,
+                                 .join_small_batches = p->join_small_batches};
     in->flow = flow_new(&in->env, &in->budget, &config);
     in->flow->stopped = on_stopped;
     in->flow->owner = in;

@@ -104,7 +104,8 @@ static int64_t next_timestamp(struct world *w, const struct ledger_topic *t) {
 }
 
 static size_t make(struct world *w, const struct ledger_topic *t, uint8_t *out) {
-    return batches_write(&w->load.prng, w->plan.batch_sizes, t->plan->compacted, next_timestamp(w, t), out);
+    struct batch_kind kind = {w->plan.batch_sizes, t->plan->compacted, w->plan.plain};
+    return batches_write(&w->load.prng, &kind, next_timestamp(w, t), out);
 }
 
 void load_write(struct world *w, struct ledger_topic *t, int32_t partition) {

@@ -214,5 +214,7 @@ void plan_make(struct plan *p, uint64_t seed, bool unowned) {
     if (p->kind == WORLD_CALM) plan_calm(p);
     if (p->kind == WORLD_FORGETFUL) plan_forgetful(p);
     plan_faults(p, &r);
+    p->plain = one_in(&r, 3);
+    p->join_small_batches = !one_in(&r, 8);
     if (p->kind == WORLD_ANY) plan_lost_nodes(p, &r);
 }

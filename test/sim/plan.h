@@ -84,6 +84,7 @@ struct plan {
     int32_t slices, session_timeout_ms, fetch_sessions, fetch_bytes_max;
     int64_t buffer_memory;
     bool static_members, predecessor_dead;
+    bool join_small_batches;
     bool same_id;  // every instance was given the same instance.id, which nobody should do
 
     // network and brokers
@@ -100,6 +101,7 @@ struct plan {
     // load
     int64_t load_pause_us;  // between two batches, on average
     int32_t batch_sizes;    // 0 small .. 2 large
+    bool plain;             // nothing is compressed: producers without linger, whose batches are joined
 
     int32_t lost_node[SIDES];  // a broker that is gone for good before the logs must become equal; 0: none
 

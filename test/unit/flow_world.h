@@ -507,7 +507,8 @@ static inline void world_start(struct world *w) {
                                  .heartbeat_interval_ms = 1000,
                                  .fetch_sessions = 1,
                                  .fetch_bytes_max = MiB,
-                                 .fetch_wait_ms_max = 500};
+                                 .fetch_wait_ms_max = 500,
+                                 .join_small_batches = true};
     w->flow = flow_new(&w->s.env, &w->budget, &config);
     w->flow->stopped = world_stopped;
     w->flow->owner = w;
