@@ -210,6 +210,8 @@ def batches(corpus):
         codec = CODECS[data[22] & 7]
         for target in ("batches", "records"):
             corpus.add(target, name, data)
+        if codec == "none":
+            corpus.add("joined", name, b"\0" + data + data)
         if codec != "none":
             corpus.add("codec_" + codec, name, data[HEADER_SIZE:])
     for name, deltas, last in (("dense", (0, 1, 2), 2), ("thinned", (0, 2, 5), 7), ("single", (0,), 0),
@@ -222,6 +224,7 @@ def batches(corpus):
                 small = batch(attributes | codec, deltas, last, payload)
                 corpus.add("records", f"{name}-{CODECS[codec]}-{attributes:02x}", small)
                 corpus.add("batches", f"{name}-{CODECS[codec]}-{attributes:02x}", small + small[:70])
+        corpus.add("joined", name, b"\7" + batch(0, deltas, last, plain) * 3)
         for codec, payload in packed.items():
             if codec:
                 corpus.add("codec_" + CODECS[codec], name, payload)

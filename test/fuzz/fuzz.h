@@ -19,6 +19,7 @@
     X(broker)                 /* requests to the modelled broker, each with a length of two bytes */ \
     X(batches)                /* what a Fetch answers for a partition: batches in a row */ \
     X(records)                /* one batch; its CRC is put right */ \
+    X(joined)                 /* batches in a row; their offsets and CRCs are put right */ \
     X(codec_gzip)             /* compressed records */ \
     X(codec_snappy) \
     X(codec_lz4) \

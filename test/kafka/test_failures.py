@@ -5,6 +5,7 @@ import signal
 import time
 import unittest
 
+import compare
 import net
 import protocol
 import scenario
@@ -49,6 +50,27 @@ class FailuresTest(scenario.Scenario):
             mirror.start()
         self.end_load()
         self.assertMirrored()
+
+    def test_small_batches_are_joined_and_the_mirror_killed(self):
+        topic = self.topic("ticks", partitions=4)
+        self.loading = self.begin_produce(topic, batch_size=1, linger_ms=0, size_max=100, codecs=["none"],
+                                          rate=500)
+        mirror = self.start_mirror()
+        for _ in range(scenario.depth(6, 50)):
+            self.pause(0.5, 2)
+            mirror.kill()
+            self.pause(0, 1)
+            mirror.start()
+        self.end_load()
+        self.assertMirrored()
+        self.assertConsumersAgree(topic)
+        at_source, mirrored = (self.batches(cluster, topic) for cluster in (self.source, self.destination))
+        self.assertLess(mirrored, at_source)  # by how much depends on how busy the machine is
+
+    def batches(self, cluster, topic):
+        """How many batches a topic has."""
+        return sum(len(compare.read_log(cluster.partition_folder(leader, topic, partition), 0, 1 << 62))
+                   for partition, (leader, _, _, _) in cluster.metadata(topic)[topic].items())
 
     def test_stopped_for_longer_than_the_session(self):
         topic = self.topic_under_load()
