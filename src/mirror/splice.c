@@ -20,9 +20,11 @@ static bool same_crc(const struct batch_header *destination, const uint8_t *batc
 }
 
 // Cleaners, of either cluster, keep a batch's offsets, drop records from it, or write down in place of its base time
-// when its tombstones may go (KIP-534): there is nothing left to compare with. What we wrote was dense.
+// when its tombstones may go (KIP-534): there is nothing left to compare with. What we wrote was dense. Copied, such a
+// time stands there without its bit; no producer's base time is later than the newest record.
 static bool is_cleaned(const struct batch_header *destination, const struct batch_header *source) {
-    bool horizon = (source->attributes | destination->attributes) & BATCH_ATTRIBUTE_DELETE_HORIZON;
+    bool horizon = (source->attributes | destination->attributes) & BATCH_ATTRIBUTE_DELETE_HORIZON ||
+                   destination->base_timestamp > destination->max_timestamp;
     return source->count < destination->count || !batch_is_dense(destination) ||
            (horizon && source->base_timestamp != destination->base_timestamp);
 }

@@ -103,6 +103,16 @@ TEST(what_compaction_took_cannot_be_compared) {
     EXPECT_INT(verdict(), SPLICE_REWRITTEN);
 }
 
+// Copied while the source's cleaner had noted when its tombstones may go, compared with a replica whose cleaner has not:
+// the bit is cleared on the way (rule 11), the time in place of the base time is not.
+TEST(a_horizon_that_only_the_mirror_still_has_cannot_be_compared) {
+    begin();
+    mirrored.base_timestamp = 90000;
+    EXPECT_INT(verdict(), SPLICE_REWRITTEN);
+    mirrored.base_timestamp = 1009;  // a producer's base time is never later than the newest record
+    EXPECT_INT(verdict(), SPLICE_DIFFERENT);
+}
+
 TEST(append_times_were_written_into_the_records) {
     begin();
     struct batch_header h = source_header();
@@ -303,6 +313,7 @@ int main(void) {
     RUN(every_shift_is_seen);
     RUN(every_changed_byte_is_seen);
     RUN(what_compaction_took_cannot_be_compared);
+    RUN(a_horizon_that_only_the_mirror_still_has_cannot_be_compared);
     RUN(append_times_were_written_into_the_records);
     RUN(half_a_batch_is_no_proof);
     RUN(a_joined_batch_is_made_again_of_its_parts);
