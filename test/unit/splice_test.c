@@ -103,8 +103,8 @@ TEST(what_compaction_took_cannot_be_compared) {
     EXPECT_INT(verdict(), SPLICE_REWRITTEN);
 }
 
-// Copied while the source's cleaner had noted when its tombstones may go, compared with a replica whose cleaner has not:
-// the bit is cleared on the way (rule 11), the time in place of the base time is not.
+// Copied while the source's cleaner had noted when its tombstones may go, compared with a replica whose cleaner has
+// not: the bit is cleared on the way (rule 11), the time in place of the base time is not.
 TEST(a_horizon_that_only_the_mirror_still_has_cannot_be_compared) {
     begin();
     mirrored.base_timestamp = 90000;

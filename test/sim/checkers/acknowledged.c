@@ -1,5 +1,5 @@
-// What an instance counts as acknowledged stands in the log of the leader that acknowledged it, and a batch of ours ends
-// there.
+// What an instance counts as acknowledged stands in the log of the leader that acknowledged it, and a batch of ours
+// ends there.
 #include "mirror/provenance.h"
 #include "sim/checkers.h"
 #include "sim/world.h"
