@@ -143,6 +143,8 @@ static void step(struct world *w, int64_t end_us) {
     int64_t next = earlier(next_us(w), end_us);
     if (next > w->now_us) w->now_us = next;
     trace_mix(&w->trace, (uint64_t)w->now_us);
+    // What was committed may have been fetched, and be gone when we look: a retention needs no fault to strike.
+    if (broker_cluster_next(w->clusters[SOURCE]) <= w->now_us) ledger_note(w);
     for (int side = 0; side < SIDES; side++) broker_cluster_run(w->clusters[side], w->now_us, world_wall_ms(w));
     network_take_woken(&w->network);
     timers_run(&w->timers, w->now_us);
