@@ -14,8 +14,14 @@ static int32_t find_life(const struct ledger_topic *t, int32_t partition, const 
     return 0;
 }
 
-static bool is_filler(const struct stored_batch *b) {
-    return batch_is_filler((struct bytes){b->at, (size_t)b->header.size}, &b->header);
+// Also what the destination's cleaner has left of one: thinned, below what the source has, and none of its batches.
+static bool is_filler(const struct ledger_topic *t, int32_t partition, const struct stored_batch *b) {
+    const struct batch_header *h = &b->header;
+    int64_t last = batch_last_offset(h);
+    int32_t life = t->life_at_destination[partition] < 0 ? t->lives - 1 : t->life_at_destination[partition];
+    const struct ledger_partition *truth = &t->lived[life][partition];
+    if (!batch_is_dense(h) && last < truth->start && ledger_range(truth, h->base_offset, last).count == 0) return true;
+    return batch_is_filler((struct bytes){b->at, (size_t)h->size}, h);
 }
 
 static void look_at(struct world *w, struct ledger_topic *t, int32_t partition, const struct stored_batch *b) {
@@ -23,7 +29,7 @@ static void look_at(struct world *w, struct ledger_topic *t, int32_t partition, 
     check_order(w, t, partition, c->checked_end, b);
     check_batch_sequence(w, t, partition, b);
     c->checked_end = batch_last_offset(&b->header) + 1;
-    if (is_filler(b)) {
+    if (is_filler(t, partition, b)) {
         c->filler_end = c->checked_end;
         if (c->has_records) world_fail(w, "order", "%s-%d: filled after records", t->name, (int)partition);
         return;
@@ -40,6 +46,9 @@ static void look_at_partition(struct world *w, struct ledger_topic *t, int32_t p
     if (!broker_partition_truth(w->clusters[DESTINATION], t->name, partition, &truth)) return;
     struct ledger_checked *c = &t->checked[partition];
     const struct broker_log *log = truth.log;
+    // The stranger's record may be among what the destination's retention took: what came behind it is ours, and shifted.
+    if (t->foreign_written[partition] && c->checked_end < log->start) c->foreign_at = c->checked_end;
+    if (c->foreign_at >= 0 && t->foreign_written[partition]) return;
     if (c->leader_epoch != truth.leader_epoch || c->checked_end < log->start || log->end < c->checked_end) {
         c->leader_epoch = truth.leader_epoch;  // another log, perhaps
         c->checked_end = log->start;
