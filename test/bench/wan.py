@@ -70,11 +70,11 @@ def parse():
 class Source(Cluster):
     """A broker whose second listener stands at the near end of the line."""
 
-    def _format(self, node, config):
+    def _configure(self, node, config):
         self.wan_bootstrap = f"{namespace.Line.NEAR}:{node.proxied_port}"
-        super()._format(node, {**config, "listeners": f"PLAINTEXT://{node.address},PROXIED://{self.wan_bootstrap},"
-                                                      f"CONTROLLER://127.0.0.1:{node.controller_port}",
-                               "advertised.listeners": f"PLAINTEXT://{node.address},PROXIED://{self.wan_bootstrap}"})
+        listeners = f"PLAINTEXT://{node.address},PROXIED://{self.wan_bootstrap}"
+        super()._configure(node, {**config, "advertised.listeners": listeners,
+                                  "listeners": f"{listeners},CONTROLLER://127.0.0.1:{node.controller_port}"})
 
     def tune(self):
         """Starts it over with TUNED."""
