@@ -40,7 +40,7 @@ struct ledger_topic {
     struct ledger_checked checked[2 * SIM_PARTITIONS_MAX];
     int32_t life_at_destination[2 * SIM_PARTITIONS_MAX];  // whose records stand there; -1: nobody's yet
     bool foreign_written[2 * SIM_PARTITIONS_MAX];
-    bool truncated[2 * SIM_PARTITIONS_MAX];  // an unclean election has lost what was committed
+    bool truncated[2 * SIM_PARTITIONS_MAX];         // an unclean election has lost what was committed
     bool transaction_open[2 * SIM_PARTITIONS_MAX];  // its end never comes
     const struct planned_topic *plan;
 };

@@ -14,7 +14,7 @@ struct tap {
     uint64_t appended[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];      // where the last append ends; 0: none
     int32_t next_sequence[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // that may be appended; -1: any
     bool in_session[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];        // as the broker was told
-    uint8_t unwanted[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];       // fetches since it should not be in it any more
+    uint8_t untrue[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // fetches since that is not what the instance wants
 };
 
 void tap_init(struct tap *t);

@@ -16,7 +16,7 @@
 #define SIM_YEAR_MS (INT64_C(365) * 86400000)
 #define SIM_CONVERGENCE_US (300 * SECOND)  // after peace was made
 #define SIM_RARE_MAX 256
-#define SIM_STEPS_MAX 5000000              // of one run: more is going round in circles
+#define SIM_STEPS_MAX 5000000  // of one run: more is going round in circles
 
 // How fast a cluster's brokers are.
 struct pace {

@@ -55,6 +55,7 @@ static void look_at_partition(struct world *w, struct ledger_topic *t, int32_t p
         c->foreign_at = -1;
         c->has_records = false;
         c->filler_end = 0;
+        t->life_at_destination[partition] = -1;  // those of before may be lost, all of them
     }
     if (c->foreign_at >= 0 || log->high_watermark <= c->checked_end) return;
     for (size_t i = broker_log_find(log, c->checked_end); i < log->count && !world_failed(w); i++) {

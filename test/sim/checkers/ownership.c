@@ -15,6 +15,13 @@ static bool holds(const struct instance *in, int32_t slice) {
     return slices_has(&o->owned, slice) || slices_has(&o->draining, slice);
 }
 
+// Whom the guard or the coordinator has stopped holds nothing any more.
+static void check_fenced(struct world *w, const struct instance *in) {
+    const struct ownership *o = &in->flow->ownership;
+    if (o->fence_us == INT64_MIN && !(slices_empty(&o->owned) && slices_empty(&o->draining)))
+        world_fail(w, "ownership", "%s may send nothing, and still holds slices", in->name);
+}
+
 // What is at work belongs to a slice that the others are told to be held.
 static void check_held(struct world *w, const struct instance *in) {
     for (size_t k = 0; k < in->flow->partitions_count; k++) {
@@ -54,6 +61,8 @@ static void check_partitions(struct world *w) {
 void check_ownership(struct world *w) {
     for (int32_t i = 0; i < w->plan.instances; i++)
         if (w->instances[i].alive) check_held(w, &w->instances[i]);
+    for (int32_t i = 0; i < w->plan.instances; i++)
+        if (w->instances[i].alive) check_fenced(w, &w->instances[i]);
     if (w->plan.unowned || faults_struck(w->faults)[FAULT_BROKER_POWER_LOST] > 0) return;
     for (int32_t slice = 0; slice < w->plan.slices; slice++) check_slice(w, slice);
     check_partitions(w);

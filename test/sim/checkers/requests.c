@@ -159,11 +159,11 @@ static void check_session(const struct sender *s) {
     struct tap *t = &s->channel->tap;
     for (int32_t topic = 0; topic < LEDGER_TOPICS_MAX; topic++) {
         for (int32_t index = 0; index < 2 * SIM_PARTITIONS_MAX; index++) {
-            bool unwanted = t->in_session[topic][index] && !fetches(s, topic, index);
-            t->unwanted[topic][index] = unwanted ? (uint8_t)(t->unwanted[topic][index] + 1) : 0;
-            if (t->unwanted[topic][index] > 2)
-                world_fail(s->in->world, "requests", "%s goes on fetching topic-%d-%d, which it does not want",
-                           s->in->name, (int)topic, (int)index);
+            bool wanted = fetches(s, topic, index), told = t->in_session[topic][index];
+            t->untrue[topic][index] = wanted != told ? (uint8_t)(t->untrue[topic][index] + 1) : 0;
+            if (t->untrue[topic][index] > 2)
+                world_fail(s->in->world, "requests", "%s %s topic-%d-%d, and has not told its session", s->in->name,
+                           wanted ? "wants" : "does not want", (int)topic, (int)index);
         }
     }
 }

@@ -1,5 +1,6 @@
 // The first batch of a partition has the sequence "offset mod 2^31" (rule 5), and both rise by its records ever since:
-// they never part. (Markers will take offsets and no sequence; there are none yet.)
+// they never part; nor is there a reason for another producer epoch than 0. (Markers will take offsets and no sequence,
+// and epochs will rise with them; there are none yet.)
 #include "mirror/provenance.h"
 #include "sim/checkers.h"
 #include "sim/world.h"
@@ -11,9 +12,10 @@ static int32_t sequence_at(int64_t offset) {
 static void check_partition(struct world *w, const struct instance *in, const struct partition *p) {
     if (p->state != PARTITION_COPY && p->state != PARTITION_GAP) return;
     if (w->ledger.topics[tap_topic(p)].foreign_written[p->index]) return;  // it learns so when it looks
-    if (p->next_sequence != sequence_at(p->log_end))
-        world_fail(w, "sequences", "%s would append to %s-%d with sequence %d at offset %lld", in->name,
-                   p->topic->destination_name, (int)p->index, (int)p->next_sequence, (long long)p->log_end);
+    if (p->next_sequence != sequence_at(p->log_end) || p->producer_epoch != 0)
+        world_fail(w, "sequences", "%s would append to %s-%d with sequence %d and epoch %d at offset %lld", in->name,
+                   p->topic->destination_name, (int)p->index, (int)p->next_sequence, (int)p->producer_epoch,
+                   (long long)p->log_end);
 }
 
 void check_sequences(struct world *w) {

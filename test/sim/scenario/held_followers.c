@@ -20,6 +20,7 @@ const char *held_followers(int64_t moment_us, struct outcome *out) {
     int64_t before = w->instances[0].flow->counters.resyncs;
     world_run(w, WAIT);
     bool looked = w->instances[0].flow->counters.resyncs > before;
+    scenario_write(w);  // which must wait: what it would stand on is not replicated
     scenario_hold_followers(w, false);
     const char *said = scenario_end(w);
     if (!said && !looked) said = "nobody looked again";

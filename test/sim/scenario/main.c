@@ -28,7 +28,8 @@ static const struct {
     {"late_requests", late_requests, false},       {"late_first_request", late_first_request, false},
     {"racing_writers", racing_writers, true},      {"emptied_topic", emptied_topic, false},
     {"held_followers", held_followers, false},     {"leader_moves", leader_moves, false},
-    {"source_truncated", source_truncated, false},
+    {"source_truncated", source_truncated, false}, {"source_grown_again", source_grown_again, false},
+    {"foreign_in_idle", foreign_in_idle, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];

@@ -32,4 +32,6 @@ const char *late_first_request(int64_t moment_us, struct outcome *out);
 const char *emptied_topic(int64_t moment_us, struct outcome *out);
 const char *held_followers(int64_t moment_us, struct outcome *out);
 const char *source_truncated(int64_t moment_us, struct outcome *out);
+const char *source_grown_again(int64_t moment_us, struct outcome *out);
+const char *foreign_in_idle(int64_t moment_us, struct outcome *out);
 const char *leader_moves(int64_t moment_us, struct outcome *out);

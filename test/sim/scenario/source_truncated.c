@@ -6,7 +6,8 @@ static void hold_source(struct world *w, int32_t leader, bool held) {
         if (node != leader) broker_replica_hold(w->clusters[SOURCE], "topic-0", 0, node, held);
 }
 
-const char *source_truncated(int64_t moment_us, struct outcome *out) {
+// `again`: the mirror was away, and finds other records where its own end is.
+static const char *tell(int64_t moment_us, struct outcome *out, bool again) {
     struct plan plan = scenario_plan(9);
     struct broker_truth source;
     plan.nodes[SOURCE] = 3;
@@ -22,12 +23,27 @@ const char *source_truncated(int64_t moment_us, struct outcome *out) {
     int64_t mirrored = scenario_truth(w).log->high_watermark;
     w->ledger.topics[0].truncated[0] = true;
     broker_leader_move(w->clusters[SOURCE], "topic-0", 0, leader % 3 + 1, true);
+    if (again) instance_kill(&w->instances[0], false);
     world_run(w, 1 * SECOND);
     broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
     bool lost = source.log->end < mirrored;
     hold_source(w, leader, false);
+    for (int i = 0; again && source.log->end <= mirrored + 100 && i < 1000; i++) {
+        load_write(w, &w->ledger.topics[0], 0);
+        broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
+    }
+    world_run(w, 5 * SECOND);
+    if (again) instance_start(&w->instances[0]);
     world_run(w, 60 * SECOND);
     const char *said = scenario_end(w);
     if (!said && out->halted == 0) said = "the mirror goes on as if nothing had been lost";
     return said || lost ? said : "the source lost nothing that was mirrored";
+}
+
+const char *source_truncated(int64_t moment_us, struct outcome *out) {
+    return tell(moment_us, out, false);
+}
+
+const char *source_grown_again(int64_t moment_us, struct outcome *out) {
+    return tell(moment_us, out, true);
 }
