@@ -251,6 +251,36 @@ TEST(what_a_lone_first_batch_hides_is_hidden_later_too) {
     end();
 }
 
+// The next owner finds filler and begins to delete it; then the dead one's requests come: more filler, and records.
+TEST(filler_that_comes_late_is_deleted_too) {
+    begin(1);
+    write_above(2 * BATCH_FILLER_COUNT_MAX);
+    die_before_deleting();
+    struct buffer sent;
+    buffer_init(&sent, to->bytes.size);
+    buffer_append(&sent, to->bytes.at, to->bytes.size);
+    model_truncate(to, BATCH_FILLER_COUNT_MAX);
+    size_t there = to->bytes.size;
+    w->s.serve[API_DELETE_RECORDS] = w->s.serve[API_PRODUCE] = NULL;
+    world_start(w);
+    world_run(w, SECOND);
+    struct batch_header h;
+    for (size_t at = there; at < sent.size; at += (size_t)h.size) {
+        batch_look((struct bytes){sent.at + at, sent.size - at}, &h);
+        model_put(to, (struct bytes){sent.at + at, (size_t)h.size});
+    }
+    buffer_free(&sent);
+    EXPECT_INT(to->end, from->end);
+    world_change_leader(w, &w->destination, 0);
+    w->s.serve[API_PRODUCE] = world_produce;
+    w->s.serve[API_DELETE_RECORDS] = world_delete_records;
+    world_delete_records(&w->s, scripted_next(&w->s, API_DELETE_RECORDS));
+    world_run(w, 10 * SECOND);
+    EXPECT_INT(to->start, from->start);
+    EXPECT(equal());
+    end();
+}
+
 TEST(a_refused_delete_is_said_once_and_asked_again_after_minutes) {
     static const struct { int16_t code; const char *why; } refusals[] = {
         {KAFKA_POLICY_VIOLATION, "only compacted"}, {KAFKA_TOPIC_AUTHORIZATION_FAILED, "the right DELETE"}};
@@ -323,6 +353,7 @@ int main(void) {
     RUN(what_the_first_batch_hides_is_hidden_later_too);
     RUN(what_is_wanted_while_a_delete_is_under_way_is_deleted_too);
     RUN(what_a_lone_first_batch_hides_is_hidden_later_too);
+    RUN(filler_that_comes_late_is_deleted_too);
     RUN(a_refused_delete_is_said_once_and_asked_again_after_minutes);
     RUN(a_destination_that_keeps_more_is_looked_at_once);
     return test_result();
