@@ -27,6 +27,10 @@ static int64_t committed_end(struct world *w, const struct ledger_topic *t, int3
 
 static void note_partition(struct ledger_partition *p, const struct broker_log *log, int64_t committed_end) {
     if (log->start > p->start) p->start = log->start;
+    if (p->count > 0 && log->start > p->end) {
+        p->unseen_from = p->end;
+        p->unseen_to = p->end = log->start;
+    }
     if (committed_end <= p->end) return;
     for (size_t i = broker_log_find(log, p->end); i < log->count; i++) {
         struct stored_batch *b = broker_log_at(log, i);

@@ -13,11 +13,12 @@ struct world;
 struct ledger_partition {
     struct stored_batch **batches;
     size_t count, capacity;
-    int64_t end;          // committed so far, and noted
-    int64_t start;        // the source's log start, as far as it was ever seen
-    int64_t start_first;  // where the log began
-    bool transactional;   // holds batches of a transaction
-    bool holed;           // offsets are missing: compaction
+    int64_t end;                     // committed so far, and noted
+    int64_t start;                   // the source's log start, as far as it was ever seen
+    int64_t start_first;             // where the log began
+    int64_t unseen_from, unseen_to;  // retention took it between two looks: nobody knows what stood there
+    bool transactional;              // holds batches of a transaction
+    bool holed;                      // offsets are missing: compaction
 };
 
 // One partition of the destination, and how far it was looked at.
