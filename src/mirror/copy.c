@@ -228,8 +228,9 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
         if (batch_last_offset(&h) < p->log_end) continue;
         if (refuse(p, &h) || too_early(p, &h)) break;
         // A refusal in the middle of the pipeline: without the state, what comes behind it would be taken in its place.
-        if (partition_state_may_expire(p, h.max_timestamp) &&
-            !batch_crc_is_right((struct bytes){rest.at, (size_t)h.size})) {
+        // The state is as old as what stands there last: of a topic that was quiet it may be gone, however new this is.
+        int64_t oldest = h.max_timestamp < p->max_timestamp ? h.max_timestamp : p->max_timestamp;
+        if (partition_state_may_expire(p, oldest) && !batch_crc_is_right((struct bytes){rest.at, (size_t)h.size})) {
             damaged(p, h.base_offset, "its CRC is wrong");
             return 0;
         }

@@ -252,6 +252,7 @@ static void on_source_start(struct leader_query *q, const struct leader_answer *
         else again(p, "the source ends before what was mirrored");
         return;
     }
+    p->fetch.last_fetched_epoch = -1;  // of the batch before the next one nothing is known
     look_below(p, a->offset);
     splice_holds(p);  // what lies between is copy's to judge
 }

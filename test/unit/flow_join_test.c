@@ -184,7 +184,7 @@ TEST(what_is_refused_joined_is_sent_one_by_one) {
     end();
 }
 
-// The destination takes none with more than one record's time: as if each had one that it refuses.
+// The destination takes no batch of more than 100 bytes, which nobody told the mirror.
 TEST(a_part_that_is_refused_alone_halts_at_its_offset) {
     begin();
     int64_t at = from->end;
@@ -201,6 +201,37 @@ TEST(a_part_that_is_refused_alone_halts_at_its_offset) {
     EXPECT_INT(world_partition(w, 0)->state, PARTITION_HALTED);
     EXPECT_INT(world_partition(w, 0)->halt_offset, at + 10);
     EXPECT_INT(to->end, at + 10);  // what precedes it was brought home
+    end();
+}
+
+TEST(a_source_that_begins_inside_the_last_batch) {
+    begin();
+    from->epoch = to->epoch = 5;  // so that an epoch made up would be one that ended long ago
+    world_run(w, 5 * SECOND);
+    write_small(40);
+    world_run(w, SECOND);
+    world_kill(w);
+    model_delete_below(from, from->end - 10);
+    world_start(w);
+    EXPECT_INT(world_partition(w, 0)->state, PARTITION_COPY);
+    EXPECT_INT(world_partition(w, 0)->fetch.last_fetched_epoch, -1);
+    write_small(3);
+    world_run(w, SECOND);
+    EXPECT_INT(to->end, from->end);
+    end();
+}
+
+// The broker may have forgotten what it knows of a quiet partition, however new the next batch is: a damaged one that
+// is refused would let the next one land in its place.
+TEST(after_a_long_quiet_nothing_damaged_is_sent) {
+    begin();
+    world_partition(w, 0)->max_timestamp = 1;
+    w->source.damage = 1;
+    write_small(3);
+    world_run(w, 2 * SECOND);
+    EXPECT_INT(w->source.damage, 0);
+    EXPECT_INT(w->refused, 0);
+    EXPECT_INT(to->end, from->end);
     end();
 }
 
@@ -222,6 +253,8 @@ int main(void) {
     RUN(damaged_parts_are_asked_for_again_and_halt_in_the_end);
     RUN(what_is_refused_joined_is_sent_one_by_one);
     RUN(a_part_that_is_refused_alone_halts_at_its_offset);
+    RUN(a_source_that_begins_inside_the_last_batch);
+    RUN(after_a_long_quiet_nothing_damaged_is_sent);
     RUN(nothing_is_joined_where_that_is_switched_off);
     return test_result();
 }
