@@ -207,17 +207,19 @@ const struct transport network_transport = {transport_open, transport_close, tra
 
 // A bit flips in a batch, where its CRC must notice. False: the segment holds no whole batch.
 static bool damage(struct network *n, uint8_t *at, size_t size) {
+    size_t chosen = 0, seen = 0;
     for (size_t i = 0; i + BATCH_HEADER_SIZE < size; i++) {
         struct batch_header h;
         if (at[i + BATCH_AT_MAGIC] != BATCH_MAGIC) continue;
         struct bytes batch = {at + i, size - i};
         if (batch_look(batch, &h) != BATCH_WHOLE || !batch_crc_is_right((struct bytes){at + i, (size_t)h.size}))
             continue;
-        size_t place = BATCH_AT_COUNT + 4 + prng_below(&n->prng, (uint64_t)h.size - BATCH_HEADER_SIZE);
-        at[i + place] ^= (uint8_t)(1 << prng_below(&n->prng, 8));
-        return true;
+        if (prng_below(&n->prng, ++seen) == 0)  // any of them: what stands behind another may be joined to it
+            chosen = i + BATCH_AT_COUNT + 4 + prng_below(&n->prng, (uint64_t)h.size - BATCH_HEADER_SIZE);
+        i += (size_t)h.size - 1;
     }
-    return false;
+    if (seen > 0) at[chosen] ^= (uint8_t)(1 << prng_below(&n->prng, 8));
+    return seen > 0;
 }
 
 static void send_out(struct channel *ch) {

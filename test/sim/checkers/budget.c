@@ -6,6 +6,12 @@ void check_budget(struct world *w, const struct instance *in) {
     if (in->budget.used_peak > in->budget.limit)
         world_fail(w, "budget", "%s had %lld bytes in flight, %lld are allowed", in->name,
                    (long long)in->budget.used_peak, (long long)in->budget.limit);
+    for (size_t i = 0; i < in->flow->partitions_count; i++) {
+        const struct partition *p = in->flow->partitions[i];
+        if (p->append.unanswered == 0 && p->bytes_in_flight != 0)
+            world_fail(w, "budget", "%s counts %lld bytes of %s-%d, and nothing of it is under way", in->name,
+                       (long long)p->bytes_in_flight, p->topic->source_name, (int)p->index);
+    }
 }
 
 void check_given_back(struct world *w, const struct instance *in) {
