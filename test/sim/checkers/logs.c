@@ -46,7 +46,7 @@ static void look_at_partition(struct world *w, struct ledger_topic *t, int32_t p
     if (!broker_partition_truth(w->clusters[DESTINATION], t->name, partition, &truth)) return;
     struct ledger_checked *c = &t->checked[partition];
     const struct broker_log *log = truth.log;
-    // The stranger's record may be among what the destination's retention took: what came behind it is ours, and shifted.
+    // The stranger's record may be among what the destination's retention took: what came behind it is shifted.
     if (t->foreign_written[partition] && c->checked_end < log->start) c->foreign_at = c->checked_end;
     if (c->foreign_at >= 0 && t->foreign_written[partition]) return;
     if (c->leader_epoch != truth.leader_epoch || c->checked_end < log->start || log->end < c->checked_end) {
