@@ -39,7 +39,7 @@ static inline void test_append_record(struct buffer *out, const struct test_reco
     uint8_t at[4096];
     struct buffer body = {.at = at, .capacity = sizeof at, .size_max = sizeof at};
     buffer_append_u8(&body, 0);
-    varlong_append(&body, r->timestamp - base_timestamp);
+    varlong_append(&body, (int64_t)((uint64_t)r->timestamp - (uint64_t)base_timestamp));  // may wrap around
     varlong_append(&body, offset_delta);
     test_append_field(&body, r->key);
     test_append_field(&body, r->value);
@@ -53,7 +53,8 @@ static inline void test_append_record(struct buffer *out, const struct test_reco
 static inline struct bytes test_batch_write(struct buffer *out, const struct test_batch *b,
                                             const struct test_record *records, int32_t count) {
     struct buffer plain;
-    int64_t newest = records[0].timestamp, base = records[0].timestamp - b->base_timestamp_back;
+    int64_t newest = records[0].timestamp;
+    int64_t base = (int64_t)((uint64_t)newest - (uint64_t)b->base_timestamp_back);
     buffer_init(&plain, 64 * MiB);
     buffer_clear(out);
     for (int32_t i = 0; i < count; i++) {
