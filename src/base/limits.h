@@ -30,7 +30,7 @@
 #ifndef FETCH_PARTITIONS_FEW                 // the simulator's is small, too
 #define FETCH_PARTITIONS_FEW 16              // that have something; for each beyond it a fetch asks for more
 #endif
-#define FETCH_BYTES_EACH (16 * KiB)          // so much more
+#define FETCH_BYTES_EACH FETCH_PARTITION_BYTES_MIN // so much more; with less, a full answer would not lead to more
 #define FETCH_BYTES_MANY_MAX (8 * MiB)       // and how far that goes
 #define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch
 #define PRODUCE_REQUEST_SCRATCH_MAX MiB      // the same of a Produce request

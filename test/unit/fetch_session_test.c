@@ -393,11 +393,11 @@ TEST(many_partitions_that_have_something_share_a_larger_fetch) {
     reply(&(struct reply){.session_id = 77, .with_records = 0xffff, .size = KiB});
     EXPECT_INT(asked()->max_bytes, MiB);
     reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
-    EXPECT_INT(asked()->max_bytes, MiB + 16 * 16 * KiB);
+    EXPECT_INT(asked()->max_bytes, MiB + 16 * 64 * KiB);
     // Where others leave no room for that, it goes on as usual.
     EXPECT(budget_take(&budget, 29 * MiB, NULL));
     reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
-    EXPECT_INT(budget.used, 29 * MiB + USUAL_OF(MiB + 16 * 16 * KiB));
+    EXPECT_INT(budget.used, 29 * MiB + USUAL_OF(MiB + 16 * 64 * KiB));
     budget.used += 1800 * KiB;
     reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
     EXPECT_INT(asked()->max_bytes, MiB);
@@ -413,7 +413,7 @@ TEST(a_response_to_a_larger_fetch_takes_nothing_from_the_other_half) {
     struct budget_waiter nobody = {.room = NULL};
     EXPECT(budget_take_oversized(&budget, MiB, &nobody));
     int64_t before = budget.used;
-    reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = 10 * KiB});  // 320 of 356 KiB
+    reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = 10 * KiB});  // 320 of 1,124 KiB
     EXPECT_INT(seen.answers[31], 2);
     EXPECT_INT(budget.used, before);
     budget_oversized_done(&budget);
