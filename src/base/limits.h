@@ -46,7 +46,8 @@
 #define CONNECTION_OPEN_US_MAX 10000000      // to connect and to learn the API versions
 
 // the way to a broker (line.h)
-#define FETCH_BYTES_SHORT MiB                // of one fetch, where the round trip is short
+#define FETCH_BYTES_SHORT (2 * MiB)          // of one fetch, where the round trip is short; half costs its broker more
+#define FETCH_ROOM_SHORT (10 * MiB)          // in flight, where the round trip is short: more would only get cold
 #define FETCH_BYTES_MAX (8 * MiB)            // of one fetch, as we choose it
 #ifndef LINE_LONG_US                         // the simulator's are small: what takes minutes happens often there
 #define FETCH_SESSIONS_SHORT 2               // where nothing says that more are worth it

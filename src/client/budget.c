@@ -19,10 +19,11 @@ static bool take(struct budget *b, int64_t bytes) {
     return true;
 }
 
-bool budget_take(struct budget *b, int64_t bytes, struct budget_waiter *waiter) {
+bool budget_take(struct budget *b, int64_t bytes, int64_t most, struct budget_waiter *waiter) {
     assert(bytes >= 0);
+    if (most > b->limit / 2) most = b->limit / 2;
     // An empty budget lets anything through, or a small limit would mean no progress at all.
-    if (b->used > 0 && b->used + bytes > b->limit / 2) return wait_for_room(b, waiter);
+    if (b->used > 0 && b->used + bytes > most) return wait_for_room(b, waiter);
     return take(b, bytes);
 }
 

@@ -23,8 +23,9 @@ struct budget {
 
 void budget_init(struct budget *b, int64_t limit);
 
-// False: no room now; the waiter is called when there may be.
-bool budget_take(struct budget *b, int64_t bytes, struct budget_waiter *waiter);
+// Takes from the first `most` bytes of the limit, at most its half. False: no room now; the waiter is called when there
+// may be.
+bool budget_take(struct budget *b, int64_t bytes, int64_t most, struct budget_waiter *waiter);
 bool budget_take_oversized(struct budget *b, int64_t bytes, struct budget_waiter *waiter);
 void budget_oversized_done(struct budget *b);
 

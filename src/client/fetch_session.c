@@ -207,7 +207,7 @@ static struct error send_fetch(struct fetch_session *s) {
 
 // Room for a response to that many bytes; false when there is none, and the session waits for it.
 static bool reserve(struct fetch_session *s, int64_t bytes) {
-    if (!budget_take(s->budget, usual_size(bytes), &s->waiter)) return false;
+    if (!budget_take(s->budget, usual_size(bytes), s->room, &s->waiter)) return false;
     budget_withdraw(&s->waiter);
     s->asked = (int32_t)bytes;
     s->reserved = usual_size(bytes);
@@ -374,6 +374,7 @@ void fetch_session_init(struct fetch_session *s, struct cluster *cluster, int32_
     *s = (struct fetch_session){.env = cluster->env,
                                 .budget = budget,
                                 .bytes_max = MiB,
+                                .room = INT64_MAX,
                                 .wait_ms_max = 500,
                                 .share_min = FETCH_PARTITION_BYTES_MIN};
     broker_link_init(&s->link, cluster, node_id);

@@ -1,4 +1,4 @@
-// Receive buffers in six size classes, newest first; larger ones go straight to the allocator.
+// Receive buffers in seven size classes, newest first; larger ones go straight to the allocator.
 #include "client/frame_pool.h"
 
 #include "base/limits.h"
@@ -7,7 +7,7 @@
 #include <assert.h>
 
 static const size_t class_capacity[FRAME_CLASSES] = {2 * KiB, 16 * KiB, 128 * KiB, MiB + 64 * KiB,
-                                                     4 * MiB + 64 * KiB, 8 * MiB + 128 * KiB};
+                                                     2 * MiB + 128 * KiB, 4 * MiB + 256 * KiB, 8 * MiB + 512 * KiB};
 
 void frame_pool_init(struct frame_pool *p) {
     *p = (struct frame_pool){0};

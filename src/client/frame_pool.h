@@ -16,7 +16,7 @@ struct frame {
     uint8_t at[];
 };
 
-#define FRAME_CLASSES 6
+#define FRAME_CLASSES 7
 
 struct frame_pool {
     struct frame *free[FRAME_CLASSES];

@@ -63,7 +63,7 @@ def repository(root):
         folders[:] = sorted(f for f in folders if not SKIPPED_FOLDERS.match(f))
         for name in sorted(names):
             path = os.path.join(folder, name)
-            if os.path.islink(path) or name.endswith(".pyc"):
+            if os.path.islink(path) or name.endswith(".pyc") or name == ".git":  # a file in git's further work trees
                 continue
             with open(path, "rb") as f:
                 if b"\0" in f.read(4096):

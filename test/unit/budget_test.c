@@ -16,8 +16,9 @@ struct waiter {
 };
 
 static bool try_to_take(struct waiter *w) {
-    if (w->oversized ? !budget_take_oversized(&b, w->wants, &w->waiter) : !budget_take(&b, w->wants, &w->waiter))
-        return false;
+    bool taken = w->oversized ? budget_take_oversized(&b, w->wants, &w->waiter)
+                              : budget_take(&b, w->wants, INT64_MAX, &w->waiter);
+    if (!taken) return false;
     w->has += w->wants;
     return true;
 }
@@ -50,6 +51,19 @@ TEST(usual_fetches_share_the_first_half) {
     EXPECT_INT(d.has, 1);
     EXPECT_INT(b.used, 31);
     EXPECT(list_empty(&b.waiting));
+}
+
+TEST(who_is_content_with_less_leaves_the_rest_to_others) {
+    begin(100);
+    struct waiter a = waiter('a', 20);
+    EXPECT(try_to_take(&a));
+    EXPECT(!budget_take(&b, 11, 30, &a.waiter));
+    EXPECT(!list_empty(&b.waiting));
+    budget_withdraw(&a.waiter);
+    EXPECT(budget_take(&b, 10, 30, &a.waiter));
+    EXPECT(budget_take(&b, 20, 60, &a.waiter));
+    EXPECT(!budget_take(&b, 1, 60, &a.waiter));  // the other half is for no usual fetch
+    budget_withdraw(&a.waiter);
 }
 
 TEST(an_empty_budget_lets_anything_through) {
@@ -145,6 +159,7 @@ TEST(never_above_the_limit_whatever_is_taken_and_given_back) {
 
 int main(void) {
     RUN(usual_fetches_share_the_first_half);
+    RUN(who_is_content_with_less_leaves_the_rest_to_others);
     RUN(an_empty_budget_lets_anything_through);
     RUN(the_other_half_is_for_one_oversized_response);
     RUN(waiters_are_asked_in_turn_once_each);

@@ -6,15 +6,18 @@
 static struct world *w;
 static struct model_log *from, *to;
 
-static void begin_copied(void) {
-    w = world_new(2);
+static void begin_with(int partitions) {
+    w = world_new(partitions);
     from = &w->source.logs[0];
     to = &w->destination.logs[0];
     to->message_bytes_max = 20 * MiB;
-    world_write(w, 0, 3);
-    world_write(w, 1, 3);
+    for (int i = 0; i < partitions; i++) world_write(w, i, 3);
     world_start(w);
     assert(to->end == from->end);
+}
+
+static void begin_copied(void) {
+    begin_with(2);
 }
 
 static void end(void) {
@@ -54,6 +57,23 @@ TEST(what_is_not_acknowledged_is_not_fetched) {
     EXPECT(equal());
     EXPECT(w->budget.used_peak <= w->budget.limit);
     EXPECT_INT(w->refused, 0);
+    end();
+}
+
+TEST(of_few_partitions_on_a_short_line_little_is_under_way) {
+    begin_with(4);
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 16; k++)
+            model_write(&w->source.logs[i],
+                        &(struct model_batch){.count = 50, .timestamp = w->s.env.wall_ms, .size = 300 * KiB});
+    w->s.serve[API_PRODUCE] = NULL;
+    world_run(w, 5 * SECOND);
+    EXPECT(w->budget.used_peak > FETCH_ROOM_SHORT - 4 * MiB && w->budget.used_peak <= FETCH_ROOM_SHORT);
+    w->s.serve[API_PRODUCE] = world_produce;
+    struct scripted_request *r;
+    while ((r = scripted_next(&w->s, API_PRODUCE))) world_produce(&w->s, r);
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
     end();
 }
 
@@ -225,6 +245,7 @@ TEST(refusals_that_no_retry_mends_halt) {
 
 int main(void) {
     RUN(what_is_not_acknowledged_is_not_fetched);
+    RUN(of_few_partitions_on_a_short_line_little_is_under_way);
     RUN(what_no_request_takes_is_not_fetched_on_and_on);
     RUN(a_batch_larger_than_what_may_be_under_way_gets_through);
     RUN(a_batch_of_more_than_half_the_budget_halts_and_says_what_to_set);

@@ -395,7 +395,7 @@ TEST(many_partitions_that_have_something_share_a_larger_fetch) {
     reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
     EXPECT_INT(asked()->max_bytes, MiB + 16 * 64 * KiB);
     // Where others leave no room for that, it goes on as usual.
-    EXPECT(budget_take(&budget, 29 * MiB, NULL));
+    EXPECT(budget_take(&budget, 29 * MiB, INT64_MAX, NULL));
     reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
     EXPECT_INT(budget.used, 29 * MiB + USUAL_OF(MiB + 16 * 64 * KiB));
     budget.used += 1800 * KiB;
@@ -438,7 +438,7 @@ TEST(what_is_kept_stays_counted_and_the_rest_is_given_back) {
 
 TEST(without_room_nothing_is_fetched) {
     begin();
-    EXPECT(budget_take(&budget, 5 * MiB, NULL));  // the half for usual fetches
+    EXPECT(budget_take(&budget, 5 * MiB, INT64_MAX, NULL));  // the half for usual fetches
     fetch_session_add(&f, &partitions[0]);
     fetch_session_start(&f);
     scripted_run(&s, SECOND);
