@@ -88,12 +88,12 @@ static int64_t usual_size(int64_t bytes_max) {
     return bytes_max + (bytes_max / 16 > 4 * KiB ? bytes_max / 16 : 4 * KiB);
 }
 
-// Each fetch costs the broker a look at every partition of the session (FetchContext), whatever it brings: the more of
-// them have something, the more one fetch should bring.
+// Each fetch costs the broker a look at every partition of the session (FetchContext), whatever it brings: the more
+// there are, the more one fetch should bring.
 static int64_t bytes_worth_asking(const struct fetch_session *s) {
     if (s->active <= FETCH_PARTITIONS_FEW) return s->bytes_max;
     int64_t most = FETCH_BYTES_MANY_MAX;
-    int64_t worth = s->bytes_max + (int64_t)(s->active - FETCH_PARTITIONS_FEW) * FETCH_BYTES_EACH;
+    int64_t worth = s->bytes_max + (int64_t)s->partitions_count * FETCH_BYTES_EACH;
     while (most > s->bytes_max && usual_size(most) > s->budget->limit / 6) most /= 2;
     if (worth > most) worth = most;
     return worth > s->bytes_max ? worth : s->bytes_max;
@@ -207,7 +207,8 @@ static struct error send_fetch(struct fetch_session *s) {
 
 // Room for a response to that many bytes; false when there is none, and the session waits for it.
 static bool reserve(struct fetch_session *s, int64_t bytes) {
-    if (!budget_take(s->budget, usual_size(bytes), s->room, &s->waiter)) return false;
+    int64_t room = s->room / FETCH_ROOM_FETCHES > bytes ? s->room : FETCH_ROOM_FETCHES * bytes;
+    if (!budget_take(s->budget, usual_size(bytes), room, &s->waiter)) return false;
     budget_withdraw(&s->waiter);
     s->asked = (int32_t)bytes;
     s->reserved = usual_size(bytes);

@@ -393,11 +393,11 @@ TEST(many_partitions_that_have_something_share_a_larger_fetch) {
     reply(&(struct reply){.session_id = 77, .with_records = 0xffff, .size = KiB});
     EXPECT_INT(asked()->max_bytes, MiB);
     reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
-    EXPECT_INT(asked()->max_bytes, MiB + 16 * 64 * KiB);
+    EXPECT_INT(asked()->max_bytes, MiB + PARTITIONS * 8 * KiB);
     // Where others leave no room for that, it goes on as usual.
     EXPECT(budget_take(&budget, 29 * MiB, INT64_MAX, NULL));
     reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
-    EXPECT_INT(budget.used, 29 * MiB + USUAL_OF(MiB + 16 * 64 * KiB));
+    EXPECT_INT(budget.used, 29 * MiB + USUAL_OF(MiB + PARTITIONS * 8 * KiB));
     budget.used += 1800 * KiB;
     reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
     EXPECT_INT(asked()->max_bytes, MiB);
