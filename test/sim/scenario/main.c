@@ -1,4 +1,5 @@
-// Tells each scenario at many moments, each in a process of its own. `scenarios rare`: and the rare branches they take.
+// Tells each scenario at many moments, each in a process of its own. `scenarios rare`: and the rare branches they take;
+// `scenarios brief`: until the first failure.
 #include "base/rare.h"
 #include "sim/batches.h"
 #include "sim/scenario/scenario.h"
@@ -68,18 +69,19 @@ static bool holds(size_t i, int64_t moment_us) {
 
 int main(int count, char **arguments) {
     int held = 0, failed = 0;
+    bool rare = count == 2 && strcmp(arguments[1], "rare") == 0, brief = count == 2 && strcmp(arguments[1], "brief") == 0;
     passed = mmap(NULL, SIM_RARE_MAX * sizeof *passed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (passed == MAP_FAILED) abort();
     batches_prepare();  // once, not in each child
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios && !(brief && failed > 0); i++) {
         int wrong = 0;
         if (scenarios[i].unowned != UNOWNED) continue;
-        for (int k = 0; k < MOMENTS; k++) wrong += !holds(i, k * MOMENT_US);
+        for (int k = 0; k < MOMENTS && !(brief && wrong > 0); k++) wrong += !holds(i, k * MOMENT_US);
         if (wrong > 0) printf("FAILED %s: at %d of %d moments\n", scenarios[i].name, wrong, MOMENTS);
         if (wrong > 0) failed++;
         else held++;
     }
-    if (count == 2 && strcmp(arguments[1], "rare") == 0) print_rare();
+    if (rare) print_rare();
     printf("%d passed, %d failed\n", held, failed);
     return failed > 0 || held == 0;
 }
