@@ -24,13 +24,28 @@ static const struct {
     const char *(*tell)(int64_t moment_us, struct outcome *out);
     bool unowned;
 } scenarios[] = {
-    {"two_leaders", two_leaders, false},           {"uncommitted_tail", uncommitted_tail, false},
-    {"zombie_leader", zombie_leader, false},       {"idle_source", idle_source, false},
-    {"late_requests", late_requests, false},       {"late_first_request", late_first_request, false},
-    {"racing_writers", racing_writers, true},      {"emptied_topic", emptied_topic, false},
-    {"held_followers", held_followers, false},     {"leader_moves", leader_moves, false},
-    {"source_truncated", source_truncated, false}, {"source_grown_again", source_grown_again, false},
+    {"two_leaders", two_leaders, false},
+    {"uncommitted_tail", uncommitted_tail, false},
+    {"zombie_leader", zombie_leader, false},
+    {"idle_source", idle_source, false},
+    {"late_requests", late_requests, false},
+    {"late_first_request", late_first_request, false},
+    {"racing_writers", racing_writers, true},
+    {"emptied_topic", emptied_topic, false},
+    {"held_followers", held_followers, false},
+    {"leader_moves", leader_moves, false},
+    {"source_truncated", source_truncated, false},
+    {"source_grown_again", source_grown_again, false},
     {"foreign_in_idle", foreign_in_idle, false},
+    {"sequence_wraps", sequence_wraps, false},
+    {"damaged_at_source", damaged_at_source, false},
+    {"loop", loop, false},
+    {"joined_refused", joined_refused, false},
+    {"dead_member", dead_member, false},
+    {"coordinator_moves", coordinator_moves, false},
+    {"source_topic_goes", source_topic_goes, false},
+    {"source_topic_comes_again", source_topic_comes_again, false},
+    {"destination_topic_goes", destination_topic_goes, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];
@@ -69,7 +84,8 @@ static bool holds(size_t i, int64_t moment_us) {
 
 int main(int count, char **arguments) {
     int held = 0, failed = 0;
-    bool rare = count == 2 && strcmp(arguments[1], "rare") == 0, brief = count == 2 && strcmp(arguments[1], "brief") == 0;
+    bool rare = count == 2 && strcmp(arguments[1], "rare") == 0;
+    bool brief = count == 2 && strcmp(arguments[1], "brief") == 0;
     passed = mmap(NULL, SIM_RARE_MAX * sizeof *passed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (passed == MAP_FAILED) abort();
     batches_prepare();  // once, not in each child
