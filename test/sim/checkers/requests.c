@@ -99,6 +99,16 @@ static void check_ghosts(const struct sender *s, const struct batch_header *h) {
     }
 }
 
+// And what a broker would refuse for its CRC does not leave there: what comes behind it would be taken in its place.
+// (What has just come of age may still leave.)
+static void check_crc(const struct sender *s, struct bytes records, const struct batch_header *h) {
+    const struct world *w = s->in->world;
+    int64_t newest_ms = world_wall_ms(w) - w->plan.expiration_ms - 10000;
+    if (h->max_timestamp >= newest_ms && s->partition->max_timestamp >= newest_ms) return;
+    if (!batch_crc_is_right((struct bytes){records.at, (size_t)h->size}))
+        fail(s, "a damaged batch leaves for where the state may be forgotten");
+}
+
 static void on_produce(struct sender *s, const struct produce_request *r) {
     for (int32_t i = 0; i < r->topic_data_count; i++) {
         const struct produce_request_topic *t = &r->topic_data[i];
@@ -116,6 +126,7 @@ static void on_produce(struct sender *s, const struct produce_request *r) {
             check_acks(s, r->acks);
             check_first(s, r->acks);
             check_ghosts(s, &h);
+            check_crc(s, records, &h);
             s->channel->tap.appended[s->topic][s->index] = s->channel->tap.sent;
         }
     }

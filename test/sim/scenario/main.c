@@ -46,6 +46,9 @@ static const struct {
     {"source_topic_goes", source_topic_goes, false},
     {"source_topic_comes_again", source_topic_comes_again, false},
     {"destination_topic_goes", destination_topic_goes, false},
+    {"damage_of_old", damage_of_old, false},
+    {"damage_after_quiet", damage_after_quiet, false},
+    {"late_metadata", late_metadata, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];

@@ -44,3 +44,6 @@ const char *coordinator_moves(int64_t moment_us, struct outcome *out);
 const char *source_topic_goes(int64_t moment_us, struct outcome *out);
 const char *source_topic_comes_again(int64_t moment_us, struct outcome *out);
 const char *destination_topic_goes(int64_t moment_us, struct outcome *out);
+const char *damage_of_old(int64_t moment_us, struct outcome *out);
+const char *damage_after_quiet(int64_t moment_us, struct outcome *out);
+const char *late_metadata(int64_t moment_us, struct outcome *out);
