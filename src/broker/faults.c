@@ -96,3 +96,11 @@ int16_t broker_delete_records(struct broker_cluster *c, const char *topic, int32
     broker_replica_appended(r);
     return KAFKA_NONE;
 }
+
+void broker_log_begin(struct broker_cluster *c, const char *topic, int32_t partition, int64_t offset) {
+    struct broker_partition *p = find(c, topic, partition);
+    for (int32_t i = 0; p && i < p->replicas_count; i++) {
+        broker_log_restart_at(&p->replicas[i]->log, offset);
+        broker_log_start_epoch(&p->replicas[i]->log, p->leader_epoch);
+    }
+}

@@ -62,6 +62,9 @@ void broker_topic_create(struct broker_cluster *c, const char *topic, int32_t pa
                          const char *const *settings);
 void broker_topic_delete(struct broker_cluster *c, const char *topic);
 void broker_topic_grow(struct broker_cluster *c, const char *topic, int32_t partitions);
+void broker_topic_alter(struct broker_cluster *c, const char *topic, const char *setting, const char *value);
+// A partition that nobody has written to begins at `offset`, as if all below had been there and was gone.
+void broker_log_begin(struct broker_cluster *c, const char *topic, int32_t partition, int64_t offset);
 // Appends as a producer with acks=all at the leader, if there is one; 0 or Kafka's error code.
 int16_t broker_append(struct broker_cluster *c, const char *topic, int32_t partition, struct bytes batch);
 // DeleteRecords (KIP-107) at the leader: its log start moves to `offset`, if the high watermark has passed it; the

@@ -208,3 +208,10 @@ void broker_topic_grow(struct broker_cluster *c, const char *topic, int32_t part
         broker_topic_add_partition(t, c, replicas, count);
     }
 }
+
+void broker_topic_alter(struct broker_cluster *c, const char *topic, const char *setting, const char *value) {
+    struct broker_topic *t = broker_find_topic(c, (struct wire_text){topic, (int32_t)strlen(topic)});
+    if (!t) return;
+    setting_values_set(&t->values, setting, (struct wire_text){value, (int32_t)strlen(value)});
+    broker_topic_settings_changed(c, t);
+}

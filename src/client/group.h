@@ -82,8 +82,8 @@ struct group {
     uint16_t port;
     int32_t generation;       // the newest one a JoinGroup was answered with; GROUP_GENERATION_NONE = none
     int64_t member_since_us;  // when the JoinGroup that got us in without a member id was answered
-    int64_t last_heard_us;    // when the newest JoinGroup, SyncGroup or Heartbeat that succeeded was SENT
-    int64_t calm_us;          // the same without the pulse: no rebalance was waiting for us then
+    int64_t last_heard_us;    // when the newest JoinGroup, SyncGroup or Heartbeat that kept the session alive was SENT
+    int64_t calm_us;          // the same of those that succeeded: no rebalance was waiting for us then
     int64_t pulse_sent_us;
     int64_t sent_us;         // when the request under way was sent
     int64_t joined_us;       // when the newest JoinGroup was sent

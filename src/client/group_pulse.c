@@ -9,9 +9,15 @@
 
 // The session is not all: a member that does not rejoin is removed when the rebalance time-out, counted from no earlier
 // than calm_us, is over, and our JoinGroup may have been lost on its way. So the pulse is worth only so much.
-static int64_t worth_us(const struct group *g) {
+static int64_t worth_us(const struct group *g, int64_t sent_us) {
     int64_t credit_us = (g->config.rebalance_timeout_ms - g->config.session_timeout_ms) * 1000LL;
-    return g->pulse_sent_us < g->calm_us + credit_us ? g->pulse_sent_us : g->calm_us + credit_us;
+    return sent_us < g->calm_us + credit_us ? sent_us : g->calm_us + credit_us;
+}
+
+void group_heard_in_rebalance(struct group *g, int64_t sent_us) {
+    if (worth_us(g, sent_us) <= g->last_heard_us) return;
+    g->last_heard_us = worth_us(g, sent_us);
+    g->callbacks.heard(g->context);
 }
 
 static void on_pulse(void *context, const struct error *error, const void *response, struct frame *frame) {
@@ -21,10 +27,8 @@ static void on_pulse(void *context, const struct error *error, const void *respo
     int16_t code = group_heartbeat_code(response);
     // Whatever else it says, the answer to JoinGroup will say it too.
     if (code != KAFKA_NONE && code != KAFKA_REBALANCE_IN_PROGRESS) return;
-    if (worth_us(g) <= g->last_heard_us) return;
     RARE("group: heard beside a rebalance");
-    g->last_heard_us = worth_us(g);
-    g->callbacks.heard(g->context);
+    group_heard_in_rebalance(g, g->pulse_sent_us);
 }
 
 static void beat(struct group *g) {

@@ -12,6 +12,7 @@ static void add(struct ledger_partition *p, struct stored_batch *b) {
     p->batches[p->count++] = stored_batch_hold(b);
     if (b->header.base_offset > p->end) p->holed = true;
     if (b->header.attributes & (BATCH_ATTRIBUTE_TRANSACTIONAL | BATCH_ATTRIBUTE_CONTROL)) p->transactional = true;
+    if (provenance_came_from(b->header.producer_id, SIM_CLUSTER_DESTINATION)) p->looped = true;
     p->end = batch_last_offset(&b->header) + 1;
 }
 

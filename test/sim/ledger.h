@@ -18,6 +18,7 @@ struct ledger_partition {
     int64_t start_first;             // where the log began
     int64_t unseen_from, unseen_to;  // retention took it between two looks: nobody knows what stood there
     bool transactional;              // holds batches of a transaction
+    bool looped;                     // holds batches that came from the destination
     bool holed;                      // offsets are missing: compaction
 };
 
@@ -42,6 +43,8 @@ struct ledger_topic {
     int32_t life_at_destination[2 * SIM_PARTITIONS_MAX];  // whose records stand there; -1: nobody's yet
     bool foreign_written[2 * SIM_PARTITIONS_MAX];
     bool truncated[2 * SIM_PARTITIONS_MAX];         // an unclean election has lost what was committed
+    bool damaged[2 * SIM_PARTITIONS_MAX];           // what stands there has a wrong CRC
+    bool destination_deleted;                       // by somebody else
     bool transaction_open[2 * SIM_PARTITIONS_MAX];  // its end never comes
     const struct planned_topic *plan;
 };

@@ -135,9 +135,18 @@ void load_write_transaction(struct world *w, struct ledger_topic *t, int32_t par
     t->transaction_open[partition] = true;
 }
 
+void load_write_mirrored(struct world *w, struct ledger_topic *t, int32_t partition, const char *from) {
+    uint8_t batch[BATCH_SIZE_MAX];
+    size_t size = make(w, t, batch);
+    stamp(batch, provenance_producer_id(from, SIM_CLUSTER_SOURCE), 0);
+    broker_append(w->clusters[SOURCE], t->name, partition, (struct bytes){batch, size});
+}
+
 void load_write_foreign(struct world *w, struct ledger_topic *t, int32_t partition) {
     uint8_t batch[BATCH_SIZE_MAX];
     size_t size = make(w, t, batch);
+    // A producer's, or those of another mirror.
+    if (prng_below(&w->load.prng, 2)) stamp(batch, provenance_producer_id("other", SIM_CLUSTER_DESTINATION), 0);
     broker_append(w->clusters[DESTINATION], t->name, partition, (struct bytes){batch, size});
     t->foreign_written[partition] = true;
 }

@@ -77,7 +77,7 @@ class Copy:
 
     def scenarios(self, program):
         """(seconds, scenario that failed and why, or None)."""
-        output, code, seconds = timed(os.path.join(self.build, program))
+        output, code, seconds = timed(os.path.join(self.build, program), "brief")
         failed = re.search(r"^FAILED (\w+): at (\d+) of", output, re.MULTILINE)
         if not failed:
             return seconds, None if code == 0 else f"died: {output[-200:]}"

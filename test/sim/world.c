@@ -97,8 +97,7 @@ static void make_cluster(struct world *w, enum side side) {
     pace->world = w;
     pace->side = side;
     prng_seed(&pace->prng, w->plan.seed * 2 + (uint64_t)side);
-    struct broker_cluster_config config = {.cluster_id =
-                                               side == SOURCE ? "sourceAAAAAAAAAAAAAAAA" : "destinationBBBBBBBBBBB",
+    struct broker_cluster_config config = {.cluster_id = side == SOURCE ? SIM_CLUSTER_SOURCE : SIM_CLUSTER_DESTINATION,
                                            .host = side == SOURCE ? SIM_HOST_SOURCE : SIM_HOST_DESTINATION,
                                            .port_first = SIM_PORT_FIRST,
                                            .nodes = w->plan.nodes[side],

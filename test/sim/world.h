@@ -4,6 +4,7 @@
 #include "base/timer.h"
 #include "broker/cluster.h"
 #include "broker/faults.h"
+#include "mirror/provenance.h"
 #include "sim/faults.h"
 #include "sim/instances.h"
 #include "sim/ledger.h"
@@ -13,6 +14,8 @@
 #include "sim/trace.h"
 
 #define SIM_WALL_MS INT64_C(1790000000000)  // what clocks show when a world begins
+#define SIM_CLUSTER_SOURCE "sourceAAAAAAAAAAAAAAAA"
+#define SIM_CLUSTER_DESTINATION "destinationBBBBBBBBBBB"
 #define SIM_YEAR_MS (INT64_C(365) * 86400000)
 #define SIM_CONVERGENCE_US (300 * SECOND)  // after peace was made
 #define SIM_RARE_MAX 256
@@ -69,6 +72,11 @@ void world_end(struct world *w);
 // A checker's word: the first one counts, and ends the run.
 void world_fail(struct world *w, const char *checker, const char *format, ...) __attribute__((format(printf, 3, 4)));
 bool world_failed(const struct world *w);
+
+// Whether the simulated flow has written a batch with this id: not a stranger, nor another flow.
+static inline bool world_is_ours(int64_t producer_id) {
+    return provenance_same_flow(producer_id, provenance_producer_id(SIM_CLUSTER_SOURCE, SIM_CLUSTER_DESTINATION));
+}
 
 static inline int64_t world_wall_ms(const struct world *w) {
     return SIM_WALL_MS + w->now_us / 1000;

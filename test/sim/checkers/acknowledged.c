@@ -1,6 +1,5 @@
 // What an instance counts as acknowledged stands in the log of the leader that acknowledged it, and a batch of ours
-// ends there.
-#include "mirror/provenance.h"
+// ends there; and what it counts as replicated is.
 #include "sim/checkers.h"
 #include "sim/world.h"
 
@@ -9,7 +8,7 @@ static bool ends_with_ours(const struct broker_log *log, int64_t end) {
     size_t i = broker_log_find(log, end - 1);
     if (end <= log->start || i == log->count) return true;
     const struct stored_batch *b = broker_log_at(log, i);
-    return provenance_is_ours(b->header.producer_id) && batch_last_offset(&b->header) + 1 == end;
+    return world_is_ours(b->header.producer_id) && batch_last_offset(&b->header) + 1 == end;
 }
 
 static void check_partition(struct world *w, const struct instance *in, const struct partition *p) {
@@ -23,6 +22,9 @@ static void check_partition(struct world *w, const struct instance *in, const st
     if (p->acked_end > truth.log->end)
         world_fail(w, "acknowledged", "%s counts offsets up to %lld of %s-%d, its leader's log ends at %lld", in->name,
                    (long long)p->acked_end, name, (int)p->index, (long long)truth.log->end);
+    else if (p->replicated_end > truth.log->high_watermark)
+        world_fail(w, "acknowledged", "%s counts offsets up to %lld of %s-%d as replicated, the high watermark is %lld",
+                   in->name, (long long)p->replicated_end, name, (int)p->index, (long long)truth.log->high_watermark);
     else if (!w->ledger.topics[tap_topic(p)].plan->compacted && !ends_with_ours(truth.log, p->acked_end))
         world_fail(w, "acknowledged", "%s counts offsets up to %lld of %s-%d, and no batch of ours ends there",
                    in->name, (long long)p->acked_end, name, (int)p->index);

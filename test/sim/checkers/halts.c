@@ -47,8 +47,18 @@ static bool source_starts_later(const struct said *s) {
     return in_any_life(s, starts_later);
 }
 
+static bool looped(const struct said *s, const struct ledger_partition *p) {
+    (void)s;
+    return p->looped;
+}
+
+static bool has_loop(const struct said *s) {
+    return in_any_life(s, looped);
+}
+
 static bool often_damaged(const struct said *s) {
-    return faults_struck(s->world->faults)[FAULT_BATCH_DAMAGED] * 2 > DAMAGED_TRIES_MAX;
+    return s->topic->damaged[s->partition] ||
+           faults_struck(s->world->faults)[FAULT_BATCH_DAMAGED] * 2 > DAMAGED_TRIES_MAX;
 }
 
 static bool grew(const struct said *s) {
@@ -71,6 +81,10 @@ static bool brokers_were_away(const struct said *s) {
            struck[FAULT_BROKER_SHUT_DOWN] + struck[FAULT_BROKER_KILLED] + struck[FAULT_BROKER_POWER_LOST] > 0;
 }
 
+static bool destination_deleted(const struct said *s) {
+    return s->topic->destination_deleted || somebody_heard_nothing(s);
+}
+
 static bool gone_or_unheard_of(const struct said *s) {
     return s->topic->ever_deleted || somebody_heard_nothing(s);
 }
@@ -90,7 +104,8 @@ static const struct sentence {
     { "the source's batch at "        , often_damaged         , false, false },
     { "source topic was deleted"      , gone_or_unheard_of    , true, false  },
     { "source topic was re-created"   , other_topic           , false, false },
-    { "destination topic was deleted" , somebody_heard_nothing, true, false  },
+    { "destination topic was deleted" , destination_deleted   , true, false  },
+    { "loop: "                        , has_loop              , false, true },
     { "too few brokers for more "     , brokers_were_away     , true, false  },
     { "replication.factor cannot be " , brokers_were_away     , true, false  },
     { "destination topic has "        , grew                  , true, false  },

@@ -1,5 +1,4 @@
 // Walks what the destination has committed since the last look.
-#include "mirror/provenance.h"
 #include "sim/checkers.h"
 #include "sim/world.h"
 
@@ -31,6 +30,9 @@ static void look_at(struct world *w, struct ledger_topic *t, int32_t partition, 
     c->checked_end = batch_last_offset(&b->header) + 1;
     if (is_filler(t, partition, b)) {
         c->filler_end = c->checked_end;
+        if (b->header.max_timestamp < SIM_WALL_MS)
+            world_fail(w, "filler", "%s-%d: filler of the past lets the broker forget who wrote it", t->name,
+                       (int)partition);
         if (c->has_records) world_fail(w, "order", "%s-%d: filled after records", t->name, (int)partition);
         return;
     }
@@ -61,7 +63,7 @@ static void look_at_partition(struct world *w, struct ledger_topic *t, int32_t p
     for (size_t i = broker_log_find(log, c->checked_end); i < log->count && !world_failed(w); i++) {
         const struct stored_batch *b = broker_log_at(log, i);
         if (batch_last_offset(&b->header) >= log->high_watermark) break;
-        if (t->foreign_written[partition] && !provenance_is_ours(b->header.producer_id)) {
+        if (t->foreign_written[partition] && !world_is_ours(b->header.producer_id)) {
             c->foreign_at = b->header.base_offset;
             break;
         }

@@ -27,12 +27,33 @@ static const char *look_at(struct world *w, const struct ledger_topic *t, int32_
                  (long long)destination.log->start, (long long)t->checked[k].filler_end);
         return missing;
     }
+    int32_t replicas = 0;
     for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++) {
         const struct broker_log *log = broker_replica_log(w->clusters[DESTINATION], t->name, k, node);
+        if (log) replicas++;
         if (!log || log->end == have || node == w->plan.lost_node[DESTINATION]) continue;
         snprintf(missing, sizeof missing, "%s-%d: the replica on %d ends at %lld, the leader's log at %lld", t->name,
                  (int)k, (int)node, (long long)log->end, (long long)have);
         return missing;
+    }
+    if (replicas == w->plan.replication_factor) return NULL;
+    snprintf(missing, sizeof missing, "%s-%d has %d replicas, %d were asked for", t->name, (int)k, (int)replicas,
+             (int)w->plan.replication_factor);
+    return missing;
+}
+
+// Who works on a topic that is gone says so.
+static const char *look_at_gone(const struct world *w, const struct ledger_topic *t) {
+    for (int32_t i = 0; i < w->plan.instances; i++) {
+        const struct instance *in = &w->instances[i];
+        for (size_t k = 0; in->alive && k < in->flow->partitions_count; k++) {
+            const struct partition *p = in->flow->partitions[k];
+            if (strcmp(p->topic->source_name, t->name) != 0 || p->state == PARTITION_IDLE) continue;
+            if (p->state == PARTITION_HALTED) continue;
+            snprintf(missing, sizeof missing, "%s-%d was deleted, and %s does not say so", t->name, (int)p->index,
+                     in->name);
+            return missing;
+        }
     }
     return NULL;
 }
@@ -45,6 +66,8 @@ const char *check_converged(struct world *w) {
             const char *what = look_at(w, t, k);
             if (what) return what;
         }
+        const char *what = t->there ? NULL : look_at_gone(w, t);
+        if (what) return what;
     }
     return NULL;
 }

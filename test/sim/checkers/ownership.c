@@ -22,6 +22,19 @@ static void check_fenced(struct world *w, const struct instance *in) {
         world_fail(w, "ownership", "%s may send nothing, and still holds slices", in->name);
 }
 
+// And what it had queued by then does not leave when it may send again.
+static void check_orphans(struct world *w, const struct instance *in) {
+    if (in->flow->ownership.fence_us != INT64_MIN) return;
+    for (struct link *k = list_first(&w->network.channels); k; k = list_next(&w->network.channels, k)) {
+        const struct channel *ch = CONTAINER_OF(k, struct channel, link);
+        bool appends = ch->side == DESTINATION && ch->unacknowledged_ms_max > 0;
+        if (ch->owner != in || !appends || !ch->connection || !connection_has_output(ch->connection)) continue;
+        const struct broker_link *l = CONTAINER_OF(ch->connection, struct broker_link, connection);
+        if (CONTAINER_OF(l, struct appender, link)->depth > 0)
+            world_fail(w, "ownership", "%s may send nothing, and keeps appends for later", in->name);
+    }
+}
+
 // What is at work belongs to a slice that the others are told to be held.
 static void check_held(struct world *w, const struct instance *in) {
     for (size_t k = 0; k < in->flow->partitions_count; k++) {
@@ -63,6 +76,8 @@ void check_ownership(struct world *w) {
         if (w->instances[i].alive) check_held(w, &w->instances[i]);
     for (int32_t i = 0; i < w->plan.instances; i++)
         if (w->instances[i].alive) check_fenced(w, &w->instances[i]);
+    for (int32_t i = 0; i < w->plan.instances; i++)
+        if (w->instances[i].alive) check_orphans(w, &w->instances[i]);
     if (w->plan.unowned || faults_struck(w->faults)[FAULT_BROKER_POWER_LOST] > 0) return;
     for (int32_t slice = 0; slice < w->plan.slices; slice++) check_slice(w, slice);
     check_partitions(w);

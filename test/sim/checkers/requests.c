@@ -71,6 +71,11 @@ static void check_next(const struct sender *s, const struct batch_header *h) {
     *next = (int32_t)(((int64_t)h->base_sequence + h->count) & 0x7fffffff);
 }
 
+// What was asked for, or more.
+static void check_acks(const struct sender *s, int16_t acks) {
+    if (acks != -1 && acks != s->in->world->plan.acks) fail(s, "an append goes with other acks than were asked for");
+}
+
 // Rule 5: the first append to a partition goes with acks=all. (An empty log knows no state; where another epoch has
 // begun the instance cannot know that it is empty.)
 static void check_first(const struct sender *s, int16_t acks) {
@@ -94,6 +99,16 @@ static void check_ghosts(const struct sender *s, const struct batch_header *h) {
     }
 }
 
+// And what a broker would refuse for its CRC does not leave there: what comes behind it would be taken in its place.
+// (What has just come of age may still leave.)
+static void check_crc(const struct sender *s, struct bytes records, const struct batch_header *h) {
+    const struct world *w = s->in->world;
+    int64_t newest_ms = world_wall_ms(w) - w->plan.expiration_ms - 10000;
+    if (h->max_timestamp >= newest_ms && s->partition->max_timestamp >= newest_ms) return;
+    if (!batch_crc_is_right((struct bytes){records.at, (size_t)h->size}))
+        fail(s, "a damaged batch leaves for where the state may be forgotten");
+}
+
 static void on_produce(struct sender *s, const struct produce_request *r) {
     for (int32_t i = 0; i < r->topic_data_count; i++) {
         const struct produce_request_topic *t = &r->topic_data[i];
@@ -108,8 +123,10 @@ static void on_produce(struct sender *s, const struct produce_request *r) {
             check_asked(s);
             check_ground(s, &h);
             check_next(s, &h);
+            check_acks(s, r->acks);
             check_first(s, r->acks);
             check_ghosts(s, &h);
+            check_crc(s, records, &h);
             s->channel->tap.appended[s->topic][s->index] = s->channel->tap.sent;
         }
     }
@@ -168,8 +185,47 @@ static void check_session(const struct sender *s) {
     }
 }
 
+// The epoch under which the source wrote what precedes the offset; -1: nobody knows.
+static int32_t epoch_before(const struct sender *s, int64_t offset) {
+    struct broker_truth truth;
+    const char *name = s->partition->topic->source_name;
+    if (!broker_partition_truth(s->in->world->clusters[SOURCE], name, s->index, &truth) || truth.leader < 0) return -1;
+    size_t i = broker_log_find(truth.log, offset - 1);
+    if (offset <= truth.log->start || i == truth.log->count) return -1;
+    const struct batch_header *h = &broker_log_at(truth.log, i)->header;
+    return batch_last_offset(h) + 1 == offset ? h->leader_epoch : -1;
+}
+
+static bool same_source_as_ever(const struct sender *s) {
+    const struct ledger_topic *t = &s->in->world->ledger.topics[s->topic];
+    return !t->ever_deleted && !t->truncated[s->index];
+}
+
+// A leader that was deposed must not answer, and one that lost what we have must say so (KIP-320).
+static void check_epochs(const struct sender *s, const struct fetch_request_partition *p, bool copies) {
+    const struct partition *its = s->partition;
+    if (p->current_leader_epoch < 0) fail(s, "a fetch that demands no leader epoch");
+    if (!copies || its->state != PARTITION_COPY || its->log_end != p->fetch_offset) return;
+    if (its->log_end > its->position.log_end && p->last_fetched_epoch < 0)
+        fail(s, "a fetch that does not say under which epoch the batch before was written");
+    int32_t epoch = p->last_fetched_epoch < 0 ? -1 : epoch_before(s, p->fetch_offset);
+    if (epoch >= 0 && epoch != p->last_fetched_epoch && same_source_as_ever(s))
+        fail(s, "a fetch with another epoch than the batch before was written under");
+}
+
+static void check_fetch(struct sender *s, const struct fetch_request *r) {
+    bool copies = r->max_wait_ms > 0;
+    if (copies && r->isolation_level != 1) fail(s, "a fetch of what is not decided yet");
+    for (int32_t i = 0; i < r->topics_count; i++) {
+        const struct fetch_request_topic *f = &r->topics[i];
+        for (int32_t k = 0; k < f->partitions_count; k++)
+            if (find(s, f->topic, &f->topic_id, f->partitions[k].partition)) check_epochs(s, &f->partitions[k], copies);
+    }
+}
+
 static void on_fetch(struct sender *s, const struct fetch_request *r) {
     struct tap *t = &s->channel->tap;
+    check_fetch(s, r);
     if (r->max_wait_ms == 0) return;
     if (r->session_epoch <= 0) memset(t->in_session, 0, sizeof t->in_session);
     for (int32_t i = 0; i < r->forgotten_topics_data_count; i++) {
@@ -183,6 +239,35 @@ static void on_fetch(struct sender *s, const struct fetch_request *r) {
             if (find(s, f->topic, &f->topic_id, f->partitions[k].partition)) t->in_session[s->topic][s->index] = true;
     }
     check_session(s);
+}
+
+// Log starts and high watermarks --------------------------------------------------------------------------------------
+
+static void on_offsets(struct sender *s, const struct list_offsets_request *r) {
+    for (int32_t i = 0; i < r->topics_count; i++) {
+        const struct list_offsets_request_topic *t = &r->topics[i];
+        for (int32_t k = 0; k < t->partitions_count; k++)
+            if (find(s, t->name, NULL, t->partitions[k].partition_index) && t->partitions[k].current_leader_epoch < 0)
+                fail(s, "an offset is asked for without demanding an epoch");
+    }
+}
+
+// Only what the source does not have either is deleted, and only what is replicated: else its leader refuses.
+static void check_deletion(const struct sender *s, int64_t offset) {
+    const struct ledger_topic *t = &s->in->world->ledger.topics[s->topic];
+    struct broker_truth truth;
+    if (!same_source_as_ever(s) || t->foreign_written[s->index]) return;
+    if (offset > t->lived[t->lives - 1][s->index].start) fail(s, "records are deleted that the source still has");
+    if (led_as_known(s, &truth) && offset > truth.log->high_watermark)
+        fail(s, "records are deleted that are not replicated yet");
+}
+
+static void on_deletion(struct sender *s, const struct delete_records_request *r) {
+    for (int32_t i = 0; i < r->topics_count; i++) {
+        const struct delete_records_request_topic *t = &r->topics[i];
+        for (int32_t k = 0; k < t->partitions_count; k++)
+            if (find(s, t->name, NULL, t->partitions[k].partition_index)) check_deletion(s, t->partitions[k].offset);
+    }
 }
 
 void check_request(struct channel *ch, int16_t api_key, const void *request) {
@@ -199,6 +284,12 @@ void check_request(struct channel *ch, int16_t api_key, const void *request) {
         break;
     case API_FETCH:
         on_fetch(&s, request);
+        break;
+    case API_LIST_OFFSETS:
+        on_offsets(&s, request);
+        break;
+    case API_DELETE_RECORDS:
+        on_deletion(&s, request);
         break;
     default:
         break;

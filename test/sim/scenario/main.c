@@ -1,4 +1,5 @@
-// Tells each scenario at many moments, each in a process of its own. `scenarios rare`: and the rare branches they take.
+// Tells each scenario at many moments, each in a process of its own. `scenarios rare`: and the rare branches they take;
+// `scenarios brief`: until the first failure.
 #include "base/rare.h"
 #include "sim/batches.h"
 #include "sim/scenario/scenario.h"
@@ -23,13 +24,31 @@ static const struct {
     const char *(*tell)(int64_t moment_us, struct outcome *out);
     bool unowned;
 } scenarios[] = {
-    {"two_leaders", two_leaders, false},           {"uncommitted_tail", uncommitted_tail, false},
-    {"zombie_leader", zombie_leader, false},       {"idle_source", idle_source, false},
-    {"late_requests", late_requests, false},       {"late_first_request", late_first_request, false},
-    {"racing_writers", racing_writers, true},      {"emptied_topic", emptied_topic, false},
-    {"held_followers", held_followers, false},     {"leader_moves", leader_moves, false},
-    {"source_truncated", source_truncated, false}, {"source_grown_again", source_grown_again, false},
+    {"two_leaders", two_leaders, false},
+    {"uncommitted_tail", uncommitted_tail, false},
+    {"zombie_leader", zombie_leader, false},
+    {"idle_source", idle_source, false},
+    {"late_requests", late_requests, false},
+    {"late_first_request", late_first_request, false},
+    {"racing_writers", racing_writers, true},
+    {"emptied_topic", emptied_topic, false},
+    {"held_followers", held_followers, false},
+    {"leader_moves", leader_moves, false},
+    {"source_truncated", source_truncated, false},
+    {"source_grown_again", source_grown_again, false},
     {"foreign_in_idle", foreign_in_idle, false},
+    {"sequence_wraps", sequence_wraps, false},
+    {"damaged_at_source", damaged_at_source, false},
+    {"loop", loop, false},
+    {"joined_refused", joined_refused, false},
+    {"dead_member", dead_member, false},
+    {"coordinator_moves", coordinator_moves, false},
+    {"source_topic_goes", source_topic_goes, false},
+    {"source_topic_comes_again", source_topic_comes_again, false},
+    {"destination_topic_goes", destination_topic_goes, false},
+    {"damage_of_old", damage_of_old, false},
+    {"damage_after_quiet", damage_after_quiet, false},
+    {"late_metadata", late_metadata, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];
@@ -68,18 +87,20 @@ static bool holds(size_t i, int64_t moment_us) {
 
 int main(int count, char **arguments) {
     int held = 0, failed = 0;
+    bool rare = count == 2 && strcmp(arguments[1], "rare") == 0;
+    bool brief = count == 2 && strcmp(arguments[1], "brief") == 0;
     passed = mmap(NULL, SIM_RARE_MAX * sizeof *passed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (passed == MAP_FAILED) abort();
     batches_prepare();  // once, not in each child
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios && !(brief && failed > 0); i++) {
         int wrong = 0;
         if (scenarios[i].unowned != UNOWNED) continue;
-        for (int k = 0; k < MOMENTS; k++) wrong += !holds(i, k * MOMENT_US);
+        for (int k = 0; k < MOMENTS && !(brief && wrong > 0); k++) wrong += !holds(i, k * MOMENT_US);
         if (wrong > 0) printf("FAILED %s: at %d of %d moments\n", scenarios[i].name, wrong, MOMENTS);
         if (wrong > 0) failed++;
         else held++;
     }
-    if (count == 2 && strcmp(arguments[1], "rare") == 0) print_rare();
+    if (rare) print_rare();
     printf("%d passed, %d failed\n", held, failed);
     return failed > 0 || held == 0;
 }

@@ -8,7 +8,7 @@ static void hold_source(struct world *w, int32_t leader, bool held) {
 
 // `again`: the mirror was away, and finds other records where its own end is.
 static const char *tell(int64_t moment_us, struct outcome *out, bool again) {
-    struct plan plan = scenario_plan(9);
+    struct plan plan = scenario_plan(9 + (uint64_t)moment_us);  // other batches each time
     struct broker_truth source;
     plan.nodes[SOURCE] = 3;
     plan.load_pause_us = 200 * MS;

@@ -1,0 +1,30 @@
+// A batch is damaged on its way from the source, and the destination has forgotten our state: were it sent, what comes
+// behind it would be taken in its place. The batch is old, or what stands before it is.
+#include "sim/scenario/scenario.h"
+
+static const char *tell(int64_t moment_us, struct outcome *out, struct plan *plan, int64_t quiet_us) {
+    plan->expiration_ms = plan->expiration_check_ms = 2000;
+    struct world *w = world_begin(plan, NULL, false, out);
+    world_run(w, 20 * SECOND);
+    load_stop(w);
+    world_run(w, quiet_us);
+    w->network.damage[SOURCE] = 1;
+    for (int i = 0; i < 5; i++) load_write(w, &w->ledger.topics[0], 0);
+    world_run(w, moment_us);
+    for (int i = 0; i < 5; i++) load_write(w, &w->ledger.topics[0], 0);
+    world_run(w, 2 * SECOND);
+    bool damaged = w->network.damage[SOURCE] == 0;
+    const char *said = scenario_end(w);
+    return said || damaged ? said : "nothing was damaged";
+}
+
+const char *damage_of_old(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(22);
+    plan.topics[0].last_year = true;
+    return tell(moment_us, out, &plan, 2 * SECOND);
+}
+
+const char *damage_after_quiet(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(23);
+    return tell(moment_us, out, &plan, 60 * SECOND);
+}

@@ -1,0 +1,27 @@
+// A batch stands damaged at the source, and comes so as often as it is fetched: its partition halts there, and what
+// precedes it is mirrored.
+#include "sim/scenario/scenario.h"
+
+const char *damaged_at_source(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(14);
+    struct broker_truth source;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND + moment_us);
+    load_stop(w);
+    world_run(w, 2 * SECOND);
+    instance_kill(&w->instances[0], false);
+    for (int i = 0; i < 5; i++) load_write(w, &w->ledger.topics[0], 0);
+    broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
+    const struct stored_batch *b = broker_log_at(source.log, source.log->count - 2);
+    ((uint8_t *)b->at)[b->header.size - 1] ^= 1;
+    w->ledger.topics[0].damaged[0] = true;
+    instance_start(&w->instances[0]);
+    world_run(w, 60 * SECOND);
+    const struct flow *f = w->instances[0].flow;
+    const struct partition *p = f->partitions_count == 1 ? f->partitions[0] : NULL;
+    bool halted = p && p->state == PARTITION_HALTED && p->halt_offset == b->header.base_offset;
+    bool complete = scenario_truth(w).log->end == b->header.base_offset;
+    const char *said = scenario_end(w);
+    if (!said && !complete) said = "what precedes the damage was not mirrored";
+    return said || halted ? said : "nobody said where the damage is";
+}

@@ -1,0 +1,25 @@
+// The destination's limit is lowered behind the mirror's back: what was joined is refused, and goes in its parts.
+#include "sim/scenario/scenario.h"
+
+const char *joined_refused(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(16);
+    plan.plain = plan.join_small_batches = true;
+    struct broker_truth source;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND);
+    load_stop(w);
+    world_run(w, 2 * SECOND);
+    broker_topic_alter(w->clusters[DESTINATION], "topic-0", "max.message.bytes", "700");
+    int64_t before = w->instances[0].flow->counters.resyncs;
+    for (int i = 0; i < 30; i++) {
+        for (int k = 0; k < 5; k++) load_write(w, &w->ledger.topics[0], 0);
+        world_run(w, 1 * MS + moment_us / 10);
+    }
+    world_run(w, 20 * SECOND);
+    bool refused = w->instances[0].flow->counters.resyncs > before;
+    broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
+    bool came = scenario_truth(w).log->end == source.log->end;
+    const char *said = scenario_end(w);
+    if (!said && !refused) said = "nothing was refused";
+    return said || came ? said : "the parts of what was refused did not come";
+}

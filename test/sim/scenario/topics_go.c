@@ -1,0 +1,53 @@
+// Topics that go: where the source's is gone, or another one of the same name has come, that is said; what somebody
+// deletes at the destination is made again from the beginning.
+#include "sim/scenario/scenario.h"
+
+#include <string.h>
+
+static bool says(const struct world *w, const char *begins) {
+    const struct flow *f = w->instances[0].flow;
+    if (f->partitions_count != 1 || f->partitions[0]->state != PARTITION_HALTED) return false;
+    return strncmp(f->partitions[0]->halt_reason, begins, strlen(begins)) == 0;
+}
+
+const char *source_topic_goes(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(19);
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND + moment_us);
+    load_delete_topic(w, &w->ledger.topics[0]);
+    world_run(w, 100 * SECOND);
+    bool said_so = says(w, "source topic was deleted");
+    const char *said = scenario_end(w);
+    return said || said_so ? said : "nobody said that the source's topic is gone";
+}
+
+const char *source_topic_comes_again(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(20);
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND + moment_us);
+    load_delete_topic(w, &w->ledger.topics[0]);
+    world_run(w, 10 * moment_us);
+    load_create_again(w, &w->ledger.topics[0]);
+    world_run(w, 100 * SECOND);
+    bool said_so = says(w, "source topic was re-created");
+    const char *said = scenario_end(w);
+    return said || said_so ? said : "nobody said that the source's topic is another one";
+}
+
+const char *destination_topic_goes(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(21);
+    plan.load_pause_us = 200 * MS;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND + moment_us);
+    int64_t before = scenario_truth(w).log->end;
+    w->ledger.topics[0].destination_deleted = true;
+    broker_topic_delete(w->clusters[DESTINATION], "topic-0");
+    bool said_so = false;
+    for (int i = 0; i < 100; i++) {
+        world_run(w, 1 * SECOND);
+        said_so |= says(w, "destination topic was deleted");
+    }
+    const char *said = scenario_end(w);
+    if (!said && !said_so) said = "nobody said that the destination's topic is gone";
+    return said || before > 0 ? said : "nothing had been mirrored";
+}
