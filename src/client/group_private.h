@@ -21,5 +21,7 @@ int16_t group_heartbeat_code(const void *response);
 
 // group_pulse.c
 void group_pulse_init(struct group *g);
-void group_pulse_start(struct group *g);  // when JoinGroup was sent; does nothing for who is no member yet
+// An interval after the coordinator was heard last; does nothing for who is no member yet.
+void group_pulse_start(struct group *g);
+bool group_heard_in_rebalance(struct group *g, int64_t sent_us);  // by a heartbeat of then; false: that is nothing new
 void group_pulse_stop(struct group *g);

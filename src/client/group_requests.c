@@ -233,7 +233,8 @@ static void on_heartbeat(void *context, const struct error *error, const void *r
     if (error_is(error) || g->state != GROUP_STABLE) return;
     int16_t code = group_heartbeat_code(response);
     if (code != 0) {
-        group_refused(g, "Heartbeat", code);
+        if (code == KAFKA_REBALANCE_IN_PROGRESS) group_heard_in_rebalance(g, g->sent_us);
+        if (g->state == GROUP_STABLE) group_refused(g, "Heartbeat", code);
         return;
     }
     if (!group_went_well(g)) return;
