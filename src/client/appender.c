@@ -57,13 +57,19 @@ static void count_queued(struct append_partition *p, int64_t bytes) {
     p->appender->pressing += p->pressing;
 }
 
-void appender_detach(struct append_partition *p) {
+void appender_drop_queued(struct append_partition *p) {
     struct appender *a = p->appender;
     if (!a) return;
     struct link *k;
-    while ((k = list_take_first(&p->queue))) append_drop(a, CONTAINER_OF(k, struct append, link));
+    for (; (k = list_take_first(&p->queue)); p->unanswered--) append_drop(a, CONTAINER_OF(k, struct append, link));
     count_queued(p, -p->queued);
     if (link_linked(&p->ready)) list_remove(&p->ready);
+}
+
+void appender_detach(struct append_partition *p) {
+    struct appender *a = p->appender;
+    if (!a) return;
+    appender_drop_queued(p);
     list_remove(&p->member);
     p->appender = NULL;
     p->attempt++;
@@ -123,6 +129,7 @@ static size_t gather(struct appender *a, struct append_request *r) {
         count_queued(p, -(int64_t)x->size);
         if (x->joined) join_finish(x->hold->at, (size_t)x->size);
         list_append(&r->appends, &x->link);
+        p->under_way++;
         list_remove(&p->ready);
         if (!list_empty(&p->queue)) list_append(&again, &p->ready);
         bytes += x->size;
@@ -132,10 +139,22 @@ static size_t gather(struct appender *a, struct append_request *r) {
     return count;
 }
 
-// Batches still in it are dropped: their partitions are told by on_lost, and what became of them only the log knows.
+static bool is_orphan(const struct appender *a, const struct append *x) {
+    return x->partition->appender != a || x->partition->attempt != x->attempt;
+}
+
+// Batches still in it are dropped: their partitions are told by on_detached, and what became of them only the log
+// knows.
 static void request_free(struct append_request *r) {
     struct link *k;
-    while ((k = list_take_first(&r->appends))) append_drop(r->appender, CONTAINER_OF(k, struct append, link));
+    while ((k = list_take_first(&r->appends))) {
+        struct append *x = CONTAINER_OF(k, struct append, link);
+        struct append_partition *p = x->partition;
+        bool orphan = is_orphan(r->appender, x);
+        append_drop(r->appender, x);
+        p->under_way--;
+        if (orphan) p->on_orphan_gone(p, true);
+    }
     list_remove(&r->link);
     r->appender->depth--;
     list_prepend(&r->appender->free_requests, &r->link);
@@ -240,7 +259,10 @@ static struct append *take_append(struct append_request *r, const struct produce
 
 static void answer(struct appender *a, struct append *x, int16_t error_code, int64_t base_offset) {
     struct append_partition *p = x->partition;
-    if (p->appender == a && p->attempt == x->attempt) {
+    p->under_way--;
+    if (is_orphan(a, x)) {
+        p->on_orphan_gone(p, false);
+    } else {
         assert(p->unanswered > 0);
         p->unanswered--;
         p->on_answer(p, x, error_code, base_offset);

@@ -34,6 +34,8 @@ struct append {
 struct append_partition {
     struct topic_partition name;  // the owner's
     void (*on_answer)(struct append_partition *p, const struct append *a, int16_t error_code, int64_t base_offset);
+    // What an earlier attempt had sent was answered, or was `lost` with its connection: then it may still be executed.
+    void (*on_orphan_gone)(struct append_partition *p, bool lost);
 
     // appender.c
     struct appender *appender;  // NULL: none
@@ -43,7 +45,8 @@ struct append_partition {
     int64_t queued;             // bytes in it
     bool pressing;              // what is in it need not wait for more
     uint32_t attempt;
-    uint32_t unanswered;        // of this attempt
+    uint32_t unanswered;        // of this attempt, with what is queued
+    uint32_t under_way;         // in requests without an answer, of all attempts
 };
 
 struct appender {
@@ -77,6 +80,9 @@ void appender_attach(struct appender *a, struct append_partition *p);
 
 // Drops what is queued and disowns what is unanswered; its answers will not be told. Fine when attached to none.
 void appender_detach(struct append_partition *p);
+
+// Drops what is queued: nothing of the partition is sent from now on. Fine when attached to none.
+void appender_drop_queued(struct append_partition *p);
 
 // Queues the batch at `at` (header already stamped, inside `hold`, which is held until written).
 void appender_queue(struct append_partition *p, const struct append *what);

@@ -21,7 +21,8 @@ int16_t group_heartbeat_code(const void *response);
 
 // group_pulse.c
 void group_pulse_init(struct group *g);
-void group_pulse_start(struct group *g);  // when JoinGroup was sent; does nothing for who is no member yet
+// An interval after the coordinator was heard last; does nothing for who is no member yet.
+void group_pulse_start(struct group *g);
+// A heartbeat of `sent_us` has been answered while a rebalance waits, or may wait, for us. False: that is nothing new.
+bool group_heard_in_rebalance(struct group *g, int64_t sent_us);
 void group_pulse_stop(struct group *g);
-// A heartbeat that was sent at `sent_us` has been answered while a rebalance waits, or may wait, for us.
-void group_heard_in_rebalance(struct group *g, int64_t sent_us);

@@ -8,16 +8,14 @@
 #include "wire/error_codes.h"
 
 // The session is not all: a member that does not rejoin is removed when the rebalance time-out, counted from no earlier
-// than calm_us, is over, and our JoinGroup may have been lost on its way. So the pulse is worth only so much.
-static int64_t worth_us(const struct group *g, int64_t sent_us) {
+// than calm_us, is over, and our JoinGroup may have been lost on its way. So such a sign is worth only so much.
+bool group_heard_in_rebalance(struct group *g, int64_t sent_us) {
     int64_t credit_us = (g->config.rebalance_timeout_ms - g->config.session_timeout_ms) * 1000LL;
-    return sent_us < g->calm_us + credit_us ? sent_us : g->calm_us + credit_us;
-}
-
-void group_heard_in_rebalance(struct group *g, int64_t sent_us) {
-    if (worth_us(g, sent_us) <= g->last_heard_us) return;
-    g->last_heard_us = worth_us(g, sent_us);
+    int64_t worth_us = sent_us < g->calm_us + credit_us ? sent_us : g->calm_us + credit_us;
+    if (worth_us <= g->last_heard_us) return false;
+    g->last_heard_us = worth_us;
     g->callbacks.heard(g->context);
+    return true;
 }
 
 static void on_pulse(void *context, const struct error *error, const void *response, struct frame *frame) {
@@ -27,8 +25,7 @@ static void on_pulse(void *context, const struct error *error, const void *respo
     int16_t code = group_heartbeat_code(response);
     // Whatever else it says, the answer to JoinGroup will say it too.
     if (code != KAFKA_NONE && code != KAFKA_REBALANCE_IN_PROGRESS) return;
-    RARE("group: heard beside a rebalance");
-    group_heard_in_rebalance(g, g->pulse_sent_us);
+    if (group_heard_in_rebalance(g, g->pulse_sent_us)) RARE("group: heard beside a rebalance");
 }
 
 static void beat(struct group *g) {
@@ -62,9 +59,11 @@ void group_pulse_init(struct group *g) {
     timer_init(&g->pulse_timer, on_pulse_timer);
 }
 
+// A JoinGroup that was held back for long was answered just now, but what counts is when it was sent.
 void group_pulse_start(struct group *g) {
     if (g->generation == GROUP_GENERATION_NONE || timer_is_set(&g->pulse_timer)) return;
-    timer_set(&g->env->timers, &g->pulse_timer, g->env->now_us + g->config.heartbeat_interval_ms * 1000LL);
+    int64_t due_us = g->last_heard_us + g->config.heartbeat_interval_ms * 1000LL;
+    timer_set(&g->env->timers, &g->pulse_timer, due_us > g->env->now_us ? due_us : g->env->now_us);
 }
 
 void group_pulse_stop(struct group *g) {

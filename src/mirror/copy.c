@@ -101,7 +101,7 @@ static bool refuse(struct partition *p, const struct batch_header *h) {
 // others have sent must be executed or gone (rule 14).
 static bool too_early(struct partition *p, const struct batch_header *h) {
     struct flow *f = p->flow;
-    if (p->log_end > 0 || f->env->now_us >= p->unsafe_since_us + GHOST_WAIT_US) return false;
+    if (p->log_end > 0 || f->env->now_us >= partition_safe_at_us(p)) return false;
     if (!partition_state_may_expire(p, h->max_timestamp)) return false;
     RARE("copy: an old first batch waits for requests of dead connections");
     partition_event(p, EVENT_MUST_WAIT, NULL);
@@ -403,7 +403,7 @@ static void landed(struct partition *p, const struct append *a) {
     p->max_timestamp = a->max_timestamp;
     if (a->base_offset < p->fill_to) {  // a filler; not counted, neither as mirrored nor in the budget
         if (p->state == PARTITION_GAP) fill_on_append(p, a);
-        else partition_event(p, EVENT_DRAINED, NULL);
+        else partition_drained_yet(p);
         return;
     }
     f->counters.records += a->count;
@@ -413,7 +413,7 @@ static void landed(struct partition *p, const struct append *a) {
     budget_release(f->budget, a->size);
     watch_acked(p);
     if (p->state == PARTITION_DRAIN) {
-        if (p->append.unanswered == 0) partition_event(p, EVENT_DRAINED, NULL);
+        partition_drained_yet(p);
     } else if (p->alone) {
         p->alone = false;
         partition_event(p, EVENT_FIRST_APPENDED, NULL);

@@ -21,6 +21,7 @@ static void wait_out(struct partition *p, const struct error *why);
 static void drop_and_locate(struct partition *p, const struct error *why);
 static void drop_and_halt(struct partition *p, const struct error *why);
 static void drain(struct partition *p, const struct error *why);
+static void send_no_more(struct partition *p, const struct error *why);
 static void let_go(struct partition *p, const struct error *why);
 
 #define ANY PARTITION_STATES
@@ -43,14 +44,11 @@ static const struct transition transitions[] = {
     { PARTITION_COPY   , EVENT_FIRST_APPENDED      , PARTITION_LOCATE  , drop_and_locate },
     { PARTITION_GAP    , EVENT_FILLED              , PARTITION_LOCATE  , drop_and_locate },
     { PARTITION_COPY   , EVENT_MUST_WAIT           , PARTITION_RESYNC  , wait_out        },
-    { PARTITION_COPY   , EVENT_REVOKED             , PARTITION_DRAIN   , drain           },
-    { PARTITION_GAP    , EVENT_REVOKED             , PARTITION_DRAIN   , drain           },
     { PARTITION_DRAIN  , EVENT_DRAINED             , PARTITION_IDLE    , let_go          },
-    { PARTITION_DRAIN  , EVENT_SURPRISE            , PARTITION_IDLE    , let_go          },
-    { PARTITION_DRAIN  , EVENT_HALT                , PARTITION_IDLE    , let_go          },
-    { PARTITION_HALTED , EVENT_REVOKED             , PARTITION_IDLE    , let_go          },
+    { PARTITION_DRAIN  , EVENT_SURPRISE            , PARTITION_DRAIN   , send_no_more    },
+    { PARTITION_DRAIN  , EVENT_HALT                , PARTITION_DRAIN   , send_no_more    },
     { PARTITION_HALTED , EVENT_LOOK_AGAIN          , PARTITION_LOCATE  , find_leaders    },
-    { ANY              , EVENT_REVOKED             , PARTITION_IDLE    , let_go          },
+    { ANY              , EVENT_REVOKED             , PARTITION_DRAIN   , drain           },
     { ANY              , EVENT_SURPRISE            , PARTITION_LOCATE  , drop_and_locate },
     { ANY              , EVENT_HALT                , PARTITION_HALTED  , drop_and_halt   },
 };
@@ -215,13 +213,37 @@ static void start_fill(struct partition *p, const struct error *why) {
 static void wait_out(struct partition *p, const struct error *why) {
     (void)why;
     fetch_session_remove(&p->fetch);
-    timer_set(&p->flow->env->timers, &p->timer, p->unsafe_since_us + GHOST_WAIT_US);
+    timer_set(&p->flow->env->timers, &p->timer, partition_safe_at_us(p));
 }
 
 static void drain(struct partition *p, const struct error *why) {
+    (void)why;
     fetch_session_remove(&p->fetch);
     resync_cancel(p);
-    if (p->append.unanswered == 0) partition_event(p, EVENT_DRAINED, why);
+    partition_drained_yet(p);
+}
+
+// What is queued would only follow what went wrong; but what is in requests must not outlive the slice: it may wait in
+// the connection, and come to the broker when somebody else appends already.
+static void send_no_more(struct partition *p, const struct error *why) {
+    (void)why;
+    int64_t bytes = p->append.queued < p->bytes_in_flight ? p->append.queued : p->bytes_in_flight;  // filler: none
+    appender_drop_queued(&p->append);
+    p->bytes_in_flight -= bytes;
+    if (bytes > 0) budget_release(p->flow->budget, bytes);
+    partition_drained_yet(p);
+}
+
+void partition_drained_yet(struct partition *p) {
+    if (p->append.unanswered > 0) return;
+    copy_release(p);  // of what was refused
+    if (p->append.under_way == 0) partition_event(p, EVENT_DRAINED, NULL);
+}
+
+static void on_orphan_gone(struct append_partition *ap, bool lost) {
+    struct partition *p = CONTAINER_OF(ap, struct partition, append);
+    if (lost) p->unsafe_since_us = p->flow->env->now_us;
+    if (p->state == PARTITION_DRAIN) partition_drained_yet(p);
 }
 
 static void let_go(struct partition *p, const struct error *why) {
@@ -293,6 +315,10 @@ bool partition_state_may_expire(const struct partition *p, int64_t newest_ms) {
     return f->env->wall_ms - newest_ms >= topics_producer_expiration_ms(f->topics) / 2;
 }
 
+int64_t partition_safe_at_us(const struct partition *p) {
+    return (p->append.under_way > 0 ? p->flow->env->now_us : p->unsafe_since_us) + GHOST_WAIT_US;
+}
+
 void partition_halt_may_pass(struct partition *p) {
     struct environment *env = p->flow->env;
     if (p->state == PARTITION_HALTED) timer_set(&env->timers, &p->timer, env->now_us + HALT_LOOK_AGAIN_US);
@@ -313,6 +339,7 @@ struct partition *partition_new(struct flow *flow, struct mirror_topic *topic, i
     p->slice = slice;
     p->append.name = (struct topic_partition){topic->destination_name, topic->destination_id, index};
     p->append.on_answer = copy_on_append;
+    p->append.on_orphan_gone = on_orphan_gone;
     append_partition_init(&p->append);
     p->fetch.name = (struct topic_partition){topic->source_name, topic->source_id, index};
     p->log_start_wanted = -1;

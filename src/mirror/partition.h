@@ -18,7 +18,7 @@ enum partition_state {
     PARTITION_RESYNC,  // asks the logs (resync.c)
     PARTITION_COPY,    // fetches and appends (copy.c)
     PARTITION_GAP,     // fills offsets the source no longer has (fill.c)
-    PARTITION_DRAIN,   // its slice goes to another instance: waits for the answers under way
+    PARTITION_DRAIN,   // its slice goes to another instance: waits for the answers under way, of all attempts
     PARTITION_HALTED,  // cannot go on without a person; `halt` says why
     PARTITION_STATES,
 };

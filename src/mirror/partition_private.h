@@ -24,6 +24,13 @@ void fill_look_below(struct partition *p);       // COPY: what does the destinat
 // forgotten at any moment (rule 14)? Half of producer.id.expiration.ms, to be on the safe side.
 bool partition_state_may_expire(const struct partition *p, int64_t newest_ms);
 
+// partition.c: from when on what earlier attempts, connections or owners have sent is executed or gone (rule 14). What
+// still waits for an answer, of an earlier attempt, is neither.
+int64_t partition_safe_at_us(const struct partition *p);
+
+// partition.c, DRAIN: an answer came, or the last question is off the table.
+void partition_drained_yet(struct partition *p);
+
 // watch.c
 void watch_acked(struct partition *p);  // acked_end moved
 void watch_cancel(struct partition *p);

@@ -261,7 +261,7 @@ static void on_source_start(struct leader_query *q, const struct leader_answer *
 // connection or owner that is still on its way.
 static bool must_wait(struct partition *p) {
     struct flow *f = p->flow;
-    int64_t until = p->unsafe_since_us + GHOST_WAIT_US;
+    int64_t until = partition_safe_at_us(p);
     if (f->env->now_us >= until || p->position.log_end == 0) return false;  // the first batch will tell (copy.c)
     int64_t newest = p->position.known && p->position.last_timestamp > p->max_timestamp ? p->position.last_timestamp
                                                                                         : p->max_timestamp;

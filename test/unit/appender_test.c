@@ -17,7 +17,7 @@ static struct frame *frame;
 
 static struct {
     char story[4096];  // "partition:base offset" of each answer, in order, with the error code after '!'
-    int ready, lost, detached;
+    int ready, lost, detached, orphans_answered, orphans_lost;
     enum error_kind why;
     struct append_partition *detach;  // inside the next answer
     bool reattach;
@@ -32,6 +32,12 @@ static void on_answer(struct append_partition *p, const struct append *x, int16_
     appender_detach(seen.detach);
     if (seen.reattach) appender_attach(&a, seen.detach);
     seen.detach = NULL;
+}
+
+static void on_orphan_gone(struct append_partition *p, bool lost) {
+    (void)p;
+    if (lost) seen.orphans_lost++;
+    else seen.orphans_answered++;
 }
 
 static void on_ready(struct appender *appender) {
@@ -65,6 +71,7 @@ static void begin_with(int count) {
         partitions[i].name = (struct topic_partition){"t", {{0}}, i};
         partitions[i].name.topic_id.at[15] = 1;
         partitions[i].on_answer = on_answer;
+        partitions[i].on_orphan_gone = on_orphan_gone;
         append_partition_init(&partitions[i]);
         if (i < count) appender_attach(&a, &partitions[i]);
     }
@@ -240,6 +247,8 @@ TEST(a_detached_partition_hears_nothing_more) {
         for (int i = 0; i < 3; i++) reply(fine);
         EXPECT_TEXT(seen.story, "0:1 1:1 1:2 1:3 ");
         EXPECT_INT(partitions[0].unanswered, 0);
+        EXPECT_INT(partitions[0].under_way, 0);
+        EXPECT_INT(seen.orphans_answered, 2);
         EXPECT_INT(partitions[1].unanswered, 2);
         EXPECT_TEXT(request_story(0), "1:4 ");  // what was queued is dropped
         if (reattach) queue(0, 9, 100);
@@ -249,6 +258,21 @@ TEST(a_detached_partition_hears_nothing_more) {
         EXPECT_TEXT(seen.story, reattach ? "0:1 1:1 1:2 1:3 1:4 1:5 0:9 " : "0:1 1:1 1:2 1:3 1:4 1:5 ");
         end();
     }
+}
+
+TEST(what_went_with_the_connection_is_told_whoever_it_belongs_to_now) {
+    begin_with(1);
+    for (int i = 1; i <= 5; i++) queue(0, i, 100);
+    scripted_run(&s, MS);
+    EXPECT_INT(partitions[0].under_way, DEPTH);
+    appender_drop_queued(&partitions[0]);
+    EXPECT_INT(partitions[0].unanswered, DEPTH);
+    appender_detach(&partitions[0]);
+    EXPECT_INT(partitions[0].under_way, DEPTH);
+    scripted_cut(&s, &a.link.connection);
+    EXPECT_INT(partitions[0].under_way, 0);
+    EXPECT_INT(seen.orphans_lost, DEPTH);
+    end();
 }
 
 TEST(another_partition_may_be_detached_inside_an_answer) {
@@ -544,6 +568,7 @@ int main(void) {
     RUN(who_has_much_to_send_does_not_push_the_others_back);
     RUN(answers_are_found_in_whatever_order_they_come);
     RUN(a_detached_partition_hears_nothing_more);
+    RUN(what_went_with_the_connection_is_told_whoever_it_belongs_to_now);
     RUN(another_partition_may_be_detached_inside_an_answer);
     RUN(a_lost_connection_detaches_everybody_and_nothing_is_sent_twice);
     RUN(a_broker_that_does_not_offer_produce_costs_the_connection_only);

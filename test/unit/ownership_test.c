@@ -165,6 +165,24 @@ TEST(a_dead_member_in_a_rebalance_stops_nobody_else) {
     world_free(&w);
 }
 
+// As many heartbeats as are usual: the guard leaves time for two. A JoinGroup that was held back, answered and repeated
+// must not begin the interval anew.
+TEST(few_heartbeats_are_enough_in_a_rebalance) {
+    for (uint64_t seed = 100; seed < 160; seed++) {
+        world_init(&w, seed, 4);
+        for (int i = 0; i < 4; i++) w.instances[i].config.heartbeat_interval_ms = SESSION_MS * 3 / 10;
+        for (int i = 0; i < 3; i++) instance_start(&w.instances[i], NULL);
+        world_run(&w, 4000 * MS);
+        instance_kill(&w.instances[2]);
+        instance_start(&w.instances[3], NULL);
+        world_run(&w, 4000 * MS);
+        EXPECT_INT(owned_by_all(), SLICES_DEFAULT);
+        for (int i = 0; i < 2; i++) EXPECT_INT(w.instances[i].fenced + w.instances[i].lost, 0);
+        EXPECT_INT(w.violations, 0);
+        world_free(&w);
+    }
+}
+
 TEST(a_pulse_does_not_outlive_a_join_that_never_arrived) {
     world_init(&w, 14, 2);
     struct instance *a = &w.instances[0], *b = &w.instances[1];
@@ -368,6 +386,7 @@ int main(int argc, char **argv) {
     RUN(who_leaves_hands_over_at_once);
     RUN(who_leaves_in_the_middle_of_a_rebalance_leaves_too);
     RUN(a_dead_member_in_a_rebalance_stops_nobody_else);
+    RUN(few_heartbeats_are_enough_in_a_rebalance);
     RUN(a_pulse_does_not_outlive_a_join_that_never_arrived);
     RUN(a_restarted_static_instance_gets_its_own_back_at_once_when_its_predecessor_is_known_dead);
     RUN(a_predecessor_that_is_only_paused_is_waited_for);
