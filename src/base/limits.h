@@ -38,7 +38,8 @@
 #ifndef JOINED_SIZE_MAX                      // the simulator's is small, too
 #define JOINED_SIZE_MAX (64 * KiB)           // of a joined batch
 #endif
-#define PRODUCE_SMALL_MAX (32 * KiB)         // a request with less waits for the answers to those before it,
+#define PRODUCE_SMALL_MAX (32 * KiB)         // a request with less waits for answers to those before it,
+#define PRODUCE_SMALL_DEPTH 2                // when so many are under way,
 #define PRODUCE_SMALL_PACE_US 3000           // but no longer than this after the last of them: the line may be long
 #define APPENDER_DEPTH_MAX 16                // Produce requests without an answer, of one connection
 #define FETCH_SESSIONS_MAX 64                // of one source broker

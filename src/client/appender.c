@@ -210,9 +210,10 @@ static struct error send_produce(struct appender *a, struct append_request *r, s
     return e;
 }
 
-// A small request would only keep the broker from answering those before it.
+// A small request would only keep the broker from answering those before it. One more may go: what came in one burst is
+// often told in two answers.
 static bool better_wait(const struct appender *a) {
-    return a->depth > 0 && a->pressing == 0 && a->queued < PRODUCE_SMALL_MAX &&
+    return a->depth >= PRODUCE_SMALL_DEPTH && a->pressing == 0 && a->queued < PRODUCE_SMALL_MAX &&
            a->env->now_us < a->sent_at_us + PRODUCE_SMALL_PACE_US;
 }
 

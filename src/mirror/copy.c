@@ -339,34 +339,40 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
 
 // Destination side --------------------------------------------------------------------------------------------------
 
-static bool is_about_content(int16_t code) {
+// What a refused append says about the batch.
+enum refusal { REFUSAL_PASSING, REFUSAL_TOO_LARGE, REFUSAL_CONTENT, REFUSAL_DAMAGED };
+
+static enum refusal refusal_of(int16_t code) {
     switch (code) {
     case KAFKA_MESSAGE_TOO_LARGE:
     case KAFKA_RECORD_LIST_TOO_LARGE:
+        return REFUSAL_TOO_LARGE;
     case KAFKA_INVALID_TIMESTAMP:
     case KAFKA_INVALID_RECORD:
     case KAFKA_UNSUPPORTED_COMPRESSION_TYPE:
     case KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT:
     case KAFKA_POLICY_VIOLATION:
-        return true;
+        return REFUSAL_CONTENT;
+    case KAFKA_CORRUPT_MESSAGE:
+        return REFUSAL_DAMAGED;
     default:
-        return false;
+        return REFUSAL_PASSING;
     }
 }
 
 static void refused(struct partition *p, const struct append *a, int16_t code) {
+    enum refusal refusal = refusal_of(code);
     struct error why = error_make(ERROR_KAFKA, code, "Produce", "%s for %.100s at %s", kafka_error_name(code),
                                   p->topic->destination_name, p->flow->config.destination_alias);
-    if (a->joined && is_about_content(code)) {
+    if (a->joined && (refusal == REFUSAL_TOO_LARGE || refusal == REFUSAL_CONTENT)) {
         RARE("copy: a joined batch is refused");
         // One of its parts is at fault. Each goes alone now: so it shows which one, and what precedes it comes home.
         p->join_from = a->base_offset + a->count;
         partition_surprise(p, &why);
         return;
     }
-    switch (code) {
-    case KAFKA_MESSAGE_TOO_LARGE:
-    case KAFKA_RECORD_LIST_TOO_LARGE:
+    switch (refusal) {
+    case REFUSAL_TOO_LARGE:
         if (p->state == PARTITION_GAP) {
             fill_too_large(p);
             return;
@@ -376,19 +382,15 @@ static void refused(struct partition *p, const struct append *a, int16_t code) {
                        a->size, p->topic->destination_name);
         partition_halt_may_pass(p);
         return;
-    case KAFKA_INVALID_TIMESTAMP:
-    case KAFKA_INVALID_RECORD:
-    case KAFKA_UNSUPPORTED_COMPRESSION_TYPE:
-    case KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT:
-    case KAFKA_POLICY_VIOLATION:
+    case REFUSAL_CONTENT:
         partition_halt(p, a->base_offset, "the destination refused the batch at offset %lld: %s",
                        (long long)a->base_offset, kafka_error_name(code));
         partition_halt_may_pass(p);
         return;
-    case KAFKA_CORRUPT_MESSAGE:
+    case REFUSAL_DAMAGED:
         damaged(p, a->base_offset, "its CRC is wrong");
         return;
-    default:
+    case REFUSAL_PASSING:
         partition_surprise(p, &why);
     }
 }

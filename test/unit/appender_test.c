@@ -437,7 +437,16 @@ static int32_t records_in_request(int nth, int32_t index) {
     return 0;
 }
 
-TEST(nothing_waits_when_nothing_is_under_way) {
+// 0:1, 0:2 and so on, as many as may be under way without keeping others waiting but one.
+static void small_under_way(int requests) {
+    for (int i = 1; i <= requests; i++) {
+        EXPECT(!queue_small(0, i));
+        scripted_run(&s, MS / 10);
+    }
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), requests);
+}
+
+TEST(nothing_waits_when_little_is_under_way) {
     begin_with(2);
     EXPECT(!queue_small(0, 1));
     EXPECT(!queue_small(1, 1));
@@ -455,49 +464,46 @@ TEST(nothing_waits_when_nothing_is_under_way) {
 
 TEST(small_ones_wait_for_the_answer_and_are_joined) {
     begin_with(2);
-    queue_small(0, 1);
-    scripted_run(&s, MS / 10);
-    EXPECT(!queue_small(0, 2));
+    small_under_way(PRODUCE_SMALL_DEPTH);
+    EXPECT(!queue_small(0, 3));
     EXPECT(!queue_small(1, 1));
     scripted_run(&s, MS);
-    for (int i = 3; i <= 9; i++) EXPECT(queue_small(0, i));
-    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 1);
+    for (int i = 4; i <= 10; i++) EXPECT(queue_small(0, i));
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), PRODUCE_SMALL_DEPTH);
     EXPECT_INT(a.pressing, 0);
     reply(fine);
-    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 1);
-    EXPECT_TEXT(request_story(0), "0:2 1:1 ");
-    EXPECT_INT(records_in_request(0, 0), 8);
-    EXPECT(!queue_small(0, 10));  // what a request has taken stays what it is
-    reply(fine);
-    reply(fine);
-    EXPECT_TEXT(seen.story, "0:1 0:2 1:1 0:10 ");
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), PRODUCE_SMALL_DEPTH);
+    EXPECT_TEXT(request_story(1), "0:3 1:1 ");
+    EXPECT_INT(records_in_request(1, 0), 8);
+    EXPECT(!queue_small(0, 11));  // what a request has taken stays what it is
+    for (int i = 0; i < 3; i++) reply(fine);
+    EXPECT_TEXT(seen.story, "0:1 0:2 0:3 1:1 0:11 ");
     EXPECT_INT(frame->references, 1);
     end();
 }
 
 TEST(no_answer_is_waited_for_longer_than_some_milliseconds) {
     begin_with(1);
-    queue_small(0, 1);
-    scripted_run(&s, MS / 10);
-    queue_small(0, 2);
+    small_under_way(PRODUCE_SMALL_DEPTH);
+    queue_small(0, 3);
     scripted_run(&s, PRODUCE_SMALL_PACE_US - MS);
-    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 1);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), PRODUCE_SMALL_DEPTH);
     scripted_run(&s, 2 * MS);
-    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 2);
-    EXPECT_TEXT(request_story(1), "0:2 ");
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), PRODUCE_SMALL_DEPTH + 1);
+    EXPECT_TEXT(request_story(PRODUCE_SMALL_DEPTH), "0:3 ");
     end();
 }
 
 TEST(what_cannot_share_or_is_much_does_not_wait) {
     begin_with(2);
-    queue_small(0, 1);
-    scripted_run(&s, MS / 10);
-    queue_small(0, 2);
+    a.depth_max = PRODUCE_SMALL_DEPTH + 2;
+    small_under_way(PRODUCE_SMALL_DEPTH);
+    queue_small(0, 3);
     struct bytes other = small(500, "value");
-    queue_growing(0, other, 3);
+    queue_growing(0, other, 4);
     EXPECT_INT(a.pressing, 1);  // two of one partition
     scripted_run(&s, MS / 10);
-    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 2);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), PRODUCE_SMALL_DEPTH + 1);
     EXPECT_INT(a.pressing, 0);
     queue(1, 1, 5000);
     EXPECT_INT(a.pressing, 1);  // not small
@@ -509,12 +515,12 @@ TEST(what_cannot_share_or_is_much_does_not_wait) {
     memset(much, 'x', sizeof much - 1);
     much[sizeof much - 1] = '\0';
     scripted_run(&s, MS / 10);
-    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 2);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), PRODUCE_SMALL_DEPTH + 1);
     int32_t grown;
     for (int i = 0; i < 20; i++)
         EXPECT(appender_join(&partitions[0], small(600, much), &small_header, JOINED_SIZE_MAX, &grown));
     scripted_run(&s, MS / 10);
-    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 3);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), PRODUCE_SMALL_DEPTH + 2);
     end();
 }
 
@@ -556,7 +562,7 @@ TEST(a_joined_batch_outgrows_its_frame) {
 }
 
 int main(void) {
-    RUN(nothing_waits_when_nothing_is_under_way);
+    RUN(nothing_waits_when_little_is_under_way);
     RUN(small_ones_wait_for_the_answer_and_are_joined);
     RUN(no_answer_is_waited_for_longer_than_some_milliseconds);
     RUN(what_cannot_share_or_is_much_does_not_wait);
