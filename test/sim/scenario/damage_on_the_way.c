@@ -1,5 +1,6 @@
 // A batch is damaged on its way from the source, and the destination has forgotten our state: were it sent, what comes
 // behind it would be taken in its place. The batch is old, or what stands before it is.
+#include "base/limits.h"
 #include "sim/scenario/scenario.h"
 
 static const char *tell(int64_t moment_us, struct outcome *out, struct plan *plan, int64_t quiet_us) {
@@ -27,4 +28,20 @@ const char *damage_of_old(int64_t moment_us, struct outcome *out) {
 const char *damage_after_quiet(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(23);
     return tell(moment_us, out, &plan, 60 * SECOND);
+}
+
+// Each batch of a long row comes damaged, once: what is over does not count, and no batch is one that always comes so.
+const char *damage_again(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(25);
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND + moment_us);
+    load_stop(w);
+    world_run(w, 1 * SECOND);
+    for (int i = 0; i < 3 * DAMAGED_TRIES_MAX; i++) {
+        w->network.damage[SOURCE] = 1;
+        scenario_write(w);
+    }
+    bool damaged = w->network.damage[SOURCE] == 0;
+    const char *said = scenario_end(w);
+    return said || damaged ? said : "nothing was damaged";
 }

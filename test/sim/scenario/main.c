@@ -49,6 +49,9 @@ static const struct {
     {"damage_of_old", damage_of_old, false},
     {"damage_after_quiet", damage_after_quiet, false},
     {"late_metadata", late_metadata, false},
+    {"fill_moves_on", fill_moves_on, false},
+    {"joined_within_limit", joined_within_limit, false},
+    {"damage_again", damage_again, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];

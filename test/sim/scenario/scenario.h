@@ -47,3 +47,6 @@ const char *destination_topic_goes(int64_t moment_us, struct outcome *out);
 const char *damage_of_old(int64_t moment_us, struct outcome *out);
 const char *damage_after_quiet(int64_t moment_us, struct outcome *out);
 const char *late_metadata(int64_t moment_us, struct outcome *out);
+const char *damage_again(int64_t moment_us, struct outcome *out);
+const char *fill_moves_on(int64_t moment_us, struct outcome *out);
+const char *joined_within_limit(int64_t moment_us, struct outcome *out);
