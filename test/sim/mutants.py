@@ -54,8 +54,12 @@ class Copy:
     def __init__(self, folder):
         self.tree = os.path.join(folder, "tree")
         self.build = os.path.join(folder, "build")
-        files = must("git", "ls-files", *COPIED, cwd=ROOT).stdout.split("\n")
-        for name in filter(None, files):
+        files = set(filter(None, must("git", "ls-files", *COPIED, cwd=ROOT).stdout.split("\n")))
+        for place, _, names in os.walk(self.tree):  # what is gone would still be built
+            for path in (os.path.join(place, name) for name in names):
+                if os.path.relpath(path, self.tree) not in files:
+                    os.remove(path)
+        for name in sorted(files):
             target = os.path.join(self.tree, name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             # A mutant left behind by an interrupted run must look changed, or its object would stay.

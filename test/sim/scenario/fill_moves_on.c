@@ -1,5 +1,5 @@
-// While the offsets below the source's log start are filled its retention takes more: nothing is lost that was mirrored,
-// and the filling goes on.
+// While the offsets below the source's log start are filled its retention takes more: nothing that was mirrored is lost
+// by that, and the filling goes on.
 #include "sim/scenario/scenario.h"
 
 #define STARTS_AT 200
