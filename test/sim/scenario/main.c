@@ -29,7 +29,7 @@ static const struct {
     {"racing_writers", racing_writers, true},      {"emptied_topic", emptied_topic, false},
     {"held_followers", held_followers, false},     {"leader_moves", leader_moves, false},
     {"source_truncated", source_truncated, false}, {"source_grown_again", source_grown_again, false},
-    {"foreign_in_idle", foreign_in_idle, false},
+    {"foreign_in_idle", foreign_in_idle, false},   {"zombie_coordinator", zombie_coordinator, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];
