@@ -27,6 +27,7 @@ static const struct {
     {"two_leaders", two_leaders, false},
     {"uncommitted_tail", uncommitted_tail, false},
     {"zombie_leader", zombie_leader, false},
+    {"zombie_coordinator", zombie_coordinator, false},
     {"idle_source", idle_source, false},
     {"late_requests", late_requests, false},
     {"late_first_request", late_first_request, false},

@@ -1,0 +1,211 @@
+// What a partition halts for, what is said then, and which halts are looked at again: stories between two modelled
+// clusters, in virtual time.
+#include "unit/flow_story.h"
+
+TEST(what_cannot_be_copied_halts_where_it_stands) {
+    static const struct {
+        struct model_batch batch;
+        const char *word;
+    } bad[] = {
+        {{.count = 3, .attributes = BATCH_ATTRIBUTE_TRANSACTIONAL, .producer_id = 9}, "transaction"},
+        {{.count = 1, .attributes = BATCH_ATTRIBUTE_TRANSACTIONAL | BATCH_ATTRIBUTE_CONTROL, .producer_id = 9},
+         "transaction"},
+        {{.count = 3, .delta = 5}, "compaction"},
+        {{.count = 3, .size = 2 * MiB}, "too large"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        begin_copied(1);
+        world_write(w, 0, 3);  // in the same response as what cannot be copied
+        int64_t at = from->end;
+        struct model_batch b = bad[i].batch;
+        b.timestamp = w->s.env.wall_ms;
+        model_write(from, &b);
+        world_write(w, 0, 3);
+        world_run(w, 3 * SECOND);
+        EXPECT_HALTED(at, bad[i].word);
+        EXPECT_INT(to->end, at);  // and all that precedes it is there
+        EXPECT_INT(w->budget.used, MiB * (world_partition(w, 0)->fetch.session != NULL));
+        end();
+    }
+}
+
+TEST(a_reason_that_may_pass_is_looked_at_again) {
+    for (int refused = 0; refused < 2; refused++) {
+        begin_copied(1);
+        world_write(w, 0, 1);
+        if (refused) to->message_bytes_max = BATCH_HEADER_SIZE;
+        else w->source.damage = 1000;
+        world_run(w, 30 * SECOND);
+        EXPECT_HALTED(to->end, refused ? "too large" : "damaged");
+        world_run(w, HALT_LOOK_AGAIN_US);
+        EXPECT_HALTED(to->end, refused ? "too large" : "damaged");  // again
+        to->message_bytes_max = MiB;
+        w->source.damage = 0;
+        world_run(w, HALT_LOOK_AGAIN_US - 60 * SECOND);
+        EXPECT_INT(state(), PARTITION_HALTED);
+        world_run(w, 60 * SECOND);
+        EXPECT_INT(state(), PARTITION_COPY);
+        EXPECT(equal() && !world_partition(w, 0)->halt_reason);
+        end();
+    }
+}
+
+TEST(a_refused_batch_gets_another_chance) {
+    begin_copied(1);
+    int64_t at = from->end;
+    w->answer_with = KAFKA_INVALID_TIMESTAMP;
+    world_write(w, 0, 1);
+    world_run(w, SECOND);
+    EXPECT_HALTED(at, "INVALID_TIMESTAMP");
+    world_run(w, HALT_LOOK_AGAIN_US);
+    EXPECT(state() == PARTITION_COPY && equal());
+    end();
+}
+
+TEST(an_unreadable_batch_is_looked_at_again) {
+    begin_copied(1);
+    int64_t at = from->end;
+    model_write(from, &(struct model_batch){.count = 3,  // whose records are none, and would have to be written anew
+                                            .attributes = BATCH_ATTRIBUTE_LOG_APPEND_TIME,
+                                            .timestamp = w->s.env.wall_ms});
+    world_run(w, SECOND);
+    EXPECT_HALTED(at, "cannot be read");
+    int looks = w->s.requests_count[API_DESCRIBE_PRODUCERS];
+    world_run(w, HALT_LOOK_AGAIN_US);
+    EXPECT_HALTED(at, "cannot be read");
+    EXPECT(w->s.requests_count[API_DESCRIBE_PRODUCERS] > looks);
+    end();
+}
+
+TEST(what_only_a_person_can_decide_stays_halted) {
+    begin_copied(1);
+    int64_t at = to->end;
+    model_write(to, &(struct model_batch){.count = 2, .timestamp = w->s.env.wall_ms, .producer_id = 7});
+    world_run(w, 6 * SECOND);
+    EXPECT_HALTED(at, "foreign records");
+    model_truncate(to, at);
+    int64_t looks = w->s.requests_count[API_DESCRIBE_PRODUCERS];
+    world_run(w, 2 * HALT_LOOK_AGAIN_US);
+    EXPECT_HALTED(at, "foreign records");
+    EXPECT_INT(w->s.requests_count[API_DESCRIBE_PRODUCERS], looks);
+    end();
+}
+
+TEST(a_missing_right_is_named_and_looked_at_again) {
+    begin_copied(1);
+    int64_t copied = to->end;
+    world_write(w, 0, 1);
+    w->answer_with = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    world_run(w, SECOND);
+    EXPECT_HALTED(copied, "the right WRITE on the topic is missing: Produce was answered TOPIC_AUTHORIZATION_FAILED");
+    world_run(w, 300 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
+TEST(a_cluster_is_not_mirrored_into_itself) {
+    begin(1);
+    w->destination.id = w->source.id;
+    world_write(w, 0, 5);
+    world_start(w);
+    world_run(w, 60 * SECOND);
+    EXPECT_INT(to->end, 0);
+    EXPECT_INT(scripted_count(&w->s, "level=error msg=\"flow not started\""), 1);
+    EXPECT_INT(scripted_count(&w->s, "are the same cluster"), 1);
+    end();
+}
+
+TEST(what_came_from_the_destination_does_not_go_back) {
+    begin_copied(1);
+    int64_t at = from->end;
+    model_write(from, &(struct model_batch){.count = 2, .timestamp = w->s.env.wall_ms,
+                                            .producer_id = provenance_producer_id(w->destination.id, w->source.id)});
+    world_run(w, SECOND);
+    EXPECT_HALTED(at, "loop");
+    end();
+}
+
+TEST(a_hole_in_the_source_halts) {
+    begin_copied(1);
+    int64_t at = from->end;
+    from->end += 10;
+    world_write(w, 0, 3);
+    world_run(w, SECOND);
+    EXPECT_HALTED(at, "are gone from the source's log");
+    end();
+}
+
+TEST(a_lost_range_halts) {
+    begin_copied(1);
+    world_kill(w);
+    int64_t at = from->end;
+    world_write(w, 0, 20);
+    model_delete_below(from, from->end);
+    world_write(w, 0, 2);
+    world_start(w);
+    EXPECT_HALTED(at, "lost range");
+    end();
+}
+
+TEST(a_foreign_last_batch_halts) {
+    begin_copied(1);
+    world_kill(w);
+    int64_t at = to->end;
+    model_write(to, &(struct model_batch){.count = 2, .timestamp = w->s.env.wall_ms, .producer_id = 7});
+    world_write(w, 0, 20);
+    world_start(w);
+    EXPECT_HALTED(at, "foreign records");
+    EXPECT_INT(to->end, at + 2);
+    end();
+}
+
+TEST(a_foreign_batch_in_a_quiet_partition_is_noticed) {
+    begin_copied(1);
+    int64_t at = to->end;
+    model_write(to, &(struct model_batch){.count = 2, .timestamp = w->s.env.wall_ms, .producer_id = 7});
+    world_run(w, 6 * SECOND);
+    EXPECT_HALTED(at, "foreign records");
+    end();
+}
+
+TEST(a_source_made_anew_halts) {
+    begin_copied(1);
+    world_kill(w);
+    int64_t records = from->end;
+    model_truncate(from, 0);
+    while (from->end <= records)
+        model_write(from, &(struct model_batch){.count = (int32_t)(from->end % 10 + 1), .timestamp = 1, .fill = 99});
+    world_start(w);
+    EXPECT_INT(state(), PARTITION_HALTED);
+    EXPECT(strstr(world_partition(w, 0)->halt_reason, "diverged"));
+    end();
+}
+
+TEST(a_source_that_lost_its_tail_halts) {
+    begin_copied(1);
+    world_kill(w);
+    model_truncate(from, 0);
+    world_start(w);
+    world_run(w, 40 * SECOND);
+    EXPECT_INT(state(), PARTITION_HALTED);
+    EXPECT(strstr(world_partition(w, 0)->halt_reason, "diverged"));
+    end();
+}
+
+int main(void) {
+    RUN(what_cannot_be_copied_halts_where_it_stands);
+    RUN(a_reason_that_may_pass_is_looked_at_again);
+    RUN(a_refused_batch_gets_another_chance);
+    RUN(an_unreadable_batch_is_looked_at_again);
+    RUN(what_only_a_person_can_decide_stays_halted);
+    RUN(a_missing_right_is_named_and_looked_at_again);
+    RUN(a_cluster_is_not_mirrored_into_itself);
+    RUN(what_came_from_the_destination_does_not_go_back);
+    RUN(a_hole_in_the_source_halts);
+    RUN(a_lost_range_halts);
+    RUN(a_foreign_last_batch_halts);
+    RUN(a_foreign_batch_in_a_quiet_partition_is_noticed);
+    RUN(a_source_made_anew_halts);
+    RUN(a_source_that_lost_its_tail_halts);
+    return test_result();
+}
