@@ -270,6 +270,7 @@ int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a) {
         partition_surprise(p, &why);
         return 0;
     }
+    p->source_doubted_us = 0;
     p->source_end = a->last_stable_offset >= 0 ? a->last_stable_offset : a->high_watermark;
     int64_t kept = take_records(p, a);
     if (p->state != PARTITION_COPY) return 0;
@@ -290,7 +291,7 @@ static void on_source_start(struct leader_query *q, const struct leader_answer *
     if (a->offset <= p->log_end) {
         RARE("copy: the source ends before the destination");
         // RESYNC compares the ends; where there is nothing to compare, the destination is simply ahead.
-        if (++p->source_moved_tries > DAMAGED_TRIES_MAX) {
+        if (partition_believes_source(p)) {
             partition_halt(p, p->log_end, "diverged: the source ends before offset %lld, where the destination ends",
                            (long long)p->log_end);
             return;
@@ -399,7 +400,6 @@ static void landed(struct partition *p, const struct append *a) {
     struct flow *f = p->flow;
     p->failures = 0;
     p->damaged_tries = 0;
-    p->source_moved_tries = 0;
     p->acked_end = a->base_offset + a->count;
     p->acked_at_us = f->env->now_us;
     p->max_timestamp = a->max_timestamp;

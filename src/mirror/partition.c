@@ -89,7 +89,7 @@ static void find_leaders(struct partition *p, const struct error *why) {
     p->halt_reason = NULL;
     p->failures = 0;
     p->damaged_tries = 0;
-    p->source_moved_tries = 0;
+    p->source_doubted_us = 0;
     p->alone = false;
     p->log_start_wanted = -1;  // of a log that may be another by now
     p->raise_again_us = 0;
@@ -135,6 +135,7 @@ static bool leaders_known(struct partition *p) {
     struct cluster_topic *s = cluster_topic(&f->source, p->topic->source_name);
     if (!d || !s || p->index >= d->partitions_count || p->index >= s->partitions_count) return false;
     if (d->partitions[p->index].leader < 0 || s->partitions[p->index].leader < 0) return false;
+    if (s->partitions[p->index].leader_epoch != p->fetch.leader_epoch) p->source_doubted_us = 0;
     p->destination_leader = d->partitions[p->index].leader;
     p->destination_epoch = d->partitions[p->index].leader_epoch;
     p->source_leader = s->partitions[p->index].leader;
@@ -313,6 +314,17 @@ void partition_halt(struct partition *p, int64_t offset, const char *format, ...
 bool partition_state_may_expire(const struct partition *p, int64_t newest_ms) {
     const struct flow *f = p->flow;
     return f->env->wall_ms - newest_ms >= topics_producer_expiration_ms(f->topics) / 2;
+}
+
+bool partition_believes_source(struct partition *p) {
+    struct cluster *source = &p->flow->source;
+    int64_t now_us = p->flow->env->now_us;
+    if (p->source_doubted_us == 0) p->source_doubted_us = now_us;
+    bool others = cluster_connect_others(source);
+    bool confirmed = !others || source->refreshed_by != p->source_leader;
+    if (confirmed && now_us - p->source_doubted_us > REPLICATION_WAIT_US_MAX) return true;
+    cluster_refresh(source);
+    return false;
 }
 
 int64_t partition_safe_at_us(const struct partition *p) {

@@ -80,7 +80,7 @@ struct partition {
     bool looked_below;          // since the slice is ours
     int64_t waited_since_us;
     int64_t unsafe_since_us;    // a request of an earlier connection or owner may still be executed (rule 14)
-    uint32_t source_moved_tries;
+    int64_t source_doubted_us;  // since when its leader ends before what was mirrored; 0: it does not
     int64_t source_start;       // first offset to fetch when it lies inside the batch that begins at log_end
 
     // COPY and GAP.

@@ -28,6 +28,11 @@ bool partition_state_may_expire(const struct partition *p, int64_t newest_ms);
 // still waits for an answer, of an earlier attempt, is neither.
 int64_t partition_safe_at_us(const struct partition *p);
 
+// partition.c: the source's leader ends before what was mirrored. True only when it goes on saying so, and another
+// broker's metadata still names it: a new leader learns the high watermark late, and one that was deposed and has not
+// heard of it knows nothing of what came since.
+bool partition_believes_source(struct partition *p);
+
 // partition.c, DRAIN: an answer came, or the last question is off the table.
 void partition_drained_yet(struct partition *p);
 

@@ -165,10 +165,8 @@ static void look_below(struct partition *p, int64_t source_log_start) {
 
 static void source_ends_before(struct partition *p) {
     RARE("resync: the source ends before what was mirrored");
-    // A new leader learns the high watermark late; a source that lost its tail never will.
-    if (++p->source_moved_tries * (PARTITION_LOCATE_US / 4) > REPLICATION_WAIT_US_MAX)
-        diverged(p, "the source ends before them");
-    else again(p, "the source's high watermark is below what was mirrored");
+    if (partition_believes_source(p)) diverged(p, "the source ends before them");
+    else again(p, "the source ends before what was mirrored");
 }
 
 // The batches that ours may be made of did not fit into the answer.
@@ -200,6 +198,7 @@ static void damaged(struct partition *p) {
 }
 
 static void source_fits(struct partition *p, const struct leader_answer *a) {
+    p->source_doubted_us = 0;
     // The first batch of the source's log may begin below its log start; what is hidden there is hidden here too.
     if (a->log_start > p->tail_log_start && a->log_start <= p->position.log_end &&
         p->tail.base_offset == p->tail_log_start)
@@ -248,8 +247,7 @@ static void on_source_start(struct leader_query *q, const struct leader_answer *
         return;
     }
     if (a->offset <= p->tail.base_offset) {
-        if (++p->source_moved_tries > DAMAGED_TRIES_MAX) diverged(p, "the source ends before them");
-        else again(p, "the source ends before what was mirrored");
+        source_ends_before(p);
         return;
     }
     p->fetch.last_fetched_epoch = -1;  // of the batch before the next one nothing is known

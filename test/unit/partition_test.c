@@ -133,6 +133,26 @@ TEST(what_an_earlier_attempt_sent_is_waited_for_when_stopping) {
     end();
 }
 
+// A leader of the source that has not heard that it was deposed ends where it was cut off.
+TEST(a_source_that_seems_to_end_earlier_is_asked_about) {
+    begin_copied(1);
+    world_kill(w);
+    int64_t records = from->end;
+    from->end = 1;
+    world_start(w);
+    world_run(w, 20 * SECOND);
+    EXPECT_INT(state(), PARTITION_RESYNC);
+    EXPECT(w->flow->source.refreshes > 20);
+    from->end = records;
+    world_change_leader(w, &w->source, 0);
+    world_run(w, 2 * SECOND);
+    world_write(w, 0, 3);
+    world_run(w, 2 * SECOND);
+    EXPECT_INT(state(), PARTITION_COPY);
+    EXPECT(equal());
+    end();
+}
+
 // Surprises ----------------------------------------------------------------------------------------------------------
 
 TEST(refusals_that_pass_cost_a_look_at_the_log) {
@@ -555,6 +575,7 @@ int main(void) {
     RUN(the_first_batch_of_an_unknown_id_goes_alone);
     RUN(a_killed_instance_goes_on_where_the_log_ends);
     RUN(stopping_waits_for_what_is_under_way);
+    RUN(a_source_that_seems_to_end_earlier_is_asked_about);
     RUN(a_refusal_while_stopping_ends_no_other_wait);
     RUN(what_an_earlier_attempt_sent_is_waited_for_when_stopping);
     RUN(refusals_that_pass_cost_a_look_at_the_log);
