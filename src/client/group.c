@@ -259,6 +259,14 @@ void group_stop(struct group *g) {
     }
 }
 
+void group_told_coordinator(struct group *g, struct wire_text host, int32_t port) {
+    bool same = port == g->port && host.size >= 0 && (size_t)host.size == strlen(g->host) &&
+                memcmp(host.at, g->host, (size_t)host.size) == 0;
+    if (same || !group_has_coordinator(g)) return;
+    RARE("group: another broker names another coordinator");
+    group_refused(g, "FindCoordinator", KAFKA_NOT_COORDINATOR);
+}
+
 void group_rejoin(struct group *g, const char *why) {
     if (g->state == GROUP_OFF || g->state == GROUP_LEAVING) return;
     g->rejoin_why = why;

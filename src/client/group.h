@@ -106,6 +106,15 @@ void group_start(struct group *g);  // state must be OFF
 // expected back (KIP-345) and counts as member until its session times out. What was assigned must be given up before.
 void group_stop(struct group *g);
 
+// Who coordinates is known, and talked to as a member.
+static inline bool group_has_coordinator(const struct group *g) {
+    return g->state == GROUP_JOINING || g->state == GROUP_SYNCING || g->state == GROUP_STABLE;
+}
+
+// Another broker says who coordinates. If it is not the one that is talked to, that one may have been deposed without
+// knowing it: it is looked for anew.
+void group_told_coordinator(struct group *g, struct wire_text host, int32_t port);
+
 // Joins again soon, with new metadata: for the coordinator to rebalance it must differ from what was said last (a
 // follower that repeats itself gets the generation of now). `why` is static text. Ignored when OFF or LEAVING.
 void group_rejoin(struct group *g, const char *why);

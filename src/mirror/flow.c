@@ -4,11 +4,11 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "mirror/fetch_lines.h"
+#include "mirror/flow_coordinator.h"
 #include "mirror/flow_lanes.h"
 #include "mirror/provenance.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 // Ownership ---------------------------------------------------------------------------------------------------------
 
@@ -17,31 +17,6 @@ static void start_partition(struct partition *p) {
     if (p->state == PARTITION_IDLE && f->producer_id != 0 && !f->stopping && !p->topic->halted[0] &&
         ownership_owns(&f->ownership, p->slice))
         partition_event(p, EVENT_OWNED, NULL);
-}
-
-// One of those that are good enough, by lot: real brokers before bootstrap addresses.
-static struct broker *draw_broker(struct flow *f, const char *avoided_host, uint16_t avoided_port) {
-    struct broker *b, *found = NULL;
-    size_t i = 0;
-    uint64_t seen = 0;
-    while ((b = map_next(&f->destination.brokers, &i))) {
-        if (b->gone || (found && found->node_id >= 0 && b->node_id < 0)) continue;
-        if (b->port == avoided_port && strcmp(b->host, avoided_host) == 0) continue;
-        if (found && found->node_id < 0 && b->node_id >= 0) seen = 0;
-        if (prng_below(&f->env->prng, ++seen) == 0) found = b;
-    }
-    return found;
-}
-
-// Rather not the one that was talked to last: it may be frozen, and the guard does not wait.
-static bool any_broker(void *context, char *host, size_t host_size, uint16_t *port) {
-    struct flow *f = context;
-    struct broker *found = draw_broker(f, host, *port);
-    if (!found) found = draw_broker(f, "", 0);
-    if (!found) return false;
-    snprintf(host, host_size, "%s", found->host);
-    *port = found->port;
-    return true;
 }
 
 static void on_slice_gained(void *context, int32_t slice) {
@@ -175,7 +150,8 @@ static void init_ownership(struct flow *f) {
                                       .session_timeout_ms = f->config.session_timeout_ms,
                                       .heartbeat_interval_ms = f->config.heartbeat_interval_ms,
                                       .open_timeout_us = f->config.destination.open_timeout_us};
-    struct ownership_callbacks callbacks = {any_broker, on_slice_gained, on_slice_revoked, on_ownership_stopped};
+    struct ownership_callbacks callbacks = {coordinator_any_broker, on_slice_gained, on_slice_revoked,
+                                            on_ownership_stopped};
     ownership_init(&f->ownership, f->env, &config, &callbacks, f);
 }
 
@@ -199,6 +175,7 @@ struct flow *flow_new(struct environment *env, struct budget *budget, const stru
     timer_init(&f->watch, watch_on_timer);
     timer_init(&f->watch_idle, watch_idle_on_timer);
     init_ownership(f);
+    coordinator_watch_init(f);
     return f;
 }
 
@@ -206,6 +183,7 @@ void flow_start(struct flow *f) {
     cluster_start(&f->source);
     cluster_start(&f->destination);
     ownership_start(&f->ownership);
+    coordinator_watch_start(f);
     timer_set(&f->env->timers, &f->watch_idle, f->env->now_us + WATCH_IDLE_INTERVAL_US);
 }
 
@@ -222,6 +200,7 @@ void flow_free(struct flow *f) {
     for (size_t i = 0; i < f->partitions_count; i++) partition_abandon(f->partitions[i]);
     timer_cancel(&f->env->timers, &f->watch);
     timer_cancel(&f->env->timers, &f->watch_idle);
+    coordinator_watch_stop(f);
     ownership_free(&f->ownership);
     lanes_stop(f);
     fetch_lines_stop(f);

@@ -62,6 +62,8 @@ struct flow {
     struct map lines;      // struct fetch_line, by node (fetch_lines.c)
     struct list unreplicated;
     struct timer watch, watch_idle;
+    struct timer coordinator_watch;  // flow_coordinator.c
+    struct cluster_task coordinator_task;
     struct frame *filler;
     struct flow_counters counters;
     bool stopping;

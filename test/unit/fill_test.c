@@ -238,6 +238,7 @@ TEST(what_a_lone_first_batch_hides_is_hidden_later_too) {
     model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
     from->start = 1004;
     w->s.serve[API_DELETE_RECORDS] = NULL;
+    w->s.in_turn = true;
     world_start(w);
     world_run(w, SECOND);
     world_kill(w);
@@ -262,6 +263,7 @@ TEST(filler_that_comes_late_is_deleted_too) {
     model_truncate(to, BATCH_FILLER_COUNT_MAX);
     size_t there = to->bytes.size;
     w->s.serve[API_DELETE_RECORDS] = w->s.serve[API_PRODUCE] = NULL;
+    w->s.in_turn = true;
     world_start(w);
     world_run(w, SECOND);
     struct batch_header h;

@@ -41,6 +41,22 @@ TEST(heartbeats_come_in_time_and_only_their_sending_counts) {
     world_free(&w);
 }
 
+TEST(another_coordinator_that_others_name_is_looked_for) {
+    begin(NULL);
+    struct group *g = &a->o.group;
+    struct wire_text host = {g->host, (int32_t)strlen(g->host)};
+    group_told_coordinator(g, host, g->port);
+    EXPECT_INT(g->state, GROUP_STABLE);
+    group_told_coordinator(g, host, g->port + 1);
+    EXPECT_INT(g->state, GROUP_PAUSING);
+    group_told_coordinator(g, host, g->port + 1);  // is being looked for
+    world_run(&w, 550 * MS);
+    EXPECT_INT(g->state, GROUP_STABLE);
+    EXPECT_INT(instance_owns(a), SLICES_DEFAULT);
+    EXPECT_INT(a->fenced + a->lost, 0);
+    world_free(&w);
+}
+
 TEST(codes_that_pass_cost_no_membership) {
     static const int16_t codes[] = {
         KAFKA_COORDINATOR_LOAD_IN_PROGRESS, KAFKA_COORDINATOR_NOT_AVAILABLE, KAFKA_NOT_COORDINATOR,
@@ -177,6 +193,7 @@ TEST(an_answer_is_worth_only_as_much_as_its_question_is_young) {
 int main(void) {
     RUN(it_joins_with_the_id_the_broker_chose);
     RUN(heartbeats_come_in_time_and_only_their_sending_counts);
+    RUN(another_coordinator_that_others_name_is_looked_for);
     RUN(codes_that_pass_cost_no_membership);
     RUN(a_forgotten_member_loses_everything_and_joins_as_a_new_one);
     RUN(what_only_a_person_can_put_right_is_said_and_retried_slowly);

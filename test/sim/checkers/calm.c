@@ -18,6 +18,7 @@ static const char *const accidents[] = {
     "fetch: the broker forgot the session",
     "fill: a filler was too large",
     "fill: an earlier owner's filler is visible",
+    "group: another broker names another coordinator",
     "group: another instance took the place",
     "ownership: an assignment came after the guard",
     "ownership: fenced by the guard",
