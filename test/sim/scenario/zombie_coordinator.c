@@ -1,5 +1,5 @@
-// The group's coordinator is cut off from its controller: another one is elected, hears of nobody, lets all sessions time
-// out, and gives everything to whoever comes to it; but the old one goes on answering heartbeats.
+// The group's coordinator is cut off from its controller: another one is elected, hears of nobody, lets all sessions
+// time out, and gives everything to whoever comes to it; but the old one goes on answering heartbeats.
 #include "sim/scenario/scenario.h"
 
 static int32_t coordinator_of(const struct instance *in) {
