@@ -65,74 +65,6 @@ TEST(a_killed_instance_goes_on_where_the_log_ends) {
     end();
 }
 
-TEST(stopping_waits_for_what_is_under_way) {
-    begin_copied(2);
-    world_write(w, 0, 30);
-    w->s.serve[API_PRODUCE] = NULL;  // answered by hand
-    world_run(w, 100 * MS);
-    EXPECT(scripted_unanswered(&w->s, API_PRODUCE) > 0);
-    flow_stop(w->flow);
-    world_run(w, SECOND);
-    EXPECT(!w->stopped);
-    EXPECT_INT(state(), PARTITION_DRAIN);
-    struct scripted_request *r;
-    while ((r = scripted_next(&w->s, API_PRODUCE))) {
-        world_produce(&w->s, r);
-        world_run(w, MS);
-    }
-    world_run(w, SECOND);
-    EXPECT(w->stopped);
-    EXPECT_INT(state(), PARTITION_IDLE);
-    EXPECT(to->end == from->end && equal());
-    end();
-}
-
-static bool answer_one(int16_t code) {
-    struct scripted_request *r = scripted_next(&w->s, API_PRODUCE);
-    if (!r) return false;
-    w->answer_with = code;
-    world_produce(&w->s, r);
-    return true;
-}
-
-// What is in requests may come to the broker late: nobody else may have the slice before it is answered.
-TEST(a_refusal_while_stopping_ends_no_other_wait) {
-    begin_copied(1);
-    world_write(w, 0, 30);
-    w->s.serve[API_PRODUCE] = NULL;
-    world_run(w, 100 * MS);
-    EXPECT(scripted_unanswered(&w->s, API_PRODUCE) > 2);
-    flow_stop(w->flow);
-    EXPECT(answer_one(KAFKA_NOT_ENOUGH_REPLICAS));
-    world_run(w, SECOND);
-    EXPECT_INT(state(), PARTITION_DRAIN);
-    EXPECT(!w->stopped);
-    while (answer_one(KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER)) continue;
-    world_run(w, SECOND);
-    EXPECT(w->stopped);
-    EXPECT_INT(w->budget.used, 0);
-    end();
-}
-
-TEST(what_an_earlier_attempt_sent_is_waited_for_when_stopping) {
-    begin_copied(1);
-    world_write(w, 0, 30);
-    w->s.serve[API_PRODUCE] = NULL;
-    w->s.serve[API_DESCRIBE_PRODUCERS] = w->s.serve[API_OFFSET_FOR_LEADER_EPOCH] = NULL;
-    world_run(w, 100 * MS);
-    EXPECT(answer_one(KAFKA_NOT_ENOUGH_REPLICAS));
-    world_run(w, MS);
-    EXPECT_INT(state(), PARTITION_RESYNC);
-    EXPECT(scripted_unanswered(&w->s, API_PRODUCE) > 1);
-    flow_stop(w->flow);
-    world_run(w, SECOND);
-    EXPECT(!w->stopped);
-    while (answer_one(KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER)) continue;
-    world_run(w, SECOND);
-    EXPECT(w->stopped);
-    end();
-}
-
 // A leader of the source that has not heard that it was deposed ends where it was cut off.
 TEST(a_source_that_seems_to_end_earlier_is_asked_about) {
     begin_copied(1);
@@ -382,10 +314,7 @@ int main(void) {
     RUN(a_log_is_copied_and_followed);
     RUN(the_first_batch_of_an_unknown_id_goes_alone);
     RUN(a_killed_instance_goes_on_where_the_log_ends);
-    RUN(stopping_waits_for_what_is_under_way);
     RUN(a_source_that_seems_to_end_earlier_is_asked_about);
-    RUN(a_refusal_while_stopping_ends_no_other_wait);
-    RUN(what_an_earlier_attempt_sent_is_waited_for_when_stopping);
     RUN(refusals_that_pass_cost_a_look_at_the_log);
     RUN(an_answer_below_the_expected_offset_is_looked_into);
     RUN(an_answer_above_the_expected_offset_halts);

@@ -53,6 +53,7 @@ static const struct {
     {"fill_moves_on", fill_moves_on, false},
     {"joined_within_limit", joined_within_limit, false},
     {"damage_again", damage_again, false},
+    {"zombie_coordinator", zombie_coordinator, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];
