@@ -42,8 +42,9 @@ static void hear_alive(struct broker_node *n) {
 
 static void hear(struct broker_node *n, struct broker_belief *b) {
     if (link_linked(&b->link)) list_remove(&b->link);
+    // First, as in a metadata image: who is fenced holds the high watermark back no longer when it leaves the ISR.
+    hear_alive(n);
     if (b->partition) hear_partition(n, b);
-    else hear_alive(n);
 }
 
 static void deliver(struct timer *t, int64_t now_us) {
