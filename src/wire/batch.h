@@ -99,8 +99,8 @@ size_t batch_filler_bound(int32_t count);
 size_t batch_filler_write(int32_t count, int64_t timestamp_ms, const struct batch_stamp *stamp, uint8_t *out,
                           size_t capacity);
 
-// True when the header could only be that of a filler: zstd, dense, base_timestamp == max_timestamp, and the first
-// record's key and value are a filler's. `batch` must be BATCH_WHOLE.
+// True for a filler, and for what the destination's cleaner has left of one, as long as it is a record: zstd, the first
+// record's key and value a filler's, and unless a cleaner was there all with the same time. `batch` must be BATCH_WHOLE.
 bool batch_is_filler(struct bytes batch, const struct batch_header *header);
 
 // Sequence arithmetic: 31 bits, wrapping to 0 after 2^31-1 (DefaultRecordBatch.incrementSequence).

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "wire/batch.h"
 #include "wire/message_private.h"
+#include "wire/varint.h"
 
 #include <assert.h>
 #include <zstd.h>
@@ -10,6 +11,7 @@
 
 // Length, attributes, timestamp delta, offset delta (at most 3 bytes up to 800,000), key, value, headers.
 #define RECORD_SIZE_MAX (1 + 1 + 1 + 3 + 1 + KEY_SIZE + 1 + 1)
+#define RECORD_ANY_SIZE_MAX (5 + 1 + 10 + 5 + 1 + KEY_SIZE + 1 + 1)  // with deltas that a cleaner has written
 #define RECORDS_AT_ONCE 3000  // about 64 KB
 #define WINDOW_LOG_MAX 23     // of a batch that is looked at: 8 MB are all a decoder must hold (RFC 8878)
 
@@ -74,21 +76,36 @@ size_t batch_filler_write(int32_t count, int64_t timestamp_ms, const struct batc
     return to.pos;
 }
 
-// Decompresses no more than the first block.
-bool batch_is_filler(struct bytes batch, const struct batch_header *header) {
-    if ((header->attributes & BATCH_ATTRIBUTE_CODEC) != CODEC_ZSTD || !batch_is_dense(header) ||
-        header->base_timestamp != header->max_timestamp) {
-        return false;
-    }
-    uint8_t wanted[RECORD_SIZE_MAX], found[RECORD_SIZE_MAX];
-    size_t size = record_write(wanted, 0);
+// What begins a batch's records, decompressed: no more than its first block.
+static struct bytes first_of(struct bytes batch, size_t batch_size, uint8_t *out, size_t capacity) {
     ZSTD_DStream *stream = memory_check(ZSTD_createDStream());
     ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
-    ZSTD_inBuffer from = {batch.at, (size_t)header->size, BATCH_HEADER_SIZE};
-    ZSTD_outBuffer to = {found, size, 0};
+    ZSTD_inBuffer from = {batch.at, batch_size, BATCH_HEADER_SIZE};
+    ZSTD_outBuffer to = {out, capacity, 0};
     size_t left;
     do left = ZSTD_decompressStream(stream, &to, &from);
     while (!ZSTD_isError(left) && left > 0 && to.pos < to.size && from.pos < from.size);
     ZSTD_freeDStream(stream);
-    return to.pos == size && memcmp(found, wanted, size) == 0;
+    return (struct bytes){out, to.pos};
+}
+
+// A cleaner leaves the newest records of a key with their offsets, and may write in place of the base time when its
+// tombstones may go (KIP-534): then neither delta is what we wrote.
+static bool is_filler_record(struct bytes in) {
+    int32_t length, offset, key, value, headers;
+    int64_t time;
+    if (!varint_read(&in, &length) || in.size == 0 || in.at[0] != 0) return false;
+    in = (struct bytes){in.at + 1, in.size - 1};
+    if (!varlong_read(&in, &time) || !varint_read(&in, &offset) || !varint_read(&in, &key)) return false;
+    if (key != (int32_t)KEY_SIZE || in.size < KEY_SIZE || memcmp(in.at, BATCH_FILLER_KEY, KEY_SIZE) != 0) return false;
+    in = (struct bytes){in.at + KEY_SIZE, in.size - KEY_SIZE};
+    return varint_read(&in, &value) && value == -1 && varint_read(&in, &headers) && headers == 0;
+}
+
+bool batch_is_filler(struct bytes batch, const struct batch_header *header) {
+    bool cleaned = !batch_is_dense(header) || header->attributes & BATCH_ATTRIBUTE_DELETE_HORIZON;
+    if ((header->attributes & BATCH_ATTRIBUTE_CODEC) != CODEC_ZSTD || header->count == 0) return false;
+    if (!cleaned && header->base_timestamp != header->max_timestamp) return false;
+    uint8_t first[RECORD_ANY_SIZE_MAX];
+    return is_filler_record(first_of(batch, (size_t)header->size, first, sizeof first));
 }

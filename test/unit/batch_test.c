@@ -264,6 +264,25 @@ TEST(bound_is_enough_for_every_small_count) {
     memory_free(out);
 }
 
+// The cleaner leaves the newest record of the key (its offset and, once it has a horizon, its time count from elsewhere).
+TEST(what_a_cleaner_leaves_of_a_filler_is_one) {
+    uint8_t out[2000];
+    struct bytes batch = {out, batch_filler_write(1000, 5, &stamp, out, sizeof out)};
+    struct batch_header h = header_of(batch);
+    static const uint8_t left[] = "\x2c\0\xff\xb5\x9d\1\xce\xf\x18odraz.filler\1";  // 1,299,136 ms earlier, offset 999
+    size_t size = ZSTD_compress(out + BATCH_HEADER_SIZE, sizeof out - BATCH_HEADER_SIZE, left, sizeof left, 3);
+    h.size = (int32_t)(BATCH_HEADER_SIZE + size);
+    h.count = 1;
+    EXPECT(batch_is_filler(batch, &h));
+    h.attributes |= BATCH_ATTRIBUTE_DELETE_HORIZON;
+    h.base_timestamp = 1299141;
+    EXPECT(batch_is_filler(batch, &h));
+    h.last_offset_delta = 0;  // a filler of one record
+    EXPECT(batch_is_filler(batch, &h));
+    h.attributes &= ~BATCH_ATTRIBUTE_DELETE_HORIZON;  // as no cleaner writes it
+    EXPECT(!batch_is_filler(batch, &h));
+}
+
 TEST(others_are_not_fillers) {
     uint8_t out[2000];
     struct bytes batch = {out, batch_filler_write(10, 5, &stamp, out, sizeof out)};
@@ -271,7 +290,7 @@ TEST(others_are_not_fillers) {
     EXPECT(batch_is_filler(batch, &h));
     h.attributes = CODEC_LZ4;
     EXPECT(!batch_is_filler(batch, &h));
-    h = right, h.count = 9;
+    h = right, h.count = 0;  // a cleaner took all: nobody can say what it was
     EXPECT(!batch_is_filler(batch, &h));
     h = right, h.max_timestamp = 6;
     EXPECT(!batch_is_filler(batch, &h));
@@ -301,6 +320,7 @@ int main(void) {
     RUN(sequences_wrap_at_31_bits);
     RUN(fillers_are_small_whole_and_recognised);
     RUN(bound_is_enough_for_every_small_count);
+    RUN(what_a_cleaner_leaves_of_a_filler_is_one);
     RUN(others_are_not_fillers);
     return test_result();
 }

@@ -1,0 +1,105 @@
+// The destination's cleaner has thinned what turns out to be the last batch: it stood in a closed file, and all that came
+// behind it was only at the leader, and is lost. What is left is still the mirror's own, and it goes on from there.
+#include "sim/batches.h"
+#include "sim/scenario/scenario.h"
+#include "wire/records.h"
+
+#define TOPIC "topic-0"
+
+static struct broker_cluster *destination(struct world *w) {
+    return w->clusters[DESTINATION];
+}
+
+// One key, twice: a cleaner leaves the second.
+static void write_twice(struct world *w) {
+    static const uint8_t body[] = {2, 'k', 2, 'v', 0};
+    uint8_t batch[BATCH_HEADER_SIZE + 100];
+    struct buffer out;
+    buffer_init(&out, sizeof batch);
+    int64_t now_ms = world_wall_ms(w);
+    for (int64_t i = 0; i < 2; i++) {
+        struct record r = {.offset = i, .timestamp = now_ms, .body = {body, sizeof body}};
+        record_append(&out, &r, 0, now_ms);
+    }
+    memcpy(batch + BATCH_HEADER_SIZE, out.at, out.size);
+    struct batch_header h = {.leader_epoch = -1,
+                             .last_offset_delta = 1,
+                             .base_timestamp = now_ms,
+                             .max_timestamp = now_ms,
+                             .producer_id = -1,
+                             .producer_epoch = -1,
+                             .base_sequence = -1,
+                             .count = 2};
+    batch_header_write(batch, &h, (int32_t)(BATCH_HEADER_SIZE + out.size));
+    broker_append(w->clusters[SOURCE], TOPIC, 0, (struct bytes){batch, BATCH_HEADER_SIZE + out.size});
+    buffer_free(&out);
+}
+
+// Nothing above `end` is replicated. The leader's cleaner runs; the tail is lost; the same leader leads again.
+static bool clean_and_lose_tail(struct world *w, int64_t end) {
+    struct broker_truth truth = scenario_truth(w);
+    int32_t leader = truth.leader;
+    bool tail = truth.log->end > end;
+    broker_clean_logs(destination(w));
+    const struct stored_batch *last = broker_log_at(truth.log, broker_log_find(truth.log, end - 1));
+    bool thinned = batch_last_offset(&last->header) == end - 1 && !batch_is_dense(&last->header);
+    if (w->instances[0].alive) instance_kill(&w->instances[0], false);
+    scenario_move_leader(w);
+    world_run(w, 1 * SECOND);
+    for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++)
+        broker_replica_hold(destination(w), TOPIC, 0, node, false);
+    world_run(w, 3 * SECOND);
+    bool back = broker_leader_move(destination(w), TOPIC, 0, leader, false);
+    world_run(w, 1 * SECOND);
+    return tail && thinned && back && scenario_truth(w).log->end == end;
+}
+
+static const char *go_on(struct world *w, bool cut, int64_t moment_us, struct outcome *out) {
+    world_run(w, moment_us);
+    instance_start(&w->instances[0]);
+    world_run(w, 20 * SECOND);
+    const char *said = scenario_end(w);
+    if (!said && out->halted > 0) said = "the mirror halts";
+    return said || cut ? said : "the last batch was not thinned";
+}
+
+const char *cleaned_tail(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(15);
+    plan.topics[0].compacted = true;
+    plan.load_pause_us = 200 * MS;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND);
+    load_stop(w);
+    write_twice(w);
+    world_run(w, 3 * SECOND);
+    int64_t end = scenario_truth(w).log->high_watermark;
+    scenario_hold_followers(w, true);
+    scenario_write(w);
+    return go_on(w, clean_and_lose_tail(w, end), moment_us, out);
+}
+
+// The same with filler: he who wrote it died before he had copied anything.
+const char *cleaned_filler(int64_t moment_us, struct outcome *out) {
+    static const char *const settings[] = {
+        "cleanup.policy", "compact,delete", "segment.ms", "500", "min.cleanable.dirty.ratio", "0.01", NULL};
+    struct plan plan = scenario_plan(16);
+    struct broker_truth source;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    instance_kill(&w->instances[0], false);
+    broker_topic_create(destination(w), TOPIC, 1, 3, settings);
+    broker_partition_truth(w->clusters[SOURCE], TOPIC, 0, &source);
+    int64_t starts_at = source.log->end;
+    w->plan.topics[0].compacted = true;  // keys from now on, though the source's cleaner takes nothing
+    world_run(w, 3 * SECOND);
+    load_stop(w);
+    broker_delete_records(w->clusters[SOURCE], TOPIC, 0, starts_at);
+    instance_start(&w->instances[0]);
+    // The full ones all have one time; the last one, of what is left, has its own.
+    int64_t end = starts_at - starts_at % BATCH_FILLER_COUNT_MAX;
+    for (int i = 0; i < 100000 && scenario_truth(w).log->end < end; i++) world_run(w, 100);
+    instance_sleep(&w->instances[0], 3 * SECOND);
+    world_run(w, 1 * SECOND);
+    scenario_hold_followers(w, true);
+    for (int i = 0; i < 20000 && scenario_truth(w).log->end == end; i++) world_run(w, 1 * MS);
+    return go_on(w, end > 0 && end < starts_at && clean_and_lose_tail(w, end), moment_us, out);
+}
