@@ -54,6 +54,8 @@ static const struct {
     {"joined_within_limit", joined_within_limit, false},
     {"damage_again", damage_again, false},
     {"zombie_coordinator", zombie_coordinator, false},
+    {"transaction", transaction, false},
+    {"fill_in_small", fill_in_small, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];
