@@ -73,16 +73,39 @@ int32_t broker_topic_partitions(const struct broker_cluster *c, const char *topi
     return t ? t->partitions_count : 0;
 }
 
-int16_t broker_append(struct broker_cluster *c, const char *topic, int32_t partition, struct bytes batch) {
+// NULL: nobody leads, or too few follow.
+static struct broker_replica *appendable(struct broker_cluster *c, const char *topic, int32_t partition,
+                                         int16_t *refused) {
     struct broker_partition *p = find(c, topic, partition);
-    if (!p) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    struct broker_replica *r = find_replica(c, topic, partition, p->leader);
-    if (!r || !broker_node_works(r->node) || r->leader != r->node->id) return KAFKA_NOT_LEADER_OR_FOLLOWER;
-    int16_t refused = broker_replica_enough(r);
-    if (refused) return refused;
-    struct append_result a = append_from_client(&r->log, &p->topic->settings, batch, r->leader_epoch, c->wall_ms);
-    if (a.error_code == KAFKA_NONE && !a.duplicate) broker_replica_appended(r);
-    return a.error_code;
+    struct broker_replica *r = p ? find_replica(c, topic, partition, p->leader) : NULL;
+    *refused = p ? KAFKA_NOT_LEADER_OR_FOLLOWER : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (!r || !broker_node_works(r->node) || r->leader != r->node->id) return NULL;
+    *refused = broker_replica_enough(r);
+    return *refused ? NULL : r;
+}
+
+static int16_t appended(struct broker_replica *r, const struct append_result *a) {
+    if (a->error_code == KAFKA_NONE && !a->duplicate) broker_replica_appended(r);
+    return a->error_code;
+}
+
+int16_t broker_append(struct broker_cluster *c, const char *topic, int32_t partition, struct bytes batch) {
+    int16_t refused;
+    struct broker_replica *r = appendable(c, topic, partition, &refused);
+    if (!r) return refused;
+    struct append_result a =
+        append_from_client(&r->log, &r->partition->topic->settings, batch, r->leader_epoch, c->wall_ms);
+    return appended(r, &a);
+}
+
+int16_t broker_append_marker(struct broker_cluster *c, const char *topic, int32_t partition, int64_t producer_id,
+                             bool commit) {
+    int16_t refused;
+    struct broker_replica *r = appendable(c, topic, partition, &refused);
+    if (!r) return refused;
+    struct producer_marker m = {.producer_id = producer_id, .commit = commit};
+    struct append_result a = append_marker(&r->log, &r->partition->topic->settings, &m, r->leader_epoch, c->wall_ms);
+    return appended(r, &a);
 }
 
 int16_t broker_delete_records(struct broker_cluster *c, const char *topic, int32_t partition, int64_t offset) {

@@ -67,6 +67,9 @@ void broker_topic_alter(struct broker_cluster *c, const char *topic, const char 
 void broker_log_begin(struct broker_cluster *c, const char *topic, int32_t partition, int64_t offset);
 // Appends as a producer with acks=all at the leader, if there is one; 0 or Kafka's error code.
 int16_t broker_append(struct broker_cluster *c, const char *topic, int32_t partition, struct bytes batch);
+// Ends a producer's transaction there (WriteTxnMarkers), as broker_append().
+int16_t broker_append_marker(struct broker_cluster *c, const char *topic, int32_t partition, int64_t producer_id,
+                             bool commit);
 // DeleteRecords (KIP-107) at the leader: its log start moves to `offset`, if the high watermark has passed it; the
 // followers' follow. 0 or Kafka's error code.
 int16_t broker_delete_records(struct broker_cluster *c, const char *topic, int32_t partition, int64_t offset);

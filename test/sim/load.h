@@ -29,6 +29,7 @@ bool load_grow(struct world *w, struct ledger_topic *t);
 void load_delete_topic(struct world *w, struct ledger_topic *t);
 void load_write(struct world *w, struct ledger_topic *t, int32_t partition);
 void load_write_transaction(struct world *w, struct ledger_topic *t, int32_t partition);  // that stays open
+void load_end_transaction(struct world *w, struct ledger_topic *t, int32_t partition, bool commit);
 void load_write_foreign(struct world *w, struct ledger_topic *t, int32_t partition);      // to the destination
 // What another flow has brought to the source from the cluster `from`.
 void load_write_mirrored(struct world *w, struct ledger_topic *t, int32_t partition, const char *from);

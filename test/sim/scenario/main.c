@@ -56,6 +56,8 @@ static const struct {
     {"zombie_coordinator", zombie_coordinator, false},
     {"cleaned_tail", cleaned_tail, false},
     {"cleaned_filler", cleaned_filler, false},
+    {"transaction", transaction, false},
+    {"fill_in_small", fill_in_small, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];
