@@ -100,7 +100,8 @@ size_t batch_filler_write(int32_t count, int64_t timestamp_ms, const struct batc
                           size_t capacity);
 
 // True for a filler, and for what the destination's cleaner has left of one, as long as it is a record: zstd, the first
-// record's key and value a filler's, and unless a cleaner was there all with the same time. `batch` must be BATCH_WHOLE.
+// record's key and value a filler's, and unless a cleaner was there base_timestamp == max_timestamp. `batch` must be
+// BATCH_WHOLE.
 bool batch_is_filler(struct bytes batch, const struct batch_header *header);
 
 // Sequence arithmetic: 31 bits, wrapping to 0 after 2^31-1 (DefaultRecordBatch.incrementSequence).

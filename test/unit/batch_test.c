@@ -269,7 +269,8 @@ TEST(what_a_cleaner_leaves_of_a_filler_is_one) {
     uint8_t out[2000];
     struct bytes batch = {out, batch_filler_write(1000, 5, &stamp, out, sizeof out)};
     struct batch_header h = header_of(batch);
-    static const uint8_t left[] = "\x2c\0\xff\xb5\x9d\1\xce\xf\x18odraz.filler\1";  // 1,299,136 ms earlier, offset 999
+    // 1,299,136 ms earlier, offset 999.
+    static const uint8_t left[] = "\x2c\0\xff\xb5\x9d\1\xce\xf\x18odraz.filler\1";
     size_t size = ZSTD_compress(out + BATCH_HEADER_SIZE, sizeof out - BATCH_HEADER_SIZE, left, sizeof left, 3);
     h.size = (int32_t)(BATCH_HEADER_SIZE + size);
     h.count = 1;

@@ -1,5 +1,6 @@
-// The destination's cleaner has thinned what turns out to be the last batch: it stood in a closed file, and all that came
-// behind it was only at the leader, and is lost. What is left is still the mirror's own, and it goes on from there.
+// The destination's cleaner has thinned what turns out to be the last batch: it stood in a closed file, and all that
+// came behind it was only at the leader, and is lost. What is left is still the mirror's own, and it goes on from
+// there.
 #include "sim/batches.h"
 #include "sim/scenario/scenario.h"
 #include "wire/records.h"
