@@ -80,13 +80,13 @@ class Copy:
         return run("patch", "-p1", "-s", "--no-backup-if-mismatch", "-i", path, *options, cwd=self.tree)
 
     def scenarios(self, program):
-        """(seconds, scenario that failed and why, or None)."""
-        output, code, seconds = timed(os.path.join(self.build, program), "brief")
+        """Scenario that failed and why, or None."""
+        output, code, _ = timed(os.path.join(self.build, program), "brief")
         failed = re.search(r"^FAILED (\w+): at (\d+) of", output, re.MULTILINE)
         if not failed:
-            return seconds, None if code == 0 else f"died: {output[-200:]}"
+            return None if code == 0 else f"died: {output[-200:]}"
         said = re.search(rf"^{failed.group(1)} at [\d.]+ ms: (.*)$", output, re.MULTILINE)
-        return seconds, f"{failed.group(1)}: {said.group(1) if said else 'died'}"
+        return f"{failed.group(1)}: {said.group(1) if said else 'died'}"
 
     def seeds(self, program, first, count):
         """(seconds, seeds run, checker that failed or None)."""
@@ -102,8 +102,7 @@ def hunt(copy, seconds_max):
     """(program, seeds run, by whom) of the first failure; by whom is None when there was none."""
     spent, ran = 0.0, 0
     for program in ("scenarios", "scenarios_unowned"):
-        seconds, killer = copy.scenarios(program)
-        spent += seconds
+        killer = copy.scenarios(program)
         if killer:
             return program, 0, killer
     first, batch = 1, 0
@@ -150,7 +149,7 @@ def tell(name, verdict, what, program, ran, killer, table):
 def main():
     """Judges all mutants, or those named."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--seconds", type=int, default=90, help="of processor time for one mutant")
+    arguments.add_argument("--seconds", type=int, default=90, help="of processor time for the seeds of one mutant")
     arguments.add_argument("--jobs", type=int, default=os.cpu_count())
     arguments.add_argument("--build", default="build-mutants", metavar="FOLDER")
     arguments.add_argument("--table", action="store_true", help="as docs/SIMULATION.md has it")
