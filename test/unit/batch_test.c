@@ -264,7 +264,7 @@ TEST(bound_is_enough_for_every_small_count) {
     memory_free(out);
 }
 
-// The cleaner leaves the newest record of the key (its offset and, once it has a horizon, its time count from elsewhere).
+// The cleaner leaves the newest record of the key (its offset and, with a horizon, its time count from elsewhere).
 TEST(what_a_cleaner_leaves_of_a_filler_is_one) {
     uint8_t out[2000];
     struct bytes batch = {out, batch_filler_write(1000, 5, &stamp, out, sizeof out)};
