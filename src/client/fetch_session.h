@@ -45,7 +45,7 @@ struct fetch_session {
     int32_t partitions_count;
     int32_t session_id, session_epoch;
     bool fetching;
-    int64_t room;                 // no fetch is made that would bring what is in use of the budget above this
+    int64_t room;                 // that fetches may bring the budget's use to; FETCH_ROOM_FETCHES always fit
     int64_t reserved, oversized;  // of the budget, for the fetch under way
     struct arena scratch;         // of the request being made
     int32_t active;  // partitions that had records in the last response

@@ -3,6 +3,7 @@
 
 #include "base/rare.h"
 #include "client/group_private.h"
+#include "client/topic_partition.h"
 #include "wire/error_codes.h"
 
 #include <assert.h>
@@ -260,8 +261,7 @@ void group_stop(struct group *g) {
 }
 
 void group_told_coordinator(struct group *g, struct wire_text host, int32_t port) {
-    bool same = port == g->port && host.size >= 0 && (size_t)host.size == strlen(g->host) &&
-                memcmp(host.at, g->host, (size_t)host.size) == 0;
+    bool same = port == g->port && text_equal(&host, g->host);
     if (same || !group_has_coordinator(g)) return;
     RARE("group: another broker names another coordinator");
     group_refused(g, "FindCoordinator", KAFKA_NOT_COORDINATOR);

@@ -111,6 +111,10 @@ static inline bool group_has_coordinator(const struct group *g) {
     return g->state == GROUP_JOINING || g->state == GROUP_SYNCING || g->state == GROUP_STABLE;
 }
 
+// Asks who coordinates over any connection that is READY; the answer is a struct find_coordinator_response.
+MUST_USE struct error group_call_find_coordinator(const struct group *g, struct connection *c, reply_fn reply,
+                                                  void *context, int64_t timeout_us);
+
 // Another broker says who coordinates. If it is not the one that is talked to, that one may have been deposed without
 // knowing it: it is looked for anew.
 void group_told_coordinator(struct group *g, struct wire_text host, int32_t port);

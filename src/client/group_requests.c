@@ -70,11 +70,25 @@ static void on_coordinator(void *context, const struct error *error, const void 
     }
 }
 
-void group_find_coordinator(struct group *g) {
+struct error group_call_find_coordinator(const struct group *g, struct connection *c, reply_fn reply, void *context,
+                                         int64_t timeout_us) {
     struct find_coordinator_request request;
     message_defaults(&find_coordinator_request_message, &request);
     request.key = text(g->config.group_id);
-    send(g, API_FIND_COORDINATOR, FIND_COORDINATOR_OF_ONE, &request, on_coordinator, g->config.request_timeout_us);
+    struct connection_call call = {.api_key = API_FIND_COORDINATOR,
+                                   .version_max = FIND_COORDINATOR_OF_ONE,
+                                   .request = &request,
+                                   .reply = reply,
+                                   .context = context,
+                                   .timeout_us = timeout_us};
+    return connection_call(c, &call);
+}
+
+void group_find_coordinator(struct group *g) {
+    g->sent_us = g->env->now_us;
+    struct error e =
+        group_call_find_coordinator(g, &g->connection, on_coordinator, g, g->config.request_timeout_us);
+    if (error_is(&e)) group_pause(g, &e, g->config.backoff_refused_us);
 }
 
 // SyncGroup ---------------------------------------------------------------------------------------------------------

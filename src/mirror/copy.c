@@ -24,10 +24,13 @@ void copy_begin(struct partition *p) {
     if (p->log_start_wanted >= 0) fill_raise_log_start(p);
 }
 
-void copy_release(struct partition *p) {
-    int64_t bytes = p->bytes_in_flight;
-    p->bytes_in_flight = 0;
+void copy_give_back(struct partition *p, int64_t bytes) {
+    p->bytes_in_flight -= bytes;
     if (bytes > 0) budget_release(p->flow->budget, bytes);
+}
+
+void copy_release(struct partition *p) {
+    copy_give_back(p, p->bytes_in_flight);
 }
 
 // Source side -------------------------------------------------------------------------------------------------------
@@ -411,8 +414,7 @@ static void landed(struct partition *p, const struct append *a) {
     f->counters.records += a->count;
     f->counters.bytes += a->size;
     p->only_filler = false;
-    p->bytes_in_flight -= a->size;
-    budget_release(f->budget, a->size);
+    copy_give_back(p, a->size);
     watch_acked(p);
     if (p->state == PARTITION_DRAIN) {
         partition_drained_yet(p);

@@ -105,8 +105,9 @@ static void on_turn(struct fetch_session *s) {
     if (lane->sessions != l->line.sessions) put_in_order(lane);
     int32_t bytes = bytes_wanted(lane);
     if (bytes != s->bytes_max) fetch_session_set_bytes(s, bytes);
-    s->room = line_is_long(&l->line) ? INT64_MAX : FETCH_ROOM_SHORT;
-    s->share_min = line_is_long(&l->line) ? FETCH_PARTITION_BYTES_LONG : FETCH_PARTITION_BYTES_MIN;
+    bool far = line_is_long(&l->line);
+    s->room = far ? INT64_MAX : FETCH_ROOM_SHORT;
+    s->share_min = far ? FETCH_PARTITION_BYTES_LONG : FETCH_PARTITION_BYTES_MIN;
     lane->began_us = now_us;
     lane->bytes_before = c->bytes_in;
 }

@@ -11,8 +11,6 @@
 
 #include <stdio.h>
 
-#define FIND_COORDINATOR_OF_ONE 3  // up to here a request names one key; later ones name many (KIP-699)
-
 // One of those that are good enough, by lot: real brokers before bootstrap addresses.
 static struct broker *draw_broker(struct flow *f, const char *avoided_host, uint16_t avoided_port) {
     struct broker *b, *found = NULL;
@@ -49,16 +47,8 @@ static void run(struct cluster_task *t, struct connection *connection, const str
     struct flow *f = CONTAINER_OF(t, struct flow, coordinator_task);
     (void)failure;
     if (!connection) return;
-    struct find_coordinator_request request;
-    message_defaults(&find_coordinator_request_message, &request);
-    request.key = (struct wire_text){f->ownership.group_id, (int32_t)strlen(f->ownership.group_id)};
-    struct connection_call call = {.api_key = API_FIND_COORDINATOR,
-                                   .version_max = FIND_COORDINATOR_OF_ONE,
-                                   .request = &request,
-                                   .reply = on_coordinator,
-                                   .context = f,
-                                   .timeout_us = f->destination.config.request_timeout_us};
-    struct error e = connection_call(connection, &call);
+    struct error e = group_call_find_coordinator(&f->ownership.group, connection, on_coordinator, f,
+                                                 f->destination.config.request_timeout_us);
     (void)e;  // the next one will do
 }
 

@@ -230,8 +230,7 @@ static void send_no_more(struct partition *p, const struct error *why) {
     (void)why;
     int64_t bytes = p->append.queued < p->bytes_in_flight ? p->append.queued : p->bytes_in_flight;  // filler: none
     appender_drop_queued(&p->append);
-    p->bytes_in_flight -= bytes;
-    if (bytes > 0) budget_release(p->flow->budget, bytes);
+    copy_give_back(p, bytes);
     partition_drained_yet(p);
 }
 

@@ -26,7 +26,7 @@ from cluster import Cluster  # noqa: E402
 RATES, LINGERS = (100, 1000, 10000), (0, 50)
 PARTITIONS = 4
 WARM_RATE, WARM_S = 1000, 20  # for those who compile their code while they work
-BROKERS_WARM_S = 120         # longer, for the brokers are the same for all that come after
+BROKERS_WARM_S = 120          # longer, for the brokers are the same for all that come after
 START_S_MAX = 120
 PROBE_GRACE_S = 60
 
@@ -36,9 +36,9 @@ def parse():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--rates", default=",".join(map(str, RATES)), help="records a second (100,1000,10000)")
     p.add_argument("--lingers", default=",".join(map(str, LINGERS)), help="of the producer, in ms (0,50)")
-    p.add_argument("--seconds", type=int, default=20, help="of each of two measurements (20)")
+    p.add_argument("--seconds", type=int, default=20, help="of each measurement; there are two rounds (20)")
     p.add_argument("--contenders", default="odraz,mm2", help="some of odraz, mm2, mm2-tuned (odraz,mm2)")
-    p.add_argument("--quick", action="store_true", help="5 seconds each, in one round: six minutes")
+    p.add_argument("--quick", action="store_true", help="5 seconds each, in one round: five minutes")
     p.add_argument("--document", action="store_true", help="put the report into docs/performance.md")
     arguments = p.parse_args()
     if arguments.quick:

@@ -84,12 +84,9 @@ const char *cleaned_filler(int64_t moment_us, struct outcome *out) {
     static const char *const settings[] = {
         "cleanup.policy", "compact,delete", "segment.ms", "500", "min.cleanable.dirty.ratio", "0.01", NULL};
     struct plan plan = scenario_plan(16);
-    struct broker_truth source;
     struct world *w = world_begin(&plan, NULL, false, out);
-    instance_kill(&w->instances[0], false);
-    broker_topic_create(destination(w), TOPIC, 1, 3, settings);
-    broker_partition_truth(w->clusters[SOURCE], TOPIC, 0, &source);
-    int64_t starts_at = source.log->end;
+    scenario_create_first(w, settings);
+    int64_t starts_at = scenario_source(w).log->end;
     w->plan.topics[0].compacted = true;  // keys from now on, though the source's cleaner takes nothing
     world_run(w, 3 * SECOND);
     load_stop(w);
@@ -97,7 +94,7 @@ const char *cleaned_filler(int64_t moment_us, struct outcome *out) {
     instance_start(&w->instances[0]);
     // The full ones all have one time; the last one, of what is left, has its own.
     int64_t end = starts_at - starts_at % BATCH_FILLER_COUNT_MAX;
-    for (int i = 0; i < 100000 && scenario_truth(w).log->end < end; i++) world_run(w, 100);
+    scenario_run_to(w, end);
     instance_sleep(&w->instances[0], 3 * SECOND);
     world_run(w, 1 * SECOND);
     scenario_hold_followers(w, true);

@@ -4,15 +4,14 @@
 
 const char *damaged_at_source(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(14);
-    struct broker_truth source;
     struct world *w = world_begin(&plan, NULL, false, out);
     world_run(w, 5 * SECOND + moment_us);
     load_stop(w);
     world_run(w, 2 * SECOND);
     instance_kill(&w->instances[0], false);
     for (int i = 0; i < 5; i++) load_write(w, &w->ledger.topics[0], 0);
-    broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
-    const struct stored_batch *b = broker_log_at(source.log, source.log->count - 2);
+    const struct broker_log *log = scenario_source(w).log;
+    const struct stored_batch *b = broker_log_at(log, log->count - 2);
     ((uint8_t *)b->at)[b->header.size - 1] ^= 1;
     w->ledger.topics[0].damaged[0] = true;
     instance_start(&w->instances[0]);

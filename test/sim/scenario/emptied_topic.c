@@ -9,12 +9,9 @@
 const char *emptied_topic(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(7);
     struct world *w = world_begin(&plan, NULL, false, out);
-    instance_kill(&w->instances[0], false);
-    broker_topic_create(w->clusters[DESTINATION], "topic-0", 1, 3, NULL);
+    scenario_create_first(w, NULL);
     world_run(w, 1 * SECOND);
-    struct broker_truth source;
-    broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
-    const struct stored_batch *first = broker_log_at(source.log, 0);
+    const struct stored_batch *first = broker_log_at(scenario_source(w).log, 0);
     struct batch_header h = first->header;
     uint8_t batch[BATCH_SIZE_MAX];
     memcpy(batch, first->at, (size_t)h.size);

@@ -6,7 +6,6 @@
 const char *joined_refused(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(16);
     plan.plain = plan.join_small_batches = true;
-    struct broker_truth source;
     struct world *w = world_begin(&plan, NULL, false, out);
     world_run(w, 5 * SECOND);
     load_stop(w);
@@ -19,8 +18,7 @@ const char *joined_refused(int64_t moment_us, struct outcome *out) {
     }
     world_run(w, 20 * SECOND);
     bool refused = w->instances[0].flow->counters.resyncs > before;
-    broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
-    bool came = scenario_truth(w).log->end == source.log->end;
+    bool came = scenario_truth(w).log->end == scenario_source(w).log->end;
     const char *said = scenario_end(w);
     if (!said && !refused) said = "nothing was refused";
     return said || came ? said : "the parts of what was refused did not come";
@@ -32,8 +30,7 @@ const char *joined_within_limit(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(28);
     plan.plain = plan.join_small_batches = true;
     struct world *w = world_begin(&plan, NULL, false, out);
-    instance_kill(&w->instances[0], false);
-    broker_topic_create(w->clusters[DESTINATION], "topic-0", 1, 3, limit);
+    scenario_create_first(w, limit);
     world_run(w, 1 * SECOND);
     instance_start(&w->instances[0]);
     world_run(w, 5 * SECOND + moment_us);

@@ -5,13 +5,11 @@
 const char *loop(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(15);
     struct world *w = world_begin(&plan, NULL, false, out);
-    struct broker_truth source;
     world_run(w, 5 * SECOND + moment_us);
     load_stop(w);
     load_write_mirrored(w, &w->ledger.topics[0], 0, "elsewhere");
     world_run(w, 2 * SECOND);
-    broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
-    int64_t end = source.log->end;
+    int64_t end = scenario_source(w).log->end;
     bool went_on = scenario_truth(w).log->end == end;
     load_write_mirrored(w, &w->ledger.topics[0], 0, SIM_CLUSTER_DESTINATION);
     scenario_write(w);

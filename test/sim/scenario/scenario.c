@@ -36,10 +36,33 @@ struct plan scenario_plan(uint64_t seed) {
                          .load_pause_us = 10 * MS};
 }
 
-struct broker_truth scenario_truth(struct world *w) {
+static struct broker_truth truth_at(struct world *w, enum side side) {
     struct broker_truth truth = {0};
-    broker_partition_truth(w->clusters[DESTINATION], TOPIC, 0, &truth);
+    broker_partition_truth(w->clusters[side], TOPIC, 0, &truth);
     return truth;
+}
+
+struct broker_truth scenario_truth(struct world *w) {
+    return truth_at(w, DESTINATION);
+}
+
+struct broker_truth scenario_source(struct world *w) {
+    return truth_at(w, SOURCE);
+}
+
+void scenario_create_first(struct world *w, const char *const *settings) {
+    instance_kill(&w->instances[0], false);
+    broker_topic_create(w->clusters[DESTINATION], TOPIC, 1, 3, settings);
+}
+
+int64_t scenario_run_to(struct world *w, int64_t end) {
+    int64_t at = 0;
+    for (int i = 0; i < 500000 && at < end; i++) {
+        world_run(w, 100);
+        struct broker_truth truth = scenario_truth(w);
+        if (truth.log) at = truth.log->end;
+    }
+    return at;
 }
 
 void scenario_hold_followers(struct world *w, bool held) {

@@ -9,6 +9,16 @@ struct plan scenario_plan(uint64_t seed);
 // The destination's partition: its leader's log, and who leads.
 struct broker_truth scenario_truth(struct world *w);
 
+// The source's, the same.
+struct broker_truth scenario_source(struct world *w);
+
+// The mirror was not there yet (its instance is killed) when somebody made the destination's topic, so.
+void scenario_create_first(struct world *w, const char *const *settings);
+
+// Until the destination's log ends at `end` or behind it, for at most 50 s; answers where it ends then. The topic may
+// not be there yet.
+int64_t scenario_run_to(struct world *w, int64_t end);
+
 // Held followers do not fetch; what the leader takes meanwhile only it has.
 void scenario_hold_followers(struct world *w, bool held);
 

@@ -9,13 +9,11 @@ static void hold_source(struct world *w, int32_t leader, bool held) {
 // `again`: the mirror was away, and finds other records where its own end is.
 static const char *tell(int64_t moment_us, struct outcome *out, bool again) {
     struct plan plan = scenario_plan(9 + (uint64_t)moment_us);  // other batches each time
-    struct broker_truth source;
     plan.nodes[SOURCE] = 3;
     plan.load_pause_us = 200 * MS;
     struct world *w = world_begin(&plan, NULL, false, out);
     world_run(w, 5 * SECOND + moment_us);
-    broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
-    int32_t leader = source.leader;
+    int32_t leader = scenario_source(w).leader;
     hold_source(w, leader, true);
     world_run(w, 60 * SECOND);  // the followers leave the ISR, and the leader commits alone
     load_stop(w);
@@ -25,13 +23,10 @@ static const char *tell(int64_t moment_us, struct outcome *out, bool again) {
     broker_leader_move(w->clusters[SOURCE], "topic-0", 0, leader % 3 + 1, true);
     if (again) instance_kill(&w->instances[0], false);
     world_run(w, 1 * SECOND);
-    broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
-    bool lost = source.log->end < mirrored;
+    bool lost = scenario_source(w).log->end < mirrored;
     hold_source(w, leader, false);
-    for (int i = 0; again && source.log->end <= mirrored + 100 && i < 1000; i++) {
+    for (int i = 0; again && scenario_source(w).log->end <= mirrored + 100 && i < 1000; i++)
         load_write(w, &w->ledger.topics[0], 0);
-        broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
-    }
     world_run(w, 5 * SECOND);
     if (again) instance_start(&w->instances[0]);
     world_run(w, 60 * SECOND);

@@ -10,28 +10,31 @@ static bool says(const struct world *w, const char *begins) {
     return strncmp(f->partitions[0]->halt_reason, begins, strlen(begins)) == 0;
 }
 
-const char *source_topic_goes(int64_t moment_us, struct outcome *out) {
-    struct plan plan = scenario_plan(19);
+static struct world *delete_at_source(uint64_t seed, int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(seed);
     struct world *w = world_begin(&plan, NULL, false, out);
     world_run(w, 5 * SECOND + moment_us);
     load_delete_topic(w, &w->ledger.topics[0]);
+    return w;
+}
+
+static const char *wait_for(struct world *w, const char *begins, const char *otherwise) {
     world_run(w, 100 * SECOND);
-    bool said_so = says(w, "source topic was deleted");
+    bool said_so = says(w, begins);
     const char *said = scenario_end(w);
-    return said || said_so ? said : "nobody said that the source's topic is gone";
+    return said || said_so ? said : otherwise;
+}
+
+const char *source_topic_goes(int64_t moment_us, struct outcome *out) {
+    struct world *w = delete_at_source(19, moment_us, out);
+    return wait_for(w, "source topic was deleted", "nobody said that the source's topic is gone");
 }
 
 const char *source_topic_comes_again(int64_t moment_us, struct outcome *out) {
-    struct plan plan = scenario_plan(20);
-    struct world *w = world_begin(&plan, NULL, false, out);
-    world_run(w, 5 * SECOND + moment_us);
-    load_delete_topic(w, &w->ledger.topics[0]);
+    struct world *w = delete_at_source(20, moment_us, out);
     world_run(w, 10 * moment_us);
     load_create_again(w, &w->ledger.topics[0]);
-    world_run(w, 100 * SECOND);
-    bool said_so = says(w, "source topic was re-created");
-    const char *said = scenario_end(w);
-    return said || said_so ? said : "nobody said that the source's topic is another one";
+    return wait_for(w, "source topic was re-created", "nobody said that the source's topic is another one");
 }
 
 const char *destination_topic_goes(int64_t moment_us, struct outcome *out) {

@@ -6,12 +6,10 @@ const char *transaction(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(29);
     struct world *w = world_begin(&plan, NULL, false, out);
     struct ledger_topic *t = &w->ledger.topics[0];
-    struct broker_truth source;
     world_run(w, 5 * SECOND + moment_us);
     load_stop(w);
     world_run(w, 1 * SECOND);
-    broker_partition_truth(w->clusters[SOURCE], "topic-0", 0, &source);
-    int64_t end = source.log->end;
+    int64_t end = scenario_source(w).log->end;
     load_write_transaction(w, t, 0);
     scenario_write(w);
     const struct partition *p = w->instances[0].flow->partitions[0];
