@@ -249,9 +249,7 @@ public class Load {
         config.put("max.request.size", 100 << 20);
         config.put("batch.size", in.path("batch_size").asInt(16384));
         config.put("linger.ms", in.path("linger_ms").asInt(2));
-        // With more than one, a batch that its deposed leader had taken may be asked for again when five others have
-        // followed: no broker knows it as a repeat any more, and the producer asks until delivery.timeout.ms is over.
-        config.put("max.in.flight.requests.per.connection", 1);
+        config.put("max.in.flight.requests.per.connection", in.path("in_flight").asInt(5));
         if (transactionalId != null) {
             config.put("transactional.id", transactionalId);
         }

@@ -29,6 +29,9 @@ STEADY = {
     "keys": 0,  # so many different keys; 0 for random and null ones
     "timestamp": NOW,  # of the first record, each next one a millisecond later; NOW for the wall clock
     "partitions": [],  # [] for all
+    # Where leaders move, 1: of more, a batch that a deposed leader took may be asked for again after five others have
+    # followed; no broker knows it as a repeat then, and Java's producer asks until delivery.timeout.ms is over.
+    "in_flight": 5,
 }
 
 
@@ -73,7 +76,6 @@ class Pending:
         """Ends a produce() early; its result."""
         self._load.call("stop", load=str(self.number))
         return self.result(seconds)
-
 
     def abandon(self):
         """For a test's end: stops a produce() that may have ended long ago."""

@@ -19,10 +19,10 @@ class FailuresTest(scenario.Scenario):
     def pause(self, least, most):
         time.sleep(self.random.uniform(least, most))
 
-    def topic_under_load(self, partitions=6, rate=3000):
+    def topic_under_load(self, partitions=6, rate=3000, **options):
         """A topic that grows until end_load()."""
         topic = self.topic("orders", partitions=partitions)
-        self.loading = self.begin_produce(topic, rate=rate)
+        self.loading = self.begin_produce(topic, rate=rate, **options)
         return topic
 
     def end_load(self):
@@ -146,7 +146,7 @@ class FailuresTest(scenario.Scenario):
         self.assertMirrored()
 
     def test_rolling_restarts_of_the_destination(self):
-        self.topic_under_load()
+        self.topic_under_load(rate=1000)  # brokers that start need the processors
         self.start_mirror()
         for number_of_signal in (signal.SIGTERM, signal.SIGKILL):
             for node in self.destination.nodes:
@@ -157,7 +157,7 @@ class FailuresTest(scenario.Scenario):
 
     def test_leaders_of_the_source_move(self):
         self.source, self.destination = self.destination, self.source
-        topic = self.topic_under_load(partitions=3)
+        topic = self.topic_under_load(partitions=3, rate=1000, in_flight=1)
         self.start_mirror()
         for _ in range(scenario.depth(3, 20)):
             self.pause(0.5, 1.5)
@@ -169,7 +169,7 @@ class FailuresTest(scenario.Scenario):
 
     def test_a_leader_of_the_source_dies(self):
         self.source, self.destination = self.destination, self.source
-        topic = self.topic_under_load(partitions=3)
+        topic = self.topic_under_load(partitions=3, rate=1000, in_flight=1)
         self.start_mirror()
         self.wait_position(topic, 300)
         self.source.restart(self.source.leader(topic, 0), signal.SIGKILL)
@@ -189,7 +189,7 @@ class FailuresTest(scenario.Scenario):
         self.assertMirrored()
 
     def test_the_destination_is_away_for_a_while(self):
-        topic = self.topic_under_load()
+        topic = self.topic_under_load(rate=1000)
         mirror = self.start_mirror()
         self.wait_position(topic, 300)
         for node in self.destination.nodes:
