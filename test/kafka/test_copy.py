@@ -28,7 +28,7 @@ class CopyTest(scenario.Scenario):
     def test_many_batches_a_second(self):
         ticks = self.topic("ticks", partitions=3)
         self.start_mirror()
-        self.produce(ticks, seconds=5, batch_size=1, linger_ms=0, size_max=100)
+        self.produce(ticks, seconds=5, rate=5000, batch_size=1, linger_ms=0, size_max=100)
         self.assertMirrored()
 
     def test_an_older_source(self):
