@@ -10,6 +10,9 @@ enum config_source {  // DescribeConfigsResponse.ConfigSource
     CONFIG_DEFAULT = 5,
 };
 
+// What has settings: ConfigResource.Type.
+enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, RESOURCE_LOGGER = 8, RESOURCE_METRICS = 16, RESOURCE_GROUP = 32 };
+
 // A setting of brokers together with its older names: an absent one stands for the next (log.retention.ms, .minutes,
 // .hours; DynamicBrokerConfig.brokerConfigSynonyms). Answers how many, `name` first.
 #define CONFIG_NAMES_MAX 3

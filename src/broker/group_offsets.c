@@ -10,8 +10,13 @@
 
 static void offset_free(struct group_offset *o) {
     if (!o) return;
-    memory_free(o->metadata);
+    memory_free((char *)o->metadata.at);
     memory_free(o);
+}
+
+static void offset_copy(struct group_offset *to, const struct group_offset *from) {
+    *to = *from;
+    to->metadata.at = memory_copy_text(from->metadata.at, (size_t)from->metadata.size);
 }
 
 static struct group_topic_offsets *find_topic(const struct group *g, struct wire_text topic) {
@@ -45,9 +50,8 @@ static void put_offset(struct group *g, struct wire_text topic, int32_t partitio
         map_put_text(&g->topics, topic.at, (size_t)topic.size, t);
     }
     struct group_offset *o = NEW(struct group_offset);
-    *o = *value;
+    offset_copy(o, value);
     o->partition = partition;
-    o->metadata = memory_copy_string(value->metadata ? value->metadata : "");
     offset_free(map_put_number(&t->partitions, (uint32_t)partition, o));
 }
 
@@ -66,7 +70,7 @@ static void open_offset_free(struct group_open_offset *o) {
     list_remove(&o->link);
     memory_free(o->group);
     memory_free(o->topic);
-    memory_free(o->offset.metadata);
+    memory_free((char *)o->offset.metadata.at);
     memory_free(o);
 }
 
@@ -119,8 +123,7 @@ static void put_open(struct group_shard *s, int64_t producer_id, const struct of
     o->group = memory_copy_text(key->group.at, (size_t)key->group.size);
     o->topic = memory_copy_text(key->topic.at, (size_t)key->topic.size);
     o->partition = key->partition;
-    o->offset = *value;
-    o->offset.metadata = memory_copy_string(value->metadata);
+    offset_copy(&o->offset, value);
     list_append(&t->offsets, &o->link);
 }
 
@@ -171,19 +174,16 @@ static void see_record(void *context, const struct coordinator_seen *seen) {
     struct group_shard *s = context;
     struct offset_record_key key;
     struct group_offset value;
-    struct wire_text metadata;
     if (seen->control) {
         see_marker(s, seen);
     } else if (record_get_offset_key(seen->key, &key)) {
         if (seen->value.size < 0) {
             see_tombstone(s, &key);
-        } else if (record_get_offset(seen->value, &value, &metadata)) {
+        } else if (record_get_offset(seen->value, &value)) {
             struct group *g = group_for(s, key.group, seen->offset);
             value.record_offset = seen->offset;
-            value.metadata = memory_copy_text(metadata.at, metadata.size > 0 ? (size_t)metadata.size : 0);
             if (seen->producer_id >= 0) put_open(s, seen->producer_id, &key, &value);
             else put_offset(g, key.topic, key.partition, &value);
-            memory_free(value.metadata);
         }
     }
 }

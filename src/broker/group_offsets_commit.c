@@ -122,10 +122,11 @@ static void put_records(const struct commit *c, const struct group_shard *s, str
                 continue;
             }
             struct offset_record_key key = {c->group_id, t->name, p->index};
-            struct group_offset o = {.offset = p->offset, .leader_epoch = p->leader_epoch, .commit_ms = now_ms};
+            struct group_offset o = {
+                .offset = p->offset, .leader_epoch = p->leader_epoch, .metadata = p->metadata, .commit_ms = now_ms};
             o.expire_ms = c->retention_ms < 0 ? -1 : now_ms + c->retention_ms;
             if (!c->producer) o.topic_id = t->id;
-            record_put_offset(records, &key, &o, p->metadata);
+            record_put_offset(records, &key, &o);
         }
     }
 }
@@ -285,8 +286,7 @@ static void finish_transactional(struct commit *c, struct group_shard *s, int16_
     if (s && !error_code) error_code = commit_offsets(c, s, &records);
     if (error_code) set_errors(c, error_code);
     struct txn_offset_commit_response *response = transactional_response(c);
-    if (s && !error_code)
-        group_shard_answer_of(s, &records, c->producer, c->request, response, fail_transactional);
+    if (s && !error_code) group_shard_answer_of(s, &records, c->producer, c->request, response, fail_transactional);
     else answer_transactional(c->request, response);
     coordinator_records_free(&records);
 }

@@ -8,9 +8,9 @@
 #define TOP_LEVEL_ERROR_SINCE 2
 
 // The answer may wait for other groups, and what it says of this one must last.
-static struct wire_text keep(struct broker_request *r, const char *text) {
-    size_t size = strlen(text);
-    return (struct wire_text){memcpy(broker_request_alloc(r, size + 1), text, size), (int32_t)size};
+static struct wire_text keep(struct broker_request *r, struct wire_text text) {
+    size_t size = (size_t)text.size;
+    return (struct wire_text){memcpy(broker_request_alloc(r, size + 1), text.at, size), text.size};
 }
 
 static void answer_partition(struct broker_request *r, const struct group_shard *s,
@@ -52,7 +52,7 @@ static void answer_topic(struct broker_request *r, const struct group_shard *s,
     const struct group *g = group_find(s, asked->group_id);
     bool by_id = r->version >= TOPIC_IDS_SINCE;
     const struct broker_topic *t = by_id ? broker_known_topic_by_id(r->node, &from->topic_id) : NULL;
-    struct wire_text name = t ? keep(r, t->name) : from->name;
+    struct wire_text name = t ? keep(r, text_of(t->name)) : from->name;
     out->name = name;
     out->topic_id = from->topic_id;
     out->partitions_count = from->partition_indexes_count;
@@ -92,7 +92,7 @@ static void answer_all(struct broker_request *r, const struct group_shard *s,
         const struct broker_topic *known = broker_known_topic(r->node, text_of(t->name));
         if (r->version >= TOPIC_IDS_SINCE && !known) continue;
         struct offset_fetch_response_group_topic *to = &out->topics[out->topics_count++];
-        to->name = keep(r, t->name);
+        to->name = keep(r, text_of(t->name));
         if (known) to->topic_id = known->id;
         to->partitions = REQUEST_ARRAY(r, t->partitions.count, struct offset_fetch_response_group_partition);
         const struct group_offset *o;

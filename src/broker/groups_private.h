@@ -45,7 +45,7 @@ struct group_offset {
     int32_t partition;
     int64_t offset;
     int32_t leader_epoch;
-    char *metadata;
+    struct wire_text metadata;     // the client's word, which may hold zeros
     int64_t commit_ms, expire_ms;  // expire_ms -1: by the broker's retention
     struct wire_uuid topic_id;     // zero: not known
     int64_t record_offset;         // of the record that says so

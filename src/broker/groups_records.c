@@ -21,8 +21,8 @@ static bool id_is_zero(const struct wire_uuid *id) {
     return !memcmp(id, &zero, sizeof zero);
 }
 
-static void put_offset_value(struct buffer *b, const struct group_offset *o, struct wire_text metadata) {
-    if (metadata.size < 0) metadata = text_of("");
+static void put_offset_value(struct buffer *b, const struct group_offset *o) {
+    struct wire_text metadata = o->metadata.size < 0 ? text_of("") : o->metadata;
     if (o->expire_ms >= 0) {
         buffer_append_be16(b, OFFSET_VALUE_EXPIRING);
         buffer_append_be64(b, (uint64_t)o->offset);
@@ -47,10 +47,10 @@ static void put_offset_value(struct buffer *b, const struct group_offset *o, str
     buffer_append(b, o->topic_id.at, sizeof o->topic_id.at);
 }
 
-void record_put_offset(struct coordinator_records *r, const struct offset_record_key *key, const struct group_offset *o,
-                       struct wire_text metadata) {
+void record_put_offset(struct coordinator_records *r, const struct offset_record_key *key,
+                       const struct group_offset *o) {
     put_offset_key(r, key);
-    put_offset_value(coordinator_records_value(r), o, metadata);
+    put_offset_value(coordinator_records_value(r), o);
     coordinator_records_end(r);
 }
 
@@ -68,13 +68,14 @@ bool record_get_offset_key(struct wire_bytes key, struct offset_record_key *out)
     return !r.damaged;
 }
 
-bool record_get_offset(struct wire_bytes value, struct group_offset *out, struct wire_text *metadata) {
+bool record_get_offset(struct wire_bytes value, struct group_offset *out) {
     struct record_reader r = record_reader_of(value);
     *out = (struct group_offset){.leader_epoch = -1, .expire_ms = -1};
     int16_t version = record_get_16(&r);
     out->offset = record_get_64(&r);
     if (version == OFFSET_VALUE_EXPIRING) {
-        *metadata = record_get_text(&r);
+        out->metadata = record_get_text(&r);
+        if (out->metadata.size < 0) out->metadata = text_of("");
         out->commit_ms = record_get_64(&r);
         out->expire_ms = record_get_64(&r);
         return !r.damaged;
@@ -84,7 +85,7 @@ bool record_get_offset(struct wire_bytes value, struct group_offset *out, struct
     uint32_t size = record_get_uvarint(&r);
     const uint8_t *at = size ? record_get_raw(&r, size - 1) : NULL;
     if (!at) return false;
-    *metadata = (struct wire_text){(const char *)at, (int32_t)size - 1};
+    out->metadata = (struct wire_text){(const char *)at, (int32_t)size - 1};
     out->commit_ms = record_get_64(&r);
     if (record_get_uvarint(&r) && record_get_uvarint(&r) == TAG_TOPIC_ID) {
         uint32_t id_size = record_get_uvarint(&r);

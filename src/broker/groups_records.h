@@ -10,12 +10,11 @@ struct offset_record_key {
     struct wire_text group, topic;
     int32_t partition;
 };
-// `o`'s own metadata is not looked at.
-void record_put_offset(struct coordinator_records *r, const struct offset_record_key *key, const struct group_offset *o,
-                       struct wire_text metadata);
+void record_put_offset(struct coordinator_records *r, const struct offset_record_key *key,
+                       const struct group_offset *o);
 void record_put_offset_tombstone(struct coordinator_records *r, const struct offset_record_key *key);
 bool record_get_offset_key(struct wire_bytes key, struct offset_record_key *out);
-bool record_get_offset(struct wire_bytes value, struct group_offset *out, struct wire_text *metadata);
+bool record_get_offset(struct wire_bytes value, struct group_offset *out);  // metadata points into `value`
 
 void record_put_group(struct coordinator_records *r, const struct group *g);
 void record_put_group_new(struct coordinator_records *r, const struct group *g);  // newEmptyGroupMetadataRecord

@@ -139,7 +139,8 @@ static bool place(struct creation *n) {
     if (factor > c->config.nodes) {
         return REFUSE(n, KAFKA_INVALID_REPLICATION_FACTOR,
                       "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be "
-                      "reached because only %d broker(s) are registered.",
+                      "reached because only %d broker(s) are registered or some brokers have all their log directories "
+                      "cordoned.",
                       factor, factor, c->config.nodes);
     }
     if (n->plan.partitions > PARTITIONS_PER_REQUEST_MAX * 5) {

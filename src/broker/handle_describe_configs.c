@@ -8,8 +8,6 @@
 
 #include <stdlib.h>
 
-enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, RESOURCE_LOGGER = 8, RESOURCE_METRICS = 16, RESOURCE_GROUP = 32 };
-
 static bool asked_for(const struct describe_configs_request_resource *asked, const char *name) {
     for (int32_t i = 0; i < asked->configuration_keys_count; i++) {
         if (wire_text_same(asked->configuration_keys[i], config_text(name))) return true;

@@ -7,7 +7,7 @@
 #include "wire/error_codes.h"
 
 #define OPERATIONS_OF_TOPIC 3576  // all that AclEntry.supportedOperations lists, as bits: no authorizer is set
-#define OPERATIONS_OF_CLUSTER 8184
+#define OPERATIONS_OF_CLUSTER 8096
 
 static bool alive(const struct broker_node *n, int32_t id) {
     return id != BROKER_ID_NONE && (n->alive_known >> (id - 1) & 1) != 0;

@@ -161,6 +161,7 @@ def one_member(t):
     m.commit(topic, 6, member_id="somebody")
     m.commit(topic, 6, generation_id_or_member_epoch=-1, member_id="")
     m.commit(topic, 7, metadata="x" * 5000)
+    m.commit(topic, 7, metadata="with\0zero\0")
     m.commit(t.topic("none"), 7)
     committed(t, group, topic, node=m.node)
     committed(t, group, node=m.node)

@@ -1,6 +1,7 @@
 """Scripts: versions, topics, metadata, settings."""
 
 import asking
+import batches
 import messages
 
 
@@ -43,6 +44,24 @@ def garbage(t):
         except Exception as problem:  # pylint: disable=broad-except  (its kind is what is noted)
             t.note(repr(data), type(problem).__name__)
         t.hang_up(1, "garbage")
+
+
+def bytes_behind(t):
+    """Nobody minds what stands behind a request's last field; one that ends too early is hung up on."""
+    for api, version, values in (("Metadata", 1, {"topics": []}), ("Metadata", 13, {"topics": []}),
+                                 ("ApiVersions", 0, {}), ("Heartbeat", 4, {"group_id": t.topic("nobody")}),
+                                 ("FindCoordinator", 4, {"key_type": 0, "coordinator_keys": [t.topic("nobody")]})):
+        whole = messages.request_header(api, version, 7, "x") + messages.encode(api, version, values)
+        for frame in (whole + b"\1\2\3", whole[:-1]):
+            connection = t.connection(1, "bytes")
+            connection.send_bytes(len(frame).to_bytes(4, "big") + frame)
+            connection.sent.append((api, version, 7))
+            try:
+                connection.receive()
+                t.note(f"{api} v{version}", "answered")
+            except Exception as problem:  # pylint: disable=broad-except  (its kind is what is noted)
+                t.note(f"{api} v{version}", type(problem).__name__)
+            t.hang_up(1, "bytes")
 
 
 def create_topics(t):
@@ -89,7 +108,7 @@ def metadata(t):
     everything = t.ask("Metadata", 12, {"topics": None}, note=False)
     t.note("mine", [x for x in everything["topics"] if x["name"] == t.topic("m")])
     t.ask("DescribeCluster", 0, {})
-    t.ask("DescribeCluster", 1, {})
+    t.ask("DescribeCluster", 1, {"include_cluster_authorized_operations": True})
 
 
 def create_partitions(t):
@@ -162,4 +181,54 @@ def _minimum(t):
     return answer["results"][0]["configs"][0]["value"]
 
 
-SCRIPTS = [api_versions, unknown_version, garbage, create_topics, metadata, create_partitions, delete_topics, configs]
+def security(t):
+    """There is no authorizer, and nobody has credentials."""
+    for version in (1, 3):
+        t.ask("DescribeAcls", version, {"resource_type_filter": 1, "resource_name_filter": None,
+                                        "principal_filter": None, "host_filter": None, "operation": 1,
+                                        "permission_type": 1})
+        creation = {"resource_type": 2, "resource_name": "x", "principal": "User:u", "host": "*", "operation": 3,
+                    "permission_type": 3}
+        t.ask("CreateAcls", version, {"creations": [creation] * 2})
+        t.ask("DeleteAcls", version, {"filters": [{
+            "resource_type_filter": 1, "resource_name_filter": None, "principal_filter": None, "host_filter": None,
+            "operation": 1, "permission_type": 1}]})
+    for users in (None, [], ["u"], ["u", "u"], ["u", "v", "u"]):
+        users = users and [{"name": name} for name in users]
+        answer = t.ask("DescribeUserScramCredentials", 0, {"users": users}, note=False)
+        answer["results"].sort(key=lambda u: u["user"])
+        t.note(f"credentials of {users}", answer)
+
+
+def log_dirs(t):
+    """What a broker holds, in bytes; the folder and the disk are its own."""
+    asking.create(t, "l", 2)
+    asking.produce(t, "l", batches.batch(5), partition=1, node=2)
+    asking.replicated(t, "l", 1, 2)
+    mine = [{"topic": t.topic("l"), "partitions": [1, 0, 7]}, {"topic": t.topic("none"), "partitions": [0]}]
+    for version in (1, 2, 3, 4, 5):
+        for topics in (mine, None, []):
+            answer = t.ask("DescribeLogDirs", version, {"topics": topics}, note=False)
+            for told in answer["results"]:
+                told["log_dir"] = told["total_bytes"] = told["usable_bytes"] = "its own"
+                told["topics"] = [topic for topic in told["topics"] if topic["name"].startswith(t.prefix)]
+                for topic in told["topics"]:
+                    topic["partitions"].sort(key=lambda p: p["partition_index"])
+            t.note(f"DescribeLogDirs v{version}", answer)
+    t.ask("ListPartitionReassignments", 0, {"topics": None})
+    t.ask("ListPartitionReassignments", 0, {"topics": [{"name": t.topic("l"), "partition_indexes": [0]}]})
+
+
+def config_resources(t):
+    """What can be asked for its settings."""
+    asking.create(t, "r")
+    for version, types in ((0, None), (1, []), (1, [2]), (1, [4]), (1, [8]), (1, [16]), (1, [32]), (1, [4, 4]),
+                           (1, [2, 77]), (1, [0]), (1, [-1])):
+        answer = t.ask("ListConfigResources", version, {"resource_types": types} if version else {}, note=False)
+        resources = sorted((r.get("resource_type"), r["resource_name"]) for r in answer.pop("config_resources"))
+        t.note(f"ListConfigResources v{version} of {types}", {**answer, "resources": [
+            r for r in resources if r[0] != 2 or r[1] == t.topic("r")]})
+
+
+SCRIPTS = [api_versions, unknown_version, garbage, bytes_behind, security, log_dirs, config_resources, create_topics,
+           metadata, create_partitions, delete_topics, configs]

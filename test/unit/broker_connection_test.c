@@ -85,12 +85,14 @@ TEST(what_cannot_be_read_hangs_up) {
     static const char http[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     static const uint8_t unknown_api[] = {0, 0, 0, 10, 3, 0xe7, 0, 0, 0, 0, 0, 1, 0xff, 0xff};
     static const uint8_t unknown_version[] = {0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0, 1, 0xff, 0xff};
-    static const uint8_t bytes_left_over[] = {0, 0, 0, 12, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 1, 2};
+    static const uint8_t too_short[] = {0, 0, 0, 9, 0, 18, 0, 0, 0, 0, 0, 1, 0xff};
+    static const uint8_t bytes_left_over[] = {0, 0, 0, 12, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 1, 2};  // fine, too
     static const uint8_t fine[] = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff};
     EXPECT(hangs_up_on((const uint8_t *)http, sizeof http - 1));
     EXPECT(hangs_up_on(unknown_api, sizeof unknown_api));
     EXPECT(hangs_up_on(unknown_version, sizeof unknown_version));
-    EXPECT(hangs_up_on(bytes_left_over, sizeof bytes_left_over));
+    EXPECT(hangs_up_on(too_short, sizeof too_short));
+    EXPECT(!hangs_up_on(bytes_left_over, sizeof bytes_left_over));
     EXPECT(!hangs_up_on(fine, sizeof fine));
 }
 

@@ -25,6 +25,8 @@ static void fill_one(struct fill *fill, const struct message_field *f, bool null
 
 static size_t fill_value_size(const struct message_field *f) {
     switch ((enum field_type)f->type) {
+    case FIELD_INT8:
+        return 1;
     case FIELD_INT32:
         return 4;
     case FIELD_INT64:

@@ -1,0 +1,66 @@
+// ACLs and SCRAM credentials: there are none and cannot be, which is what a broker without an authorizer answers
+// (kafka.server.AclApis, org.apache.kafka.image.ScramImage).
+#include "broker/asked_partitions.h"
+#include "broker/config_view.h"
+#include "broker/handlers.h"
+#include "wire/error_codes.h"
+
+void handle_describe_acls(struct broker_request *r) {
+    struct describe_acls_response response;
+    message_defaults(r->api->response, &response);
+    response.throttle_time_ms = r->node->throttle_ms;
+    response.error_code = KAFKA_SECURITY_DISABLED;
+    response.error_message = config_text("No Authorizer is configured on the broker");
+    broker_answer(r, &response);
+}
+
+void handle_create_acls(struct broker_request *r) {
+    const struct create_acls_request *request = r->body;
+    struct create_acls_response response = {.throttle_time_ms = r->node->throttle_ms};
+    response.results = REQUEST_ARRAY(r, request->creations_count, struct create_acls_response_result);
+    for (; response.results_count < request->creations_count; response.results_count++) {
+        response.results[response.results_count] =
+            (struct create_acls_response_result){KAFKA_SECURITY_DISABLED, config_text("No Authorizer is configured.")};
+    }
+    broker_answer(r, &response);
+}
+
+void handle_delete_acls(struct broker_request *r) {
+    const struct delete_acls_request *request = r->body;
+    struct delete_acls_response response = {.throttle_time_ms = r->node->throttle_ms};
+    response.filter_results = REQUEST_ARRAY(r, request->filters_count, struct delete_acls_response_filter);
+    for (; response.filter_results_count < request->filters_count; response.filter_results_count++) {
+        response.filter_results[response.filter_results_count] = (struct delete_acls_response_filter){
+            .error_code = KAFKA_SECURITY_DISABLED, .error_message = config_text("No Authorizer is configured.")};
+    }
+    broker_answer(r, &response);
+}
+
+static void refuse_user(struct broker_request *r, struct describe_user_scram_credentials_response_user *out,
+                        int16_t error_code, const char *why) {
+    out->error_code = error_code;
+    out->error_message = broker_request_say(r, "%s: %.*s", why, out->user.size, out->user.at);
+}
+
+void handle_describe_user_scram_credentials(struct broker_request *r) {
+    const struct describe_user_scram_credentials_request *request = r->body;
+    int32_t count = request->users_count > 0 ? request->users_count : 0;
+    struct describe_user_scram_credentials_response response = {.throttle_time_ms = r->node->throttle_ms};
+    response.error_message = config_text(NULL);
+    response.results = REQUEST_ARRAY(r, count, struct describe_user_scram_credentials_response_user);
+    struct asked_partitions *named = asked_partitions_new(r, (size_t)count);
+    for (int32_t i = 0; i < count; i++) {
+        struct wire_text name = request->users[i].name;
+        int32_t at = asked_partitions_place(named, text_bytes(name), 0, response.results_count);
+        struct describe_user_scram_credentials_response_user *out = &response.results[at];
+        if (at < response.results_count) {
+            refuse_user(r, out, KAFKA_DUPLICATE_RESOURCE,
+                        "Cannot describe SCRAM credentials for the same user twice in a single request");
+            continue;
+        }
+        response.results_count++;
+        *out = (struct describe_user_scram_credentials_response_user){.user = name};
+        refuse_user(r, out, KAFKA_RESOURCE_NOT_FOUND, "Attempt to describe a user credential that does not exist");
+    }
+    broker_answer(r, &response);
+}
