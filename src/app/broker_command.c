@@ -10,18 +10,20 @@
 #include "io/terminal.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 const char broker_usage[] =
-    "odraz broker --port P [--nodes N] [--host HOST] [--cluster-id ID] [--set NAME=VALUE]...\n"
+    "odraz broker --port P [--nodes N] [--host HOST] [--cluster-id ID] [--data-mib N] [--set NAME=VALUE]...\n"
     "\n"
     "A Kafka cluster in memory, for trying things out: N brokers (1) at the ports P, P+1, ... of HOST (127.0.0.1).\n"
     "Any Kafka client can use it. It ends with SIGTERM, and everything in it is gone then.\n"
     "\n"
     "  --cluster-id ID     22 characters, as Kafka makes them; each start makes a new one otherwise\n"
+    "  --data-mib N        MiB of records that are kept before producers are refused (half of the machine's memory)\n"
     "  --set NAME=VALUE    a setting of server.properties, as often as needed\n";
 
 #define CLUSTER_ID_SIZE 22
@@ -30,6 +32,7 @@ struct broker_options {
     const char *host, *cluster_id;
     uint16_t port;
     int32_t nodes;
+    int64_t data_mib;
     const char *settings[2 * BROKER_SETTINGS_MAX + 1];  // names and values by turns, then NULL
     size_t settings_count;
 };
@@ -66,6 +69,9 @@ static bool take_option(struct broker_options *o, const char *name, char *value)
     } else if (strcmp(name, "--nodes") == 0) {
         if (!number(value, 1, BROKER_NODES_MAX, &n)) return refuse(name, value, "1 to 9 brokers");
         o->nodes = (int32_t)n;
+    } else if (strcmp(name, "--data-mib") == 0) {
+        if (!number(value, 1, BROKER_DATA_MIB_MAX, &n)) return refuse(name, value, "MiB, at least 1");
+        o->data_mib = n;
     } else if (strcmp(name, "--host") == 0) {
         o->host = value;
     } else if (strcmp(name, "--cluster-id") == 0) {
@@ -185,6 +191,11 @@ static void make_cluster_id(struct prng *prng, char id[CLUSTER_ID_SIZE + 1]) {
     id[CLUSTER_ID_SIZE] = 0;
 }
 
+static int64_t half_of_memory_mib(void) {
+    int64_t pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page_bytes > 0 ? pages * page_bytes / 2 / MiB : 0;
+}
+
 static struct error start(struct broker_program *b, const struct broker_options *o, struct broker_endpoint *endpoints) {
     struct error e = loop_new(&system_real, &b->loop);
     if (error_is(&e)) return e;
@@ -206,6 +217,7 @@ static struct error start(struct broker_program *b, const struct broker_options 
                                            .log = b->env->log};
     b->cluster = broker_cluster_new(&config, b->env->now_us, b->env->wall_ms);
     if (!b->cluster) return error_make(ERROR_CONFIG, 0, "broker", "a setting is wrong");
+    broker_cluster_limit_data(b->cluster, o->data_mib * MiB);
     e = server_new(b->loop, &b->server);
     for (int32_t i = 0; i < o->nodes && !error_is(&e); i++) {
         endpoints[i] = (struct broker_endpoint){b, i + 1};
@@ -223,7 +235,7 @@ static void end(struct broker_program *b) {
 }
 
 int broker_command(int count, char **words) {
-    struct broker_options o = {.host = "127.0.0.1", .nodes = 1};
+    struct broker_options o = {.host = "127.0.0.1", .nodes = 1, .data_mib = half_of_memory_mib()};
     if (!take_options(&o, count, words)) return 2;
     struct broker_program b = {0};
     struct broker_endpoint endpoints[BROKER_NODES_MAX];
@@ -232,8 +244,9 @@ int broker_command(int count, char **words) {
         fprintf(stderr, "odraz: broker: %s\n", e.detail);
     } else {
         run_cluster(&b);
-        log_line(&b.env->log, LOG_INFO, "serving", "bootstrap.servers=%s:%u brokers=%d kept=\"in memory only\"", o.host,
-                 o.port, o.nodes);
+        log_line(&b.env->log, LOG_INFO, "serving",
+                 "bootstrap.servers=%s:%u brokers=%d kept=\"in memory only\" data_mib_max=%" PRId64, o.host, o.port,
+                 o.nodes, o.data_mib);
         loop_run(b.loop);
     }
     end(&b);

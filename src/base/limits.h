@@ -145,12 +145,15 @@
 
 // broker (the model)
 #define BROKER_NODES_MAX 9
+#define BROKER_DATA_MIB_MAX (1 << 30)         // of its command line
 #define BROKER_SETTINGS_MAX 64               // of its command line
+#define BROKER_SETTINGS_OF_RESOURCE_MAX 1000  // unknown ones of brokers count: those are for plug-ins
 #define BROKER_REPLICAS_MAX 5                // of a partition
 #define BROKER_CONNECTIONS_MAX 4096          // of one node; each has one request in the node's queue
 #define BROKER_CONNECTION_AHEAD_MAX (256 * KiB) // requests read and not begun; one may pass it
 #define BROKER_DECODE_MAX (8 * MiB)          // decoded form of one request: some 100,000 partitions
 #define BROKER_ARENA_MAX (256 * MiB)         // and what its answer needs: its elements are at most some times larger
+#define BROKER_ANSWER_ARENA_MAX (128 * MiB)   // past it nothing is added to the answer, and the broker hangs up
 #define BROKER_CONNECTION_OUTPUT_MAX (256 * MiB) // one answer
 #define BROKER_REPLICA_FETCH_BYTES_MAX MiB    // of a partition in one fetch; replica.fetch.max.bytes
 #define BROKER_REQUESTS_SPARE_MAX 64         // kept for reuse, with their memory

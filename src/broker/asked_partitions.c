@@ -87,6 +87,17 @@ int32_t asked_partitions_place(struct asked_partitions *a, struct bytes topic, i
     }
 }
 
+int32_t *asked_names_times(struct broker_request *r, const struct wire_text *names, size_t stride, int32_t count) {
+    if (count < 0) count = 0;
+    struct asked_partitions *named = asked_partitions_new(r, (size_t)count);
+    int32_t *times = REQUEST_ARRAY(r, count, int32_t);
+    for (int32_t i = 0; i < count; i++) {
+        const struct wire_text *name = (const void *)((const char *)names + stride * (size_t)i);
+        times[asked_partitions_place(named, text_bytes(*name), 0, i)]++;
+    }
+    return times;
+}
+
 void broker_park_for(struct broker_request *r, int64_t timeout_ms, timer_fn expired,
                      void (*forget)(struct broker_request *r)) {
     struct broker_cluster *c = r->node->cluster;

@@ -33,6 +33,9 @@ struct broker_cluster_config {
 struct broker_cluster *broker_cluster_new(const struct broker_cluster_config *config, int64_t now_us, int64_t wall_ms);
 void broker_cluster_free(struct broker_cluster *c);  // connections included
 
+// Producers' records are refused (KAFKA_STORAGE_ERROR, as where a disk is full) while the logs hold more; 0: no limit.
+void broker_cluster_limit_data(struct broker_cluster *c, int64_t bytes_max);
+
 // The driver sets the clocks before each entry: broker_cluster_run() does what is due until then.
 void broker_cluster_run(struct broker_cluster *c, int64_t now_us, int64_t wall_ms);
 int64_t broker_cluster_next(const struct broker_cluster *c);  // when run() is due again; TIMER_NEVER

@@ -106,6 +106,7 @@ static void answer_all(struct broker_request *r, const struct group_shard *s,
 
 static void answer_group(struct broker_request *r, const struct group_shard *s,
                          const struct offset_fetch_request_group *asked, struct offset_fetch_response_group *out) {
+    if (broker_request_is_full(r)) return;
     if (asked->topics_count < 0) answer_all(r, s, asked, out);
     else answer_some(r, s, asked, out);
 }

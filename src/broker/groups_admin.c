@@ -60,7 +60,8 @@ void handle_describe_groups(struct broker_request *r) {
     message_defaults(&describe_groups_response_message, &response);
     response.groups = REQUEST_ARRAY(r, body->groups_count, struct describe_groups_response_group);
     response.groups_count = body->groups_count;
-    for (int32_t i = 0; i < body->groups_count; i++) describe(r, body->groups[i], &response.groups[i]);
+    for (int32_t i = 0; i < body->groups_count && !broker_request_is_full(r); i++)
+        describe(r, body->groups[i], &response.groups[i]);
     broker_answer(r, &response);
 }
 

@@ -1,8 +1,8 @@
 // IncrementalAlterConfigs and AlterConfigs: after kafka.server.ConfigAdminManager (what the asked broker refuses
 // itself) and org.apache.kafka.controller.ConfigurationControlManager.
+#include "broker/asked_partitions.h"
 #include "broker/config_view.h"
 #include "broker/handlers.h"
-#include "broker/request.h"
 #include "broker/topic_names.h"
 #include "wire/error_codes.h"
 
@@ -35,11 +35,9 @@ struct alteration {
                   broker_request_say((alteration)->request, __VA_ARGS__))
 
 static bool changes_are_sound(struct alteration *a) {
+    const int32_t *times = asked_names_times(a->request, &a->changes->name, sizeof *a->changes, a->count);
     for (int32_t i = 0; i < a->count; i++) {
-        for (int32_t at = 0; at < i; at++) {
-            if (!wire_text_same(a->changes[at].name, a->changes[i].name)) continue;
-            return REFUSE(a, KAFKA_INVALID_REQUEST, "Error due to duplicate config keys");
-        }
+        if (times[i] != 1) return REFUSE(a, KAFKA_INVALID_REQUEST, "Error due to duplicate config keys");
     }
     for (int32_t i = 0; i < a->count; i++) {
         const struct change *c = &a->changes[i];
@@ -152,6 +150,8 @@ static bool apply(struct alteration *a, struct setting_values *values) {
         else if (c->operation == OP_APPEND || c->operation == OP_SUBTRACT) done = change_list(a, values, c);
         else a->error_code = KAFKA_UNKNOWN_SERVER_ERROR, done = false;
         if (!done) return false;
+        if (values->count > BROKER_SETTINGS_OF_RESOURCE_MAX)
+            return REFUSE(a, KAFKA_POLICY_VIOLATION, "More than %d settings", BROKER_SETTINGS_OF_RESOURCE_MAX);
     }
     for (size_t i = 0; i < values->count; i++) {
         if (!value_is_right(a, &values->at[i])) return false;
@@ -197,14 +197,19 @@ static void alter(struct alteration *a) {
     in_force(a);
 }
 
-#define TWICE(resources, count, i)                                                                                     \
-    ({                                                                                                                 \
-        bool twice = false;                                                                                            \
-        for (int32_t at_ = 0; at_ < (count); at_++)                                                                    \
-            twice |= at_ != (i) && (resources)[at_].resource_type == (resources)[i].resource_type &&                   \
-                     wire_text_same((resources)[at_].resource_name, (resources)[i].resource_name);                     \
-        twice;                                                                                                         \
-    })
+// Whether the resource at each place is named at another place, too. `stride`: from one resource to the next.
+static const bool *named_twice(struct broker_request *r, const struct wire_text *names, const int8_t *types,
+                               size_t stride, int32_t count) {
+    struct asked_partitions *named = asked_partitions_new(r, (size_t)count);
+    bool *twice = REQUEST_ARRAY(r, count, bool);
+    for (int32_t i = 0; i < count; i++) {
+        size_t at = stride * (size_t)i;
+        const struct wire_text *name = (const void *)((const char *)names + at);
+        int32_t first = asked_partitions_place(named, text_bytes(*name), types[at], i);
+        if (first != i) twice[first] = twice[i] = true;
+    }
+    return twice;
+}
 
 void handle_incremental_alter_configs(struct broker_request *r) {
     const struct incremental_alter_configs_request *request = r->body;
@@ -214,6 +219,8 @@ void handle_incremental_alter_configs(struct broker_request *r) {
     response.throttle_time_ms = r->node->throttle_ms;
     response.responses = REQUEST_ARRAY(r, count, struct incremental_alter_configs_response_resource);
     response.responses_count = count;
+    const bool *twice = named_twice(r, &request->resources->resource_name, &request->resources->resource_type,
+                                    sizeof *request->resources, count);
     for (int32_t i = 0; i < count; i++) {
         const struct incremental_alter_configs_request_resource *from = &request->resources[i];
         struct change *changes = REQUEST_ARRAY(r, from->configs_count, struct change);
@@ -227,7 +234,7 @@ void handle_incremental_alter_configs(struct broker_request *r) {
                                .changes = changes,
                                .count = from->configs_count,
                                .validate_only = request->validate_only,
-                               .error_code = TWICE(request->resources, count, i) ? KAFKA_INVALID_REQUEST : KAFKA_NONE};
+                               .error_code = twice[i] ? KAFKA_INVALID_REQUEST : KAFKA_NONE};
         alter(&a);
         response.responses[i] = (struct incremental_alter_configs_response_resource){
             a.error_code, a.error_message, from->resource_type, from->resource_name};
@@ -243,6 +250,8 @@ void handle_alter_configs(struct broker_request *r) {
     response.throttle_time_ms = r->node->throttle_ms;
     response.responses = REQUEST_ARRAY(r, count, struct alter_configs_response_resource);
     response.responses_count = count;
+    const bool *twice = named_twice(r, &request->resources->resource_name, &request->resources->resource_type,
+                                    sizeof *request->resources, count);
     for (int32_t i = 0; i < count; i++) {
         const struct alter_configs_request_resource *from = &request->resources[i];
         struct change *changes = REQUEST_ARRAY(r, from->configs_count, struct change);
@@ -256,7 +265,7 @@ void handle_alter_configs(struct broker_request *r) {
                                .count = from->configs_count,
                                .replace = true,
                                .validate_only = request->validate_only,
-                               .error_code = TWICE(request->resources, count, i) ? KAFKA_INVALID_REQUEST : KAFKA_NONE};
+                               .error_code = twice[i] ? KAFKA_INVALID_REQUEST : KAFKA_NONE};
         alter(&a);
         response.responses[i] = (struct alter_configs_response_resource){a.error_code, a.error_message,
                                                                          from->resource_type, from->resource_name};

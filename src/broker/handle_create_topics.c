@@ -1,7 +1,7 @@
 // CreateTopics: after org.apache.kafka.controller.ReplicationControlManager.createTopics.
+#include "broker/asked_partitions.h"
 #include "broker/config_view.h"
 #include "broker/handlers.h"
-#include "broker/request.h"
 #include "broker/topic_names.h"
 #include "wire/error_codes.h"
 
@@ -209,17 +209,12 @@ void handle_create_topics(struct broker_request *r) {
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
     response.topics = REQUEST_ARRAY(r, request->topics_count, struct create_topics_response_topic);
+    const int32_t *times = asked_names_times(r, &request->topics->name, sizeof *request->topics, request->topics_count);
     // Names asked for twice are refused, once and at the end (ControllerApis.createTopics).
     for (int pass = 0; pass < 2; pass++) {
         for (int32_t i = 0; i < request->topics_count; i++) {
             const struct create_topics_request_topic *topic = &request->topics[i];
-            int32_t times = 0, before = 0;
-            for (int32_t at = 0; at < request->topics_count; at++) {
-                if (!wire_text_same(request->topics[at].name, topic->name)) continue;
-                times++;
-                before += at < i;
-            }
-            if ((times > 1) != (pass == 1) || (times > 1 && before > 0)) continue;
+            if (times[i] == 0 || (times[i] > 1) != (pass == 1)) continue;
             struct create_topics_response_topic *answer = &response.topics[response.topics_count++];
             message_defaults(&create_topics_response_topic_message, answer);
             if (pass == 0) {

@@ -133,6 +133,7 @@ void handle_describe_configs(struct broker_request *r) {
     response.throttle_time_ms = r->node->throttle_ms;
     response.results_count = request->resources_count;
     response.results = REQUEST_ARRAY(r, request->resources_count, struct describe_configs_response_resource);
-    for (int32_t i = 0; i < request->resources_count; i++) describe(r, &request->resources[i], &response.results[i]);
+    for (int32_t i = 0; i < request->resources_count && !broker_request_is_full(r); i++)
+        describe(r, &request->resources[i], &response.results[i]);
     broker_answer(r, &response);
 }

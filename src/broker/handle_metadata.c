@@ -1,8 +1,8 @@
 // Metadata and DescribeCluster: brokers, topics and leaders as the asked node believes them to be.
 //
 // After kafka.server.KafkaApis.handleTopicMetadataRequest and KRaftMetadataCache.getPartitionMetadata.
+#include "broker/asked_partitions.h"
 #include "broker/handlers.h"
-#include "broker/request.h"
 #include "broker/topic_names.h"
 #include "wire/error_codes.h"
 
@@ -102,16 +102,11 @@ static void fill_asked(struct broker_request *r, const struct metadata_request_t
 }
 
 // The first of equal names or ids answers; Kafka keeps a set.
-static bool asked_before(const struct metadata_request *request, int32_t i) {
+static bool asked_before(const struct broker_request *r, struct asked_partitions *asked, int32_t i) {
+    const struct metadata_request *request = r->body;
     const struct metadata_request_topic *t = &request->topics[i];
-    for (int32_t at = 0; at < i; at++) {
-        const struct metadata_request_topic *other = &request->topics[at];
-        if (other->name.size != t->name.size) continue;
-        if (t->name.size < 0 ? memcmp(other->topic_id.at, t->topic_id.at, sizeof t->topic_id.at) == 0
-                             : memcmp(other->name.at, t->name.at, (size_t)t->name.size) == 0)
-            return true;
-    }
-    return false;
+    bool by_name = t->name.size >= 0;
+    return asked_partitions_place(asked, by_name ? text_bytes(t->name) : uuid_bytes(&t->topic_id), by_name, i) != i;
 }
 
 static void fill_topics(struct broker_request *r, struct metadata_response *response) {
@@ -121,8 +116,9 @@ static void fill_topics(struct broker_request *r, struct metadata_response *resp
     bool all = request->topics_count < 0 || (r->version == 0 && request->topics_count == 0);
     int32_t count = all ? (int32_t)c->topics_count : request->topics_count;
     response->topics = REQUEST_ARRAY(r, count, struct metadata_response_topic);
+    struct asked_partitions *asked = asked_partitions_new(r, all ? 0 : (size_t)count);
     for (int32_t i = 0; i < count; i++) {
-        if (all ? !known(r->node, c->topics[i]) : asked_before(request, i)) continue;
+        if (all ? !known(r->node, c->topics[i]) : asked_before(r, asked, i)) continue;
         struct metadata_response_topic *out = &response->topics[response->topics_count++];
         message_defaults(&metadata_response_topic_message, out);
         if (all) fill_topic(r, c->topics[i], out);

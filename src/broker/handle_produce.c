@@ -153,7 +153,8 @@ static void finish(struct produce *q) {
 static bool hides_log_start(int16_t error_code) {
     return error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION || error_code == KAFKA_NOT_LEADER_OR_FOLLOWER ||
            error_code == KAFKA_MESSAGE_TOO_LARGE || error_code == KAFKA_RECORD_LIST_TOO_LARGE ||
-           error_code == KAFKA_CORRUPT_MESSAGE || error_code == KAFKA_INVALID_TOPIC_EXCEPTION;
+           error_code == KAFKA_CORRUPT_MESSAGE || error_code == KAFKA_INVALID_TOPIC_EXCEPTION ||
+           error_code == KAFKA_KAFKA_STORAGE_ERROR;
 }
 
 static struct wire_text text(const char *t) {
@@ -286,6 +287,7 @@ static void append(struct produce *q, struct produced *p) {
     if (!p->replica) return;
     if (!(r->version >= ADDS_SINCE_VERSION ? is_added(p) : verify(q, p))) return;
     struct append_result result = {.error_code = body->acks == -1 ? broker_replica_enough(p->replica) : KAFKA_NONE};
+    if (broker_data_is_full(r->node->cluster)) result.error_code = KAFKA_KAFKA_STORAGE_ERROR;
     if (result.error_code == KAFKA_NONE) {
         result = append_from_client(&p->replica->log, &t->settings, records_bytes(p->records), p->replica->leader_epoch,
                                     r->node->cluster->wall_ms);
@@ -293,7 +295,9 @@ static void append(struct produce *q, struct produced *p) {
     tell_result(r, p, &result);
     if (result.error_code != KAFKA_NONE) return;
     p->required = end_of(&p->replica->log, &result);
-    if (!result.duplicate) broker_replica_appended(p->replica);
+    if (result.duplicate) return;
+    broker_data_added(r->node->cluster, p->records.size);
+    broker_replica_appended(p->replica);
 }
 
 // Waiting for the high watermark -------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ static void answer_partition(struct broker_request *r, const struct broker_topic
     a->partition_index = index;
     a->error_code = refusal->error_code;
     a->error_message = refusal->message;
-    if (a->error_code != KAFKA_NONE) return;
+    if (a->error_code != KAFKA_NONE || broker_request_is_full(r)) return;
     const struct broker_partition *p = broker_known_partition(r->node, t, index);
     const struct broker_replica *replica = broker_asked_replica(r->node, p, -1, false, &a->error_code);
     if (replica) list_producers(r, &replica->log.producers, a);

@@ -36,31 +36,23 @@ void handle_delete_acls(struct broker_request *r) {
     broker_answer(r, &response);
 }
 
-static void refuse_user(struct broker_request *r, struct describe_user_scram_credentials_response_user *out,
-                        int16_t error_code, const char *why) {
-    out->error_code = error_code;
-    out->error_message = broker_request_say(r, "%s: %.*s", why, out->user.size, out->user.at);
-}
-
 void handle_describe_user_scram_credentials(struct broker_request *r) {
     const struct describe_user_scram_credentials_request *request = r->body;
     int32_t count = request->users_count > 0 ? request->users_count : 0;
     struct describe_user_scram_credentials_response response = {.throttle_time_ms = r->node->throttle_ms};
     response.error_message = config_text(NULL);
     response.results = REQUEST_ARRAY(r, count, struct describe_user_scram_credentials_response_user);
-    struct asked_partitions *named = asked_partitions_new(r, (size_t)count);
+    const int32_t *times = asked_names_times(r, &request->users->name, sizeof *request->users, count);
     for (int32_t i = 0; i < count; i++) {
+        if (times[i] == 0) continue;
         struct wire_text name = request->users[i].name;
-        int32_t at = asked_partitions_place(named, text_bytes(name), 0, response.results_count);
-        struct describe_user_scram_credentials_response_user *out = &response.results[at];
-        if (at < response.results_count) {
-            refuse_user(r, out, KAFKA_DUPLICATE_RESOURCE,
-                        "Cannot describe SCRAM credentials for the same user twice in a single request");
-            continue;
-        }
-        response.results_count++;
-        *out = (struct describe_user_scram_credentials_response_user){.user = name};
-        refuse_user(r, out, KAFKA_RESOURCE_NOT_FOUND, "Attempt to describe a user credential that does not exist");
+        bool twice = times[i] > 1;
+        const char *why = twice ? "Cannot describe SCRAM credentials for the same user twice in a single request"
+                                : "Attempt to describe a user credential that does not exist";
+        response.results[response.results_count++] = (struct describe_user_scram_credentials_response_user){
+            .user = name,
+            .error_code = twice ? KAFKA_DUPLICATE_RESOURCE : KAFKA_RESOURCE_NOT_FOUND,
+            .error_message = broker_request_say(r, "%s: %.*s", why, name.size, name.at)};
     }
     broker_answer(r, &response);
 }

@@ -1,8 +1,8 @@
 // DeleteTopics, CreatePartitions and ElectLeaders: after kafka.server.ControllerApis and
 // org.apache.kafka.controller.ReplicationControlManager.
+#include "broker/asked_partitions.h"
 #include "broker/config_view.h"
 #include "broker/handlers.h"
-#include "broker/request.h"
 #include "wire/error_codes.h"
 
 static const struct wire_uuid zero_id;
@@ -60,16 +60,6 @@ static void delete_asked(struct broker_request *r, const struct delete_topics_re
     }
 }
 
-// What is asked for twice is answered once.
-static bool delete_asked_before(const struct delete_topics_request *request, int32_t i) {
-    const struct delete_topics_request_topic *t = &request->topics[i];
-    for (int32_t at = 0; at < i; at++) {
-        const struct delete_topics_request_topic *other = &request->topics[at];
-        if (wire_text_same(other->name, t->name) && memcmp(other->topic_id.at, t->topic_id.at, 16) == 0) return true;
-    }
-    return false;
-}
-
 void handle_delete_topics(struct broker_request *r) {
     const struct delete_topics_request *request = r->body;
     struct delete_topics_response response;
@@ -77,23 +67,22 @@ void handle_delete_topics(struct broker_request *r) {
     response.throttle_time_ms = r->node->throttle_ms;
     int32_t names = request->topic_names_count > 0 ? request->topic_names_count : 0;
     response.responses = REQUEST_ARRAY(r, request->topics_count + names, struct delete_topics_response_topic);
-    for (int32_t i = 0; i < request->topics_count; i++) {
-        if (delete_asked_before(request, i)) continue;
+    struct asked_partitions *asked = asked_partitions_new(r, (size_t)request->topics_count);
+    for (int32_t i = 0; i < request->topics_count; i++) {  // what is asked for twice is answered once
+        const struct delete_topics_request_topic *t = &request->topics[i];
+        struct bytes key = t->name.size >= 0 ? text_bytes(t->name) : uuid_bytes(&t->topic_id);
+        if (asked_partitions_place(asked, key, t->name.size >= 0, i) != i) continue;
         struct delete_topics_response_topic *out = &response.responses[response.responses_count++];
         message_defaults(&delete_topics_response_topic_message, out);
         delete_asked(r, &request->topics[i], out);
     }
+    const int32_t *times = asked_names_times(r, request->topic_names, sizeof *request->topic_names, names);
     for (int32_t i = 0; i < names; i++) {
-        int32_t first = 0, times = 0;
-        while (!wire_text_same(request->topic_names[first], request->topic_names[i])) first++;
-        for (int32_t at = 0; at < names; at++) {
-            times += wire_text_same(request->topic_names[at], request->topic_names[i]);
-        }
-        if (first < i) continue;
+        if (times[i] == 0) continue;
         struct delete_topics_response_topic *out = &response.responses[response.responses_count++];
         message_defaults(&delete_topics_response_topic_message, out);
         out->name = request->topic_names[i];
-        if (times > 1) delete_refused(out, KAFKA_INVALID_REQUEST, "Duplicate topic name.");
+        if (times[i] > 1) delete_refused(out, KAFKA_INVALID_REQUEST, "Duplicate topic name.");
         else delete_by_name(r, request->topic_names[i], out);
     }
     broker_answer(r, &response);
@@ -196,17 +185,13 @@ void handle_create_partitions(struct broker_request *r) {
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
     response.results = REQUEST_ARRAY(r, request->topics_count, struct create_partitions_response_topic);
+    const int32_t *times = asked_names_times(r, &request->topics->name, sizeof *request->topics, request->topics_count);
     for (int32_t i = 0; i < request->topics_count; i++) {
-        int32_t first = 0, times = 0;
-        while (!wire_text_same(request->topics[first].name, request->topics[i].name)) first++;
-        for (int32_t at = 0; at < request->topics_count; at++) {
-            times += wire_text_same(request->topics[at].name, request->topics[i].name);
-        }
-        if (first < i) continue;
+        if (times[i] == 0) continue;
         struct create_partitions_response_topic *out = &response.results[response.results_count++];
         message_defaults(&create_partitions_response_topic_message, out);
         struct growth g = {.request = r, .asked = &request->topics[i], .answer = out};
-        if (times == 1) {
+        if (times[i] == 1) {
             grow(&g);
         } else {
             out->name = g.asked->name;
@@ -252,7 +237,7 @@ static void elect_asked(struct broker_request *r, const struct elect_leaders_req
     out->topic = name;
     out->partition_result_count = asked->partitions_count;
     out->partition_result = REQUEST_ARRAY(r, asked->partitions_count, struct elect_leaders_response_partition);
-    for (int32_t i = 0; i < asked->partitions_count; i++) {
+    for (int32_t i = 0; i < asked->partitions_count && !broker_request_is_full(r); i++) {
         struct broker_partition *p = broker_find_partition(t, asked->partitions[i]);
         struct elect_leaders_response_partition *result = &out->partition_result[i];
         result->partition_id = asked->partitions[i];
@@ -293,6 +278,7 @@ void handle_elect_leaders(struct broker_request *r) {
     response.replica_election_results_count = count;
     for (int32_t i = 0; i < count; i++) {
         struct elect_leaders_response_topic *out = &response.replica_election_results[i];
+        if (broker_request_is_full(r)) break;
         if (all) elect_all(r, c->topics[i], unclean, out);
         else elect_asked(r, &request->topic_partitions[i], unclean, out);
     }

@@ -147,12 +147,13 @@ void *broker_request_alloc(struct broker_request *r, size_t size) {
 }
 
 struct wire_text broker_request_say(struct broker_request *r, const char *format, ...) {
-    char *text = broker_request_alloc(r, MESSAGE_MAX);
+    char text[MESSAGE_MAX];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, MESSAGE_MAX, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return (struct wire_text){text, (int32_t)strlen(text)};
+    size_t size = strlen(text);
+    return (struct wire_text){memcpy(broker_request_alloc(r, size + 1), text, size), (int32_t)size};
 }
 
 static void done(struct broker_request *r, bool hang_up) {
@@ -161,19 +162,24 @@ static void done(struct broker_request *r, bool hang_up) {
     broker_connection_answered(k, hang_up);
 }
 
-static void encode(struct broker_request *r, const void *response, struct buffer *out, struct wire_cut *cuts,
+// False when it became too large; `out` is then what it was before.
+static bool encode(struct broker_request *r, const void *response, struct buffer *out, struct wire_cut *cuts,
                    size_t *cuts_count) {
+    size_t before = out->size;
     bool known = r->version >= r->api->version_min && r->version <= r->api->version_max;
     struct error e =
         frame_encode_response(r->api, known ? r->version : 0, r->correlation_id, response, out, cuts, cuts_count);
-    if (error_is(&e))
-        log_line(&r->node->cluster->config.log, LOG_ERROR, "answer", "api=%s error=%s", r->api->name, e.detail);
-    assert(!error_is(&e));
+    if (!error_is(&e)) return true;
+    log_line(&r->node->cluster->config.log, LOG_ERROR, "answer", "api=%s error=\"%s\"", r->api->name, e.detail);
+    out->size = before;
+    out->overflowed = false;
+    return false;
 }
 
 void broker_answer(struct broker_request *r, const void *response) {
-    if (!r->connection->gone) encode(r, response, &r->connection->output, NULL, NULL);
-    done(r, false);
+    bool right =
+        r->connection->gone || (!broker_request_is_full(r) && encode(r, response, &r->connection->output, NULL, NULL));
+    done(r, !right);
 }
 
 void broker_answer_records(struct broker_request *r, const void *response, size_t fields_max,
@@ -183,7 +189,8 @@ void broker_answer_records(struct broker_request *r, const void *response, size_
         struct wire_cut *cuts = REQUEST_ARRAY(r, fields_max, struct wire_cut);
         struct buffer frame;  // without the records
         buffer_init(&frame, BROKER_CONNECTION_OUTPUT_MAX);
-        encode(r, response, &frame, cuts, &fields_max);
+        bool right = encode(r, response, &frame, cuts, &fields_max);
+        assert(right);
         size_t at = 0;
         for (size_t i = 0; i < fields_max; i++) {
             buffer_append(&k->output, frame.at + at, cuts[i].offset - at);

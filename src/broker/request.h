@@ -1,6 +1,7 @@
 // How a request is answered inside the model: one function for each API, called once when the request's turn has come.
 #pragma once
 #include "base/arena.h"
+#include "base/limits.h"
 #include "broker/cluster_private.h"
 #include "wire/frame.h"
 #include "wire/messages.h"
@@ -40,6 +41,12 @@ void broker_answer_nothing(struct broker_request *r, bool hang_up);
 // From the request's arena; never NULL (a response that would pass its limit is our mistake).
 void *broker_request_alloc(struct broker_request *r, size_t size);
 #define REQUEST_ARRAY(request, count, type) ((type *)broker_request_alloc(request, (size_t)(count) * sizeof(type)))
+
+// The answer has become larger than any client needs (the same thing named 100,000 times): a handler whose answer can
+// be many times as large as its request stops adding to it, and broker_answer() hangs up.
+static inline bool broker_request_is_full(const struct broker_request *r) {
+    return r->arena.size > BROKER_ANSWER_ARENA_MAX;
+}
 
 // A text of the request's, for error messages; longer ones are cut.
 struct wire_text broker_request_say(struct broker_request *r, const char *format, ...)

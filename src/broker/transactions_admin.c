@@ -44,7 +44,7 @@ void handle_describe_transactions(struct broker_request *r) {
     response.transaction_states_count = body->transactional_ids_count;
     response.transaction_states =
         REQUEST_ARRAY(r, response.transaction_states_count, struct describe_transactions_response_transaction_state);
-    for (int32_t i = 0; i < response.transaction_states_count; i++)
+    for (int32_t i = 0; i < response.transaction_states_count && !broker_request_is_full(r); i++)
         describe(r, body->transactional_ids[i], &response.transaction_states[i]);
     broker_answer(r, &response);
 }

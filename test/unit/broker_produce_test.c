@@ -59,6 +59,20 @@ TEST(acks_are_none_one_or_all) {
     talk_close(&t);
 }
 
+// As where a disk is full, until something makes room.
+TEST(what_does_not_fit_is_refused) {
+    open();
+    broker_cluster_limit_data(t.c, 1000);
+    EXPECT_INT(produce(1, TALK_PRODUCE, talk_batch(&t, 100))->error_code, KAFKA_NONE);
+    struct produce_response_partition *a = produce(1, TALK_PRODUCE, talk_batch(&t, 1));
+    EXPECT_INT(a->error_code, KAFKA_KAFKA_STORAGE_ERROR);
+    EXPECT_INT(a->log_start_offset, -1);
+    EXPECT_INT(broker_replica_log(t.c, "t", 0, 1)->end, 100);
+    broker_log_begin(t.c, "t", 0, 100);
+    EXPECT_INT(produce(1, TALK_PRODUCE, talk_batch(&t, 1))->error_code, KAFKA_NONE);
+    talk_close(&t);
+}
+
 TEST(who_does_not_lead_says_who_does) {
     open();
     struct talk_produce how = version(10);
@@ -349,6 +363,7 @@ TEST(markers_wait_for_the_high_watermark) {
 int main(void) {
     RUN(each_record_gets_its_offset);
     RUN(acks_are_none_one_or_all);
+    RUN(what_does_not_fit_is_refused);
     RUN(who_does_not_lead_says_who_does);
     RUN(unknown_partitions_topics_and_ids);
     RUN(exactly_one_batch_of_the_new_format);

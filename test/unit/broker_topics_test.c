@@ -1,4 +1,5 @@
 // Topics and settings of a modelled cluster, over the protocol: what is made, shown, changed, refused and deleted.
+#include "base/memory.h"
 #include "broker/request.h"
 #include "broker_client.h"
 
@@ -112,7 +113,7 @@ TEST(creations_are_refused_as_kafka_does) {
         {topic("..", 1, 1), KAFKA_INVALID_TOPIC_EXCEPTION, "Topic name is invalid: '..' is not allowed"},
         {topic("b", 1, 4), KAFKA_INVALID_REPLICATION_FACTOR,
          "Unable to replicate the partition 4 time(s): The target replication factor of 4 cannot be reached because "
-         "only 3 broker(s) are registered."},
+         "only 3 broker(s) are registered or some brokers have all their log directories cordoned."},
         {topic("b", 1, 0), KAFKA_INVALID_REPLICATION_FACTOR,
          "Replication factor must be larger than 0, or -1 to use the default value."},
         {topic("b", 0, 1), KAFKA_INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value."},
@@ -362,6 +363,48 @@ TEST(quotas_are_kept) {
     close_cluster();
 }
 
+// One small request could ask for gigabytes.
+TEST(who_names_the_same_thing_too_often_is_hung_up_on) {
+    enum { TIMES = 100000 };
+    open_cluster(1, NULL);
+    create(topic("t", 1, 1), false);
+    struct describe_configs_request_resource *same = memory_alloc_zeroed(TIMES, sizeof *same);
+    for (int i = 0; i < TIMES; i++) {
+        same[i] = (struct describe_configs_request_resource){
+            .resource_type = 2, .resource_name = client_text("t"), .configuration_keys_count = -1};
+    }
+    struct describe_configs_request request = {.resources = same, .resources_count = 100};
+    struct describe_configs_response response;
+    EXPECT(client_ask(&k, API_DESCRIBE_CONFIGS, 4, &request, &response));
+    EXPECT_INT(response.results_count, 100);
+    request.resources_count = TIMES;
+    EXPECT(!client_ask(&k, API_DESCRIBE_CONFIGS, 4, &request, &response));
+    EXPECT(broker_connection_closing(k.connection));
+    memory_free(same);
+    close_cluster();
+}
+
+// Nor may it keep everybody waiting: looking for a name takes no look at all others.
+TEST(many_names_are_told_apart_in_no_time) {
+    enum { NAMES = 100000 };
+    open_cluster(1, NULL);
+    struct delete_topics_request request;
+    struct delete_topics_response response;
+    message_defaults(api_find(API_DELETE_TOPICS)->request, &request);
+    static char text[NAMES][8];
+    request.topic_names = memory_alloc_zeroed(NAMES, sizeof *request.topic_names);
+    request.topic_names_count = NAMES;
+    for (int i = 0; i < NAMES; i++) {
+        int size = snprintf(text[i], sizeof text[i], "%x", (unsigned)i / 2);
+        request.topic_names[i] = (struct wire_text){text[i], size};
+    }
+    EXPECT(client_ask(&k, API_DELETE_TOPICS, 5, &request, &response));
+    EXPECT_INT(response.responses_count, NAMES / 2);
+    EXPECT_INT(response.responses[0].error_code, KAFKA_INVALID_REQUEST);
+    memory_free(request.topic_names);
+    close_cluster();
+}
+
 int main(void) {
     RUN(a_topic_is_made_and_shown);
     RUN(creations_are_refused_as_kafka_does);
@@ -374,5 +417,7 @@ int main(void) {
     RUN(a_wrong_setting_of_the_brokers_is_refused);
     RUN(leaders_are_elected_when_asked);
     RUN(quotas_are_kept);
+    RUN(who_names_the_same_thing_too_often_is_hung_up_on);
+    RUN(many_names_are_told_apart_in_no_time);
     return test_result();
 }
