@@ -87,12 +87,12 @@ int32_t asked_partitions_place(struct asked_partitions *a, struct bytes topic, i
     }
 }
 
-int32_t *asked_names_times(struct broker_request *r, const struct wire_text *names, size_t stride, int32_t count) {
+int32_t *asked_names_times(struct broker_request *r, const void *structs, size_t size, size_t name_at, int32_t count) {
     if (count < 0) count = 0;
     struct asked_partitions *named = asked_partitions_new(r, (size_t)count);
     int32_t *times = REQUEST_ARRAY(r, count, int32_t);
     for (int32_t i = 0; i < count; i++) {
-        const struct wire_text *name = (const void *)((const char *)names + stride * (size_t)i);
+        const struct wire_text *name = (const void *)((const char *)structs + size * (size_t)i + name_at);
         times[asked_partitions_place(named, text_bytes(*name), 0, i)]++;
     }
     return times;

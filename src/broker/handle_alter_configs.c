@@ -35,7 +35,8 @@ struct alteration {
                   broker_request_say((alteration)->request, __VA_ARGS__))
 
 static bool changes_are_sound(struct alteration *a) {
-    const int32_t *times = asked_names_times(a->request, &a->changes->name, sizeof *a->changes, a->count);
+    const int32_t *times =
+        asked_names_times(a->request, a->changes, sizeof *a->changes, offsetof(struct change, name), a->count);
     for (int32_t i = 0; i < a->count; i++) {
         if (times[i] != 1) return REFUSE(a, KAFKA_INVALID_REQUEST, "Error due to duplicate config keys");
     }
@@ -197,15 +198,17 @@ static void alter(struct alteration *a) {
     in_force(a);
 }
 
-// Whether the resource at each place is named at another place, too. `stride`: from one resource to the next.
-static const bool *named_twice(struct broker_request *r, const struct wire_text *names, const int8_t *types,
-                               size_t stride, int32_t count) {
+struct resource {
+    int8_t type;
+    struct wire_text name;
+};
+
+// Whether the resource at each place is named at another place, too.
+static const bool *named_twice(struct broker_request *r, const struct resource *resources, int32_t count) {
     struct asked_partitions *named = asked_partitions_new(r, (size_t)count);
     bool *twice = REQUEST_ARRAY(r, count, bool);
     for (int32_t i = 0; i < count; i++) {
-        size_t at = stride * (size_t)i;
-        const struct wire_text *name = (const void *)((const char *)names + at);
-        int32_t first = asked_partitions_place(named, text_bytes(*name), types[at], i);
+        int32_t first = asked_partitions_place(named, text_bytes(resources[i].name), resources[i].type, i);
         if (first != i) twice[first] = twice[i] = true;
     }
     return twice;
@@ -219,8 +222,11 @@ void handle_incremental_alter_configs(struct broker_request *r) {
     response.throttle_time_ms = r->node->throttle_ms;
     response.responses = REQUEST_ARRAY(r, count, struct incremental_alter_configs_response_resource);
     response.responses_count = count;
-    const bool *twice = named_twice(r, &request->resources->resource_name, &request->resources->resource_type,
-                                    sizeof *request->resources, count);
+    struct resource *resources = REQUEST_ARRAY(r, count, struct resource);
+    for (int32_t i = 0; i < count; i++) {
+        resources[i] = (struct resource){request->resources[i].resource_type, request->resources[i].resource_name};
+    }
+    const bool *twice = named_twice(r, resources, count);
     for (int32_t i = 0; i < count; i++) {
         const struct incremental_alter_configs_request_resource *from = &request->resources[i];
         struct change *changes = REQUEST_ARRAY(r, from->configs_count, struct change);
@@ -250,8 +256,11 @@ void handle_alter_configs(struct broker_request *r) {
     response.throttle_time_ms = r->node->throttle_ms;
     response.responses = REQUEST_ARRAY(r, count, struct alter_configs_response_resource);
     response.responses_count = count;
-    const bool *twice = named_twice(r, &request->resources->resource_name, &request->resources->resource_type,
-                                    sizeof *request->resources, count);
+    struct resource *resources = REQUEST_ARRAY(r, count, struct resource);
+    for (int32_t i = 0; i < count; i++) {
+        resources[i] = (struct resource){request->resources[i].resource_type, request->resources[i].resource_name};
+    }
+    const bool *twice = named_twice(r, resources, count);
     for (int32_t i = 0; i < count; i++) {
         const struct alter_configs_request_resource *from = &request->resources[i];
         struct change *changes = REQUEST_ARRAY(r, from->configs_count, struct change);

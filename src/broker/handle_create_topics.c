@@ -209,7 +209,8 @@ void handle_create_topics(struct broker_request *r) {
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
     response.topics = REQUEST_ARRAY(r, request->topics_count, struct create_topics_response_topic);
-    const int32_t *times = asked_names_times(r, &request->topics->name, sizeof *request->topics, request->topics_count);
+    const int32_t *times = asked_names_times(r, request->topics, sizeof *request->topics,
+                                             offsetof(struct create_topics_request_topic, name), request->topics_count);
     // Names asked for twice are refused, once and at the end (ControllerApis.createTopics).
     for (int pass = 0; pass < 2; pass++) {
         for (int32_t i = 0; i < request->topics_count; i++) {

@@ -42,7 +42,9 @@ void handle_describe_user_scram_credentials(struct broker_request *r) {
     struct describe_user_scram_credentials_response response = {.throttle_time_ms = r->node->throttle_ms};
     response.error_message = config_text(NULL);
     response.results = REQUEST_ARRAY(r, count, struct describe_user_scram_credentials_response_user);
-    const int32_t *times = asked_names_times(r, &request->users->name, sizeof *request->users, count);
+    const int32_t *times =
+        asked_names_times(r, request->users, sizeof *request->users,
+                          offsetof(struct describe_user_scram_credentials_request_user, name), count);
     for (int32_t i = 0; i < count; i++) {
         if (times[i] == 0) continue;
         struct wire_text name = request->users[i].name;

@@ -76,7 +76,7 @@ void handle_delete_topics(struct broker_request *r) {
         message_defaults(&delete_topics_response_topic_message, out);
         delete_asked(r, &request->topics[i], out);
     }
-    const int32_t *times = asked_names_times(r, request->topic_names, sizeof *request->topic_names, names);
+    const int32_t *times = asked_names_times(r, request->topic_names, sizeof *request->topic_names, 0, names);
     for (int32_t i = 0; i < names; i++) {
         if (times[i] == 0) continue;
         struct delete_topics_response_topic *out = &response.responses[response.responses_count++];
@@ -185,7 +185,9 @@ void handle_create_partitions(struct broker_request *r) {
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
     response.results = REQUEST_ARRAY(r, request->topics_count, struct create_partitions_response_topic);
-    const int32_t *times = asked_names_times(r, &request->topics->name, sizeof *request->topics, request->topics_count);
+    const int32_t *times =
+        asked_names_times(r, request->topics, sizeof *request->topics,
+                          offsetof(struct create_partitions_request_topic, name), request->topics_count);
     for (int32_t i = 0; i < request->topics_count; i++) {
         if (times[i] == 0) continue;
         struct create_partitions_response_topic *out = &response.results[response.results_count++];
