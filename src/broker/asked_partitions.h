@@ -32,8 +32,8 @@ struct asked_partitions *asked_partitions_new(struct broker_request *r, size_t c
 // The place that was given when `topic` (name or id) and `partition` were named first; `place` when it is now.
 int32_t asked_partitions_place(struct asked_partitions *a, struct bytes topic, int32_t partition, int32_t place);
 
-// How often each name is there, of `count` structs of `size` bytes with a wire_text at `name_at`: told at the place where
-// it stands first, 0 at the others. Of any number of names it takes one look at each.
+// How often each name is there, of `count` structs of `size` bytes with a wire_text at `name_at`: told at the place
+// where it stands first, 0 at the others. Of any number of names it takes one look at each.
 int32_t *asked_names_times(struct broker_request *r, const void *structs, size_t size, size_t name_at, int32_t count);
 
 static inline struct bytes text_bytes(struct wire_text t) {
