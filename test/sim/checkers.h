@@ -46,6 +46,9 @@ void check_sequences(struct world *w);
 void check_batch_sequence(struct world *w, const struct ledger_topic *t, int32_t partition,
                           const struct stored_batch *b);
 
+// metadata.c: leaders that an instance knows do not get older.
+void check_metadata(struct world *w, struct instance *in);
+
 // In the end ---------------------------------------------------------------------------------------------------------
 
 // lost.c: NULL when every partition holds everything the source has committed, or is halted; else what is missing.

@@ -184,6 +184,7 @@ static void transport_close(void *driver, struct connection *c, bool abort) {
     struct instance *in = driver;
     struct channel *ch = channel_of(c);
     if (!ch) return;
+    tap_end(ch);
     c->driver_slot = 0;
     ch->connection = NULL;
     ch->timed_out = false;
@@ -266,6 +267,7 @@ static void take_in(struct channel *ch, struct segment *s) {
 
 static void hear_failure(struct channel *ch, const char *what) {
     struct connection *c = ch->connection;
+    tap_end(ch);
     c->driver_slot = 0;
     ch->connection = NULL;
     pipe_clear(ch, IN);

@@ -58,6 +58,16 @@ void tap_listen(struct channel *ch, const uint8_t *at, size_t size) {
     if (done > 0) memmove(t->bytes.at, t->bytes.at + done, t->bytes.size);
 }
 
+bool tap_under_way(const struct channel *ch, int32_t topic, int32_t index) {
+    return ch->side == DESTINATION && ch->pipes[OUT].bytes > 0 && ch->tap.appended[topic][index] > ch->tap.delivered;
+}
+
+void tap_end(struct channel *ch) {
+    for (int32_t topic = 0; topic < LEDGER_TOPICS_MAX; topic++)
+        for (int32_t index = 0; index < 2 * SIM_PARTITIONS_MAX; index++)
+            if (tap_under_way(ch, topic, index)) ch->owner->lost_us[topic][index] = ch->world->now_us;
+}
+
 struct partition *tap_partition(const struct instance *in, enum side side, struct wire_text name,
                                 const struct wire_uuid *id, int32_t index) {
     for (size_t i = 0; i < in->flow->partitions_count; i++) {

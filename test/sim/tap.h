@@ -23,6 +23,12 @@ void tap_free(struct tap *t);
 // So many of the bytes at `at` have left the instance.
 void tap_listen(struct channel *ch, const uint8_t *at, size_t size);
 
+// The instance hears no more of it: what is under way may be executed or not.
+void tap_end(struct channel *ch);
+
+// Whether an append to the partition has left, and has not arrived.
+bool tap_under_way(const struct channel *ch, int32_t topic, int32_t index);
+
 struct partition;
 struct instance;
 

@@ -133,8 +133,11 @@ static void look(struct world *w) {
     check_acknowledged(w);
     check_sequences(w);
     if (w->faults) check_ownership(w);
-    for (int32_t i = 0; i < w->plan.instances; i++)
-        if (w->instances[i].alive) check_budget(w, &w->instances[i]);
+    for (int32_t i = 0; i < w->plan.instances; i++) {
+        if (!w->instances[i].alive) continue;
+        check_budget(w, &w->instances[i]);
+        check_metadata(w, &w->instances[i]);
+    }
 }
 
 // Everything that is due at the next instant at which something is.
