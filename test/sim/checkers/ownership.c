@@ -50,10 +50,10 @@ static void check_let_go(struct world *w, const struct instance *in) {
     for (size_t k = 0; k < in->flow->partitions_count; k++) {
         const struct partition *p = in->flow->partitions[k];
         if (p->state != PARTITION_IDLE) continue;
-        bool under_way = p->append.under_way > 0;
+        bool under_way = false;
         for (struct link *l = list_first(&w->network.channels); l; l = list_next(&w->network.channels, l)) {
             const struct channel *ch = CONTAINER_OF(l, struct channel, link);
-            under_way |= ch->owner == in && ch->connection && tap_under_way(ch, tap_topic(p), p->index);
+            under_way |= ch->owner == in && tap_unanswered(ch, tap_topic(p), p->index);
         }
         if (under_way)
             world_fail(w, "ownership", "%s has let go of %s-%d, and an append of it is under way", in->name,

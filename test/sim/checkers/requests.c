@@ -101,8 +101,11 @@ static void check_ghosts(const struct sender *s, const struct batch_header *h) {
         fail(s, "an append of old records leaves too early after a connection was lost");
     for (struct link *k = list_first(&w->network.channels); k; k = list_next(&w->network.channels, k)) {
         const struct channel *ch = CONTAINER_OF(k, struct channel, link);
-        if (ch != s->channel && ch->node == s->channel->node && tap_under_way(ch, s->topic, s->index))
+        if (ch == s->channel) continue;
+        if (ch->node == s->channel->node && tap_under_way(ch, s->topic, s->index))
             fail(s, "an append of old records leaves while another one is on its way");
+        if (first && ch->owner == s->in && tap_unanswered(ch, s->topic, s->index))
+            fail(s, "an append of old records leaves while another one is not answered");
     }
 }
 
@@ -135,6 +138,7 @@ static void on_produce(struct sender *s, const struct produce_request *r) {
             check_first(s, r->acks);
             check_crc(s, records, &h);
             s->channel->tap.appended[s->topic][s->index] = s->channel->tap.sent;
+            s->channel->tap.append_id[s->topic][s->index] = s->channel->tap.request_id;
         }
     }
 }
@@ -178,10 +182,12 @@ static bool fetches(const struct sender *s, int32_t topic, int32_t index) {
     return false;
 }
 
-// The broker's session holds what the instance's holds. (A request may leave just when somebody left it.)
+// The broker's session holds what the instance's holds. (A request may leave just when somebody left it; and a topic that
+// was made anew is forgotten by an id that the partition may not have any more.)
 static void check_session(const struct sender *s) {
     struct tap *t = &s->channel->tap;
     for (int32_t topic = 0; topic < LEDGER_TOPICS_MAX; topic++) {
+        if (s->in->world->ledger.topics[topic].ever_deleted) continue;
         for (int32_t index = 0; index < 2 * SIM_PARTITIONS_MAX; index++) {
             bool wanted = fetches(s, topic, index), told = t->in_session[topic][index];
             t->untrue[topic][index] = wanted != told ? (uint8_t)(t->untrue[topic][index] + 1) : 0;
