@@ -12,7 +12,8 @@ struct tap {
     uint64_t sent, delivered;                                          // bytes; what lies between is under way
     uint8_t asked[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];          // questions for the position, in their order
     uint64_t appended[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];      // where the last append ends; 0: none
-    int32_t request_id, append_id[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // correlation ids: of now, of that append
+    int32_t request_id;                                                // of now: a correlation id
+    int32_t append_id[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];      // of the last append
     int32_t next_sequence[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // that may be appended; -1: any
     bool in_session[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];        // as the broker was told
     uint8_t untrue[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // fetches since that is not what the instance wants

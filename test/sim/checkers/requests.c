@@ -182,8 +182,8 @@ static bool fetches(const struct sender *s, int32_t topic, int32_t index) {
     return false;
 }
 
-// The broker's session holds what the instance's holds. (A request may leave just when somebody left it; and a topic that
-// was made anew is forgotten by an id that the partition may not have any more.)
+// The broker's session holds what the instance's holds. (A request may leave just when somebody left it; and a topic
+// that was made anew is forgotten by an id that the partition may not have any more.)
 static void check_session(const struct sender *s) {
     struct tap *t = &s->channel->tap;
     for (int32_t topic = 0; topic < LEDGER_TOPICS_MAX; topic++) {
