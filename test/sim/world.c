@@ -139,6 +139,7 @@ static void look(struct world *w) {
     check_halts(w);
     check_acknowledged(w);
     check_sequences(w);
+    check_waiting(w);
     if (w->faults) check_ownership(w);
     for (int32_t i = 0; i < w->plan.instances; i++) {
         if (!w->instances[i].alive) continue;

@@ -53,11 +53,18 @@ static const struct {
     {"fill_moves_on", fill_moves_on, false},
     {"joined_within_limit", joined_within_limit, false},
     {"damage_again", damage_again, false},
-    {"zombie_coordinator", zombie_coordinator, false},
     {"cleaned_tail", cleaned_tail, false},
     {"cleaned_filler", cleaned_filler, false},
     {"transaction", transaction, false},
     {"fill_in_small", fill_in_small, false},
+    {"source_rewritten", source_rewritten, false},
+    {"source_rewritten_times", source_rewritten_times, false},
+    {"source_rewritten_joined", source_rewritten_joined, false},
+    {"zombie_source", zombie_source, false},
+    {"starts_in_first", starts_in_first, false},
+    {"starts_in_later", starts_in_later, false},
+    {"start_moves_in", start_moves_in, false},
+    {"fill_owner_dies", fill_owner_dies, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];
