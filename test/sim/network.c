@@ -490,6 +490,10 @@ void network_heal(struct world *w) {
     struct network *n = &w->network;
     n->damage[SOURCE] = n->damage[DESTINATION] = 0;
     n->slow = 0;
+    for (struct link *k = list_first(&n->channels); k; k = list_next(&n->channels, k)) {
+        struct channel *ch = CONTAINER_OF(k, struct channel, link);
+        if (ch->stalled) network_stall(ch, false);
+    }
 }
 
 void network_init(struct network *n, uint64_t seed) {

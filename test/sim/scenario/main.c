@@ -65,6 +65,13 @@ static const struct {
     {"starts_in_later", starts_in_later, false},
     {"start_moves_in", start_moves_in, false},
     {"fill_owner_dies", fill_owner_dies, false},
+    {"destination_topic_comes_again", destination_topic_comes_again, false},
+    {"coordinator_loads", coordinator_loads, false},
+    {"lost_join", lost_join, false},
+    {"drain_refused", drain_refused, false},
+    {"drain_orphans", drain_orphans, false},
+    {"orphans_of_old", orphans_of_old, false},
+    {"unseen_holder", unseen_holder, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];
