@@ -73,7 +73,7 @@ bool tap_unanswered(const struct channel *ch, int32_t topic, int32_t index) {
 void tap_end(struct channel *ch) {
     for (int32_t topic = 0; topic < LEDGER_TOPICS_MAX; topic++)
         for (int32_t index = 0; index < 2 * SIM_PARTITIONS_MAX; index++)
-            if (tap_under_way(ch, topic, index)) ch->owner->lost_us[topic][index] = ch->world->now_us;
+            if (tap_unanswered(ch, topic, index)) ch->owner->lost_us[topic][index] = ch->world->now_us;
 }
 
 struct partition *tap_partition(const struct instance *in, enum side side, struct wire_text name,

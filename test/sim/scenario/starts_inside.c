@@ -32,7 +32,16 @@ static void move_on(struct world *w, int64_t start) {
     if (slow) network_stall(slow, false);
 }
 
-static const char *tell(struct plan *plan, int64_t moment_us, struct outcome *out, int64_t from, bool moves) {
+// The owner dies, and what it said to be deleted is lost.
+static void die(struct world *w) {
+    scenario_stall_deletion(w);
+    world_run(w, 1 * SECOND);
+    instance_kill(&w->instances[0], false);
+    instance_start(&w->instances[0]);
+}
+
+static const char *tell(struct plan *plan, int64_t moment_us, struct outcome *out, int64_t from, bool moves,
+                        bool dies) {
     struct world *w = world_begin(plan, NULL, false, out);
     instance_kill(&w->instances[0], false);
     load_stop(w);
@@ -42,6 +51,7 @@ static const char *tell(struct plan *plan, int64_t moment_us, struct outcome *ou
     world_run(w, 1 * SECOND);
     instance_start(&w->instances[0]);
     if (moves) move_on(w, start);
+    if (dies) die(w);
     world_run(w, 20 * SECOND);
     bool inside = scenario_source(w).log->start == start;
     bool same = scenario_truth(w).log->start == start;
@@ -50,19 +60,19 @@ static const char *tell(struct plan *plan, int64_t moment_us, struct outcome *ou
     return said || inside ? said : "the source's log did not start inside a batch";
 }
 
-// Its first one: there is nothing to be filled.
+// Its first one: there is nothing to be filled. Now and then the owner dies, and the next one looks.
 const char *starts_in_first(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(33);
     plan.batch_sizes = 1;
-    return tell(&plan, moment_us, out, 0, false);
+    return tell(&plan, moment_us, out, 0, false, moment_us % 2);
 }
 
 const char *starts_in_later(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(34 + (uint64_t)moment_us);
-    return tell(&plan, moment_us, out, 40, false);
+    return tell(&plan, moment_us, out, 40, false, false);
 }
 
 const char *start_moves_in(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(36 + (uint64_t)moment_us);
-    return tell(&plan, moment_us, out, 40, true);
+    return tell(&plan, moment_us, out, 40, true, false);
 }
