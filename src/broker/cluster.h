@@ -24,6 +24,7 @@ struct broker_cluster_config {
     // Optional: how long things take, in microseconds; NULL: no time at all. Asked once for each occasion, in the order
     // in which they happen.
     int64_t (*service_us)(void *context, int32_t node, int16_t api_key);  // from a request's arrival to its execution
+    int64_t (*load_us)(void *context, int32_t node);  // of a coordinator's shard; NULL: as a service takes
     int64_t (*replica_fetch_us)(void *context, int32_t follower);         // between two fetches of a follower
     int64_t (*notice_us)(void *context, int32_t node);  // until a node hears what the controller has decided
     void *timing_context;

@@ -101,7 +101,8 @@ void coordinator_shard_open(struct coordinator_shard *s, const struct coordinato
     timer_init(&s->timeout, on_timeout);
     broker_wait(r, &s->waiter);
     int64_t load_us = 0;
-    if (c->config.service_us)
+    if (c->config.load_us) load_us = c->config.load_us(c->config.timing_context, r->node->id);
+    else if (c->config.service_us)
         load_us = c->config.service_us(c->config.timing_context, r->node->id, API_FIND_COORDINATOR);
     if (load_us > 0) timer_set(&c->timers, &s->load, c->now_us + load_us);
     else on_load(&s->load, c->now_us);

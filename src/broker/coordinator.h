@@ -35,7 +35,7 @@ struct coordinator_write {
     void (*done)(struct coordinator_write *w, int16_t error_code);  // once; frees `w`
 };
 
-// Loads at once, or after the time that a service takes (config.service_us).
+// Loads at once, or after the time that loading or a service takes (config.load_us, service_us).
 void coordinator_shard_open(struct coordinator_shard *s, const struct coordinator_kind *kind, struct broker_replica *r);
 // What waits ends with NOT_LEADER_OR_FOLLOWER.
 void coordinator_shard_close(struct coordinator_shard *s);

@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 #include "base/memory.h"
+#include "base/rare.h"
 #include "client/cluster.h"
 
 #include <assert.h>
@@ -44,6 +45,7 @@ static void on_state(struct connection *c, const struct error *why) {
         l->on_ready(l);
         return;
     }
+    RARE("broker link: lost");
     if (l->started) retry_later(l);
     l->on_lost(l, why);
 }

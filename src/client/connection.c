@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/rare.h"
 #include "client/connection_private.h"
 #include "wire/frame.h"
 #include "wire/messages.h"
@@ -102,6 +103,7 @@ static void on_timer(struct timer *t, int64_t now_us) {
             return;
         }
     }
+    RARE("connection: no answer in time");
     const char *waiting = c->state == CONNECTION_OPENING ? "to connect"
                           : c->requests_count > 0        ? c->requests[c->requests_first].api->name
                                                          : "for API versions";

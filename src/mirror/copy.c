@@ -17,7 +17,7 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
 
 void copy_begin(struct partition *p) {
     p->fetch.fetch_offset = p->source_start > p->log_end ? p->source_start : p->log_end;
-    if (p->log_end == 0 || p->tail.size == 0) p->fetch.last_fetched_epoch = -1;
+    if (p->log_end == 0 || p->tail.size == 0 || p->only_filler) p->fetch.last_fetched_epoch = -1;
     p->withheld = false;
     p->fill_to = 0;
     fetch_session_add(flow_fetch_session(p->flow, p), &p->fetch);

@@ -199,10 +199,6 @@ static void damaged(struct partition *p) {
 
 static void source_fits(struct partition *p, const struct leader_answer *a) {
     p->source_doubted_us = 0;
-    // The first batch of the source's log may begin below its log start; what is hidden there is hidden here too.
-    if (a->log_start > p->tail_log_start && a->log_start <= p->position.log_end &&
-        p->tail.base_offset == p->tail_log_start)
-        p->log_start_wanted = a->log_start;
     look_below(p, a->log_start);
     splice_holds(p);
 }

@@ -43,7 +43,7 @@ static enum splice_verdict compare_one(const struct batch_header *destination, c
 struct parts {
     struct bytes bytes;  // of all of them
     bool cleaned;        // offsets between them or in them are gone, or times were written anew
-    int32_t leader_epoch;
+    int32_t leader_epoch;  // of the last one; -1: it is gone
 };
 
 // SPLICE_SAME: all of them are there, and each lies within.
@@ -51,7 +51,7 @@ static enum splice_verdict find_parts(const struct batch_header *destination, st
                                       struct parts *parts) {
     int64_t next = destination->base_offset, last = batch_last_offset(destination);
     struct batch_header h;
-    *parts = (struct parts){.bytes = {source.at, 0}, .cleaned = !batch_is_dense(destination)};
+    *parts = (struct parts){.bytes = {source.at, 0}, .cleaned = !batch_is_dense(destination), .leader_epoch = -1};
     for (;;) {
         struct bytes rest = {source.at + parts->bytes.size, source.size - parts->bytes.size};
         enum batch_look look = batch_look(rest, &h);
@@ -62,9 +62,12 @@ static enum splice_verdict find_parts(const struct batch_header *destination, st
         if (batch_last_offset(&h) > last || h.attributes & ~BATCH_ATTRIBUTE_DELETE_HORIZON) return SPLICE_DIFFERENT;
         if (!batch_is_dense(&h) || h.attributes & BATCH_ATTRIBUTE_DELETE_HORIZON) parts->cleaned = true;
         parts->bytes.size += (size_t)h.size;
+        if (batch_last_offset(&h) < last) {
+            next = batch_last_offset(&h) + 1;
+            continue;
+        }
         parts->leader_epoch = h.leader_epoch;
-        if (batch_last_offset(&h) == last) return SPLICE_SAME;
-        next = batch_last_offset(&h) + 1;
+        return SPLICE_SAME;
     }
 }
 
@@ -110,7 +113,7 @@ enum splice_verdict splice_compare(const struct batch_header *destination, struc
     struct batch_header s;
     if (batch_look(source, &s) != BATCH_WHOLE) return SPLICE_DIFFERENT;
     int64_t last = batch_last_offset(destination);
-    *leader_epoch = s.leader_epoch;
+    *leader_epoch = s.base_offset > last ? -1 : s.leader_epoch;
     if (s.base_offset > last) return SPLICE_COMPACTED;
     if (s.base_offset == destination->base_offset && batch_last_offset(&s) == last)
         return compare_one(destination, &s, source.at);

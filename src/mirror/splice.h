@@ -14,8 +14,8 @@ enum splice_verdict {
 };
 
 // `source` is what the source answered for the destination batch's base offset: at least one whole batch. Sets
-// *leader_epoch to that of the source's batch that stands where the destination ends, where the verdict says that it
-// holds.
+// *leader_epoch, where the verdict says that it holds, to that of the source's batch that ends where the destination
+// does; -1: it is gone, and nobody knows.
 enum splice_verdict splice_compare(const struct batch_header *destination, struct bytes source, int32_t *leader_epoch);
 
 // How many bytes the source's batches may have at the offsets of the destination's: more where they were joined.

@@ -27,6 +27,7 @@ void check_payload(struct world *w, const struct ledger_topic *t, int32_t partit
 
 // budget.c: bytes in flight stay within the limit, and all of them come back.
 void check_budget(struct world *w, const struct instance *in);
+void check_waiting(struct world *w);
 void check_given_back(struct world *w, const struct instance *in);
 
 // ownership.c: a slice has one owner at a time.
@@ -45,6 +46,9 @@ void check_request(struct channel *ch, int16_t api_key, const void *request);
 void check_sequences(struct world *w);
 void check_batch_sequence(struct world *w, const struct ledger_topic *t, int32_t partition,
                           const struct stored_batch *b);
+
+// metadata.c: leaders that an instance knows do not get older.
+void check_metadata(struct world *w, struct instance *in);
 
 // In the end ---------------------------------------------------------------------------------------------------------
 

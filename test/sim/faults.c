@@ -282,6 +282,26 @@ static bool begin_damage(struct strike *s) {
     return true;
 }
 
+// Some of an instance's connections, wherever they lead.
+static bool begin_stall(struct strike *s) {
+    if (!pick_instance(s)) return false;
+    struct list *channels = &s->world->network.channels;
+    for (struct link *k = list_first(channels); k; k = list_next(channels, k)) {
+        struct channel *ch = CONTAINER_OF(k, struct channel, link);
+        if (ch->owner == s->instance && ch->connection && pick(s, 0, 2) == 0) network_stall(ch, true);
+    }
+    trace_tell(&s->world->trace, s->world->now_us, "world", "%s: %s", s->instance->name, fault_name(s->plan->kind));
+    return true;
+}
+
+static void end_stall(struct strike *s) {
+    struct list *channels = &s->world->network.channels;
+    for (struct link *k = list_first(channels); k; k = list_next(channels, k)) {
+        struct channel *ch = CONTAINER_OF(k, struct channel, link);
+        if (ch->owner == s->instance && ch->stalled) network_stall(ch, false);
+    }
+}
+
 // Instances ----------------------------------------------------------------------------------------------------------
 
 static bool begin_kill(struct strike *s) {
@@ -403,6 +423,7 @@ static const struct {
     [FAULT_LOGS_CLEANED]         = { begin_compact       , NULL         },
     [FAULT_SOURCE_TRANSACTION]      = { begin_transaction   , NULL         },
     [FAULT_FOREIGN_RECORD]          = { begin_foreign       , NULL         },
+    [FAULT_CONNECTIONS_STALL]       = { begin_stall         , end_stall    },
 };
 // clang-format on
 

@@ -2,6 +2,7 @@
 // word), sleep for minutes and wake with a clock that jumped, or stop as told.
 #pragma once
 #include "mirror/flow.h"
+#include "sim/ledger.h"
 #include "sim/plan.h"
 
 struct world;
@@ -25,6 +26,9 @@ struct instance {
     struct flow *flow;
     struct selection *selection;
     struct list ready;  // channels to flush
+    int64_t lost_us[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // when a connection ended with appends on their way
+    struct cluster_partition led[SIDES][LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // as it knew (metadata.c)
+    struct wire_uuid led_id[SIDES][LEDGER_TOPICS_MAX];
     struct cluster_address addresses[SIDES][SIM_NODES_MAX];
     char name[8], id[24];
 };

@@ -52,13 +52,26 @@ void ledger_note(struct world *w) {
     }
 }
 
-struct ledger_range ledger_range(const struct ledger_partition *p, int64_t first, int64_t last) {
+// The first batch that begins at the offset or above.
+static size_t find(const struct ledger_partition *p, int64_t offset) {
     size_t low = 0, high = p->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (p->batches[middle]->header.base_offset < first) low = middle + 1;
+        if (p->batches[middle]->header.base_offset < offset) low = middle + 1;
         else high = middle;
     }
+    return low;
+}
+
+const struct batch_header *ledger_before(const struct ledger_partition *p, int64_t offset) {
+    size_t i = find(p, offset);
+    if (i == 0) return NULL;
+    const struct batch_header *h = &p->batches[i - 1]->header;
+    return batch_last_offset(h) + 1 == offset ? h : NULL;
+}
+
+struct ledger_range ledger_range(const struct ledger_partition *p, int64_t first, int64_t last) {
+    size_t low = find(p, first);
     struct ledger_range r = {p->batches + low, 0};
     for (int64_t next = first; low + r.count < p->count && next <= last; r.count++) {
         const struct batch_header *h = &r.batches[r.count]->header;

@@ -69,3 +69,6 @@ struct ledger_range {
     size_t count;
 };
 struct ledger_range ledger_range(const struct ledger_partition *p, int64_t first, int64_t last);
+
+// The batch that ends just below the offset; NULL: there was none.
+const struct batch_header *ledger_before(const struct ledger_partition *p, int64_t offset);

@@ -31,7 +31,7 @@ static bool one_in(struct network *n, int32_t count) {
 }
 
 static bool is_cut(const struct channel *ch, enum direction d) {
-    return ch->world->network.cut[ch->owner->number][ch->side][ch->node - 1][d] > 0;
+    return ch->stalled || ch->world->network.cut[ch->owner->number][ch->side][ch->node - 1][d] > 0;
 }
 
 // Pipes -------------------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ static void transport_open(void *driver, struct connection *c, const struct tran
     pipe_put(ch, OUT, SEGMENT_OPEN, 0, 0);
 }
 
-static struct channel *channel_of(const struct connection *c) {
+struct channel *network_channel(const struct connection *c) {
     return (struct channel *)(uintptr_t)c->driver_slot;
 }
 
@@ -182,8 +182,9 @@ static void leave_behind(struct channel *ch, bool abort) {
 
 static void transport_close(void *driver, struct connection *c, bool abort) {
     struct instance *in = driver;
-    struct channel *ch = channel_of(c);
+    struct channel *ch = network_channel(c);
     if (!ch) return;
+    tap_end(ch);
     c->driver_slot = 0;
     ch->connection = NULL;
     ch->timed_out = false;
@@ -191,7 +192,8 @@ static void transport_close(void *driver, struct connection *c, bool abort) {
     bool in_time = in->world->plan.ends_in_time;
     if (!in_time) timer_cancel(&in->world->timers, &ch->unacknowledged);
     pipe_clear(ch, IN);
-    if (in_time && abort && is_cut(ch, OUT)) pipe_clear(ch, OUT);  // nobody sends it once more
+    bool in_vain = ch->stalled || (in_time && abort && is_cut(ch, OUT));
+    if (in_vain) pipe_clear(ch, OUT);  // nobody sends it once more
     leave_behind(ch, abort && !in->dying);
     bool host_gone = in->dying && in->host_gone;
     end(ch, OUT, host_gone ? HOST_GONE_US : 0);
@@ -199,7 +201,7 @@ static void transport_close(void *driver, struct connection *c, bool abort) {
 
 static void transport_wake(void *driver, struct connection *c) {
     struct instance *in = driver;
-    struct channel *ch = channel_of(c);
+    struct channel *ch = network_channel(c);
     if (ch && !link_linked(&ch->ready)) list_append(&in->ready, &ch->ready);
 }
 
@@ -266,6 +268,7 @@ static void take_in(struct channel *ch, struct segment *s) {
 
 static void hear_failure(struct channel *ch, const char *what) {
     struct connection *c = ch->connection;
+    tap_end(ch);
     c->driver_slot = 0;
     ch->connection = NULL;
     pipe_clear(ch, IN);
@@ -462,6 +465,17 @@ void network_cut(struct world *w, int32_t instance, enum side side, int32_t node
     }
 }
 
+// Something between the two has forgotten this one connection (a firewall, one of several paths).
+void network_stall(struct channel *ch, bool on) {
+    ch->stalled = on;
+    for (int d = 0; d < DIRECTIONS; d++) {
+        timer_cancel(&ch->world->timers, &ch->pipes[d].timer);
+        pipe_arm(ch, (enum direction)d);
+    }
+    if (!is_cut(ch, OUT) && !is_cut(ch, IN)) timer_cancel(&ch->world->timers, &ch->unacknowledged);
+    else watch_unacknowledged(ch);
+}
+
 void network_reset(struct world *w, enum side side, int32_t node) {
     struct network *n = &w->network;
     for (struct link *k = list_first(&n->channels); k; k = list_next(&n->channels, k)) {
@@ -476,6 +490,10 @@ void network_heal(struct world *w) {
     struct network *n = &w->network;
     n->damage[SOURCE] = n->damage[DESTINATION] = 0;
     n->slow = 0;
+    for (struct link *k = list_first(&n->channels); k; k = list_next(&n->channels, k)) {
+        struct channel *ch = CONTAINER_OF(k, struct channel, link);
+        if (ch->stalled) network_stall(ch, false);
+    }
 }
 
 void network_init(struct network *n, uint64_t seed) {

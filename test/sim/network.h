@@ -38,6 +38,7 @@ struct channel {
     int32_t unacknowledged_ms_max;
     struct timer unacknowledged;  // TCP_USER_TIMEOUT
     bool timed_out;               // and the instance has not heard of it
+    bool stalled;                 // nothing gets through, though others do; what it holds when it ends is lost
     bool ended[DIRECTIONS];       // nothing more comes into this pipe
     struct pipe pipes[DIRECTIONS];
     struct tap tap;
@@ -65,5 +66,7 @@ void network_take_woken(struct network *n);
 
 void network_instance_wakes(struct instance *in);  // what came while it slept
 void network_cut(struct world *w, int32_t instance, enum side side, int32_t node, enum direction d, bool on);
+void network_stall(struct channel *ch, bool on);
+struct channel *network_channel(const struct connection *c);        // NULL: it is closed
 void network_reset(struct world *w, enum side side, int32_t node);  // all connections of a broker
 void network_heal(struct world *w);

@@ -52,6 +52,7 @@ static const struct kind kinds[FAULT_KINDS] = {
     [FAULT_LOGS_CLEANED]            = {"logs cleaned"            , 4 , {  0         ,  0         }, ANY_WORLD },
     [FAULT_SOURCE_TRANSACTION]      = {"transaction at source"   , 1 , {  0         ,  0         }, ANY_WORLD },
     [FAULT_FOREIGN_RECORD]          = {"foreign record"          , 1 , {  0         ,  0         }, ANY_WORLD },
+    [FAULT_CONNECTIONS_STALL]       = {"connections stall"       , 6 , {100 * MS    , 60 * SECOND}, ANY_WORLD },
 };
 // clang-format on
 
@@ -217,4 +218,5 @@ void plan_make(struct plan *p, uint64_t seed, bool unowned) {
     p->plain = one_in(&r, 3);
     p->join_small_batches = !one_in(&r, 8);
     if (p->kind == WORLD_ANY) plan_lost_nodes(p, &r);
+    if (p->kind == WORLD_ANY) p->load_us_max = ONE_OF(&r, 0, 0, 1 * SECOND, 4 * SECOND);
 }

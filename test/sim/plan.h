@@ -47,6 +47,7 @@ enum fault_kind {
     FAULT_LOGS_CLEANED,
     FAULT_SOURCE_TRANSACTION,
     FAULT_FOREIGN_RECORD,
+    FAULT_CONNECTIONS_STALL,
     FAULT_KINDS,
 };
 
@@ -97,6 +98,7 @@ struct plan {
     int64_t expiration_ms;  // producer.id.expiration.ms of the destination
     int64_t expiration_check_ms;
     int32_t replica_lag_ms;  // replica.lag.time.max.ms of the destination
+    int64_t load_us_max;     // how long a coordinator loads; 0: as long as a service takes
 
     // load
     int64_t load_pause_us;  // between two batches, on average

@@ -39,6 +39,7 @@ static void show(struct channel *ch, struct bytes frame) {
     e = message_decode(api->request, header.version, body, &arena, request, &consumed);
     assert(!error_is(&e));
     (void)e;
+    ch->tap.request_id = header.correlation_id;
     check_request(ch, header.api_key, request);
     arena_free(&arena);
 }
@@ -56,6 +57,23 @@ void tap_listen(struct channel *ch, const uint8_t *at, size_t size) {
     }
     t->bytes.size -= done;
     if (done > 0) memmove(t->bytes.at, t->bytes.at + done, t->bytes.size);
+}
+
+bool tap_under_way(const struct channel *ch, int32_t topic, int32_t index) {
+    return ch->side == DESTINATION && ch->pipes[OUT].bytes > 0 && ch->tap.appended[topic][index] > ch->tap.delivered;
+}
+
+// Answers come in the order of the requests.
+bool tap_unanswered(const struct channel *ch, int32_t topic, int32_t index) {
+    const struct connection *c = ch->connection;
+    if (ch->side != DESTINATION || !c || ch->tap.appended[topic][index] == 0 || c->requests_count == 0) return false;
+    return ch->tap.append_id[topic][index] >= c->requests[c->requests_first].correlation_id;
+}
+
+void tap_end(struct channel *ch) {
+    for (int32_t topic = 0; topic < LEDGER_TOPICS_MAX; topic++)
+        for (int32_t index = 0; index < 2 * SIM_PARTITIONS_MAX; index++)
+            if (tap_unanswered(ch, topic, index)) ch->owner->lost_us[topic][index] = ch->world->now_us;
 }
 
 struct partition *tap_partition(const struct instance *in, enum side side, struct wire_text name,

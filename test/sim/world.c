@@ -49,6 +49,12 @@ static int64_t service_us(void *context, int32_t node, int16_t api_key) {
     return draw(p, p->world->plan.service_us_max);
 }
 
+static int64_t load_us(void *context, int32_t node) {
+    (void)node;
+    struct pace *p = context;
+    return draw(p, p->world->plan.load_us_max);
+}
+
 static int64_t replica_fetch_us(void *context, int32_t follower) {
     (void)follower;
     struct pace *p = context;
@@ -105,6 +111,7 @@ static void make_cluster(struct world *w, enum side side) {
                                            .settings = settings,
                                            .log = {w->trace.chatty ? LOG_DEBUG : LOG_ERROR, on_log, pace},
                                            .service_us = service_us,
+                                           .load_us = w->plan.load_us_max > 0 ? load_us : NULL,
                                            .replica_fetch_us = replica_fetch_us,
                                            .notice_us = notice_us,
                                            .timing_context = pace};
@@ -132,9 +139,13 @@ static void look(struct world *w) {
     check_halts(w);
     check_acknowledged(w);
     check_sequences(w);
+    check_waiting(w);
     if (w->faults) check_ownership(w);
-    for (int32_t i = 0; i < w->plan.instances; i++)
-        if (w->instances[i].alive) check_budget(w, &w->instances[i]);
+    for (int32_t i = 0; i < w->plan.instances; i++) {
+        if (!w->instances[i].alive) continue;
+        check_budget(w, &w->instances[i]);
+        check_metadata(w, &w->instances[i]);
+    }
 }
 
 // Everything that is due at the next instant at which something is.

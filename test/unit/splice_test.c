@@ -284,6 +284,7 @@ TEST(what_cleaners_did_to_parts_is_no_divergence) {
     EXPECT_INT(joined_verdict(part_at[1], log_bytes.size), SPLICE_REWRITTEN);  // the first part is gone
     EXPECT_INT(leader_epoch, 3 + PARTS - 1);
     EXPECT_INT(joined_verdict(part_at[PARTS], log_bytes.size), SPLICE_COMPACTED);
+    EXPECT_INT(leader_epoch, -1);  // the next one's says nothing of the one before the offset to fetch
     struct batch_header h = part_header(1);
     h.count = 1;
     reseal(1, &h);
@@ -296,6 +297,11 @@ TEST(what_cleaners_did_to_parts_is_no_divergence) {
     write_source(NULL, 500);
     memmove(log_bytes.at + part_at[1], log_bytes.at + part_at[3], part_at[PARTS + 1] - part_at[3]);
     EXPECT_INT(joined_verdict(0, log_bytes.size - (part_at[3] - part_at[1])), SPLICE_REWRITTEN);  // some between
+    EXPECT_INT(leader_epoch, 3 + PARTS - 1);
+    write_source(NULL, 500);
+    memmove(log_bytes.at + part_at[3], log_bytes.at + part_at[4], part_at[PARTS + 1] - part_at[4]);
+    EXPECT_INT(joined_verdict(0, log_bytes.size - (part_at[4] - part_at[3])), SPLICE_REWRITTEN);  // the last one
+    EXPECT_INT(leader_epoch, -1);  // an earlier part's ends before: the source would call that divergence
     write_source(NULL, 500);
     mirrored.count = 3;  // the destination's cleaner
     mirrored.attributes = BATCH_ATTRIBUTE_DELETE_HORIZON;

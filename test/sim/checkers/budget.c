@@ -14,6 +14,17 @@ void check_budget(struct world *w, const struct instance *in) {
     }
 }
 
+// Who does not read because there is no room is told when there is.
+void check_waiting(struct world *w) {
+    for (struct link *k = list_first(&w->network.channels); k; k = list_next(&w->network.channels, k)) {
+        const struct connection *c = CONTAINER_OF(k, struct channel, link)->connection;
+        if (!c || !c->paused) continue;
+        const struct broker_link *l = CONTAINER_OF(c, struct broker_link, connection);
+        if (!link_linked(&CONTAINER_OF(l, struct fetch_session, link)->waiter.link))
+            world_fail(w, "budget", "a fetch session waits for room, and nobody will tell it");
+    }
+}
+
 void check_given_back(struct world *w, const struct instance *in) {
     if (in->budget.used != 0 || in->budget.oversized)
         world_fail(w, "budget", "%s ended with %lld bytes still counted", in->name, (long long)in->budget.used);

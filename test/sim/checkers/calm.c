@@ -10,7 +10,9 @@ extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];
 
 // Marks of branches that need an accident (base/rare.h).
 static const char *const accidents[] = {
+    "broker link: lost",
     "cluster: a control connection was lost",
+    "connection: no answer in time",
     "copy: a damaged batch",
     "copy: taken for a repeat",
     "copy: the source ends before the destination",

@@ -105,6 +105,7 @@ static const struct sentence {
     { "source topic was deleted"      , gone_or_unheard_of    , true, false  },
     { "source topic was re-created"   , other_topic           , false, false },
     { "destination topic was deleted" , destination_deleted   , true, false  },
+    { "destination topic was re-cr"   , destination_deleted   , true, false  },
     { "loop: "                        , has_loop              , false, true },
     { "too few brokers for more "     , brokers_were_away     , true, false  },
     { "replication.factor cannot be " , brokers_were_away     , true, false  },

@@ -45,6 +45,22 @@ static void check_held(struct world *w, const struct instance *in) {
     }
 }
 
+// What was let go of, fenced or drained, has nothing under way on a connection that lives.
+static void check_let_go(struct world *w, const struct instance *in) {
+    for (size_t k = 0; k < in->flow->partitions_count; k++) {
+        const struct partition *p = in->flow->partitions[k];
+        if (p->state != PARTITION_IDLE) continue;
+        bool under_way = false;
+        for (struct link *l = list_first(&w->network.channels); l; l = list_next(&w->network.channels, l)) {
+            const struct channel *ch = CONTAINER_OF(l, struct channel, link);
+            under_way |= ch->owner == in && tap_unanswered(ch, tap_topic(p), p->index);
+        }
+        if (under_way)
+            world_fail(w, "ownership", "%s has let go of %s-%d, and an append of it is under way", in->name,
+                       p->topic->source_name, (int)p->index);
+    }
+}
+
 static void check_slice(struct world *w, int32_t slice) {
     const struct instance *holder = NULL;
     for (int32_t i = 0; i < w->plan.instances; i++) {
@@ -78,6 +94,8 @@ void check_ownership(struct world *w) {
         if (w->instances[i].alive) check_fenced(w, &w->instances[i]);
     for (int32_t i = 0; i < w->plan.instances; i++)
         if (w->instances[i].alive) check_orphans(w, &w->instances[i]);
+    for (int32_t i = 0; i < w->plan.instances; i++)
+        if (w->instances[i].alive) check_let_go(w, &w->instances[i]);
     if (w->plan.unowned || faults_struck(w->faults)[FAULT_BROKER_POWER_LOST] > 0) return;
     for (int32_t slice = 0; slice < w->plan.slices; slice++) check_slice(w, slice);
     check_partitions(w);

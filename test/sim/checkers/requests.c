@@ -90,19 +90,22 @@ static void check_first(const struct sender *s, int16_t acks) {
     if (acks != -1 && led_as_known(s, &truth) && truth.log->end == 0) fail(s, "the first append goes without acks=all");
 }
 
-static bool under_way(const struct channel *ch, int32_t topic, int32_t index) {
-    return ch->side == DESTINATION && ch->pipes[OUT].bytes > 0 && ch->tap.appended[topic][index] > ch->tap.delivered;
-}
-
 // Rule 14: where the broker may have forgotten the state, no append leaves while one of another connection is on its
-// way to the same broker.
+// way to the same broker, or could be: what was on its way when its connection ended comes so late in this world.
 static void check_ghosts(const struct sender *s, const struct batch_header *h) {
     struct world *w = s->in->world;
     if (world_wall_ms(w) - h->max_timestamp < w->plan.expiration_ms) return;
+    int64_t lost_us = s->in->lost_us[s->topic][s->index];
+    bool first = s->channel->tap.next_sequence[s->topic][s->index] < 0;
+    if (first && lost_us > 0 && w->now_us < lost_us + w->plan.late_us_max)
+        fail(s, "an append of old records leaves too early after a connection was lost");
     for (struct link *k = list_first(&w->network.channels); k; k = list_next(&w->network.channels, k)) {
         const struct channel *ch = CONTAINER_OF(k, struct channel, link);
-        if (ch != s->channel && ch->node == s->channel->node && under_way(ch, s->topic, s->index))
+        if (ch == s->channel) continue;
+        if (ch->node == s->channel->node && tap_under_way(ch, s->topic, s->index))
             fail(s, "an append of old records leaves while another one is on its way");
+        if (first && ch->owner == s->in && tap_unanswered(ch, s->topic, s->index))
+            fail(s, "an append of old records leaves while another one is not answered");
     }
 }
 
@@ -129,12 +132,13 @@ static void on_produce(struct sender *s, const struct produce_request *r) {
             check_owned(s);
             check_asked(s);
             check_ground(s, &h);
+            check_ghosts(s, &h);
             check_next(s, records, &h);
             check_acks(s, r->acks);
             check_first(s, r->acks);
-            check_ghosts(s, &h);
             check_crc(s, records, &h);
             s->channel->tap.appended[s->topic][s->index] = s->channel->tap.sent;
+            s->channel->tap.append_id[s->topic][s->index] = s->channel->tap.request_id;
         }
     }
 }
@@ -178,10 +182,12 @@ static bool fetches(const struct sender *s, int32_t topic, int32_t index) {
     return false;
 }
 
-// The broker's session holds what the instance's holds. (A request may leave just when somebody left it.)
+// The broker's session holds what the instance's holds. (A request may leave just when somebody left it; and a topic
+// that was made anew is forgotten by an id that the partition may not have any more.)
 static void check_session(const struct sender *s) {
     struct tap *t = &s->channel->tap;
     for (int32_t topic = 0; topic < LEDGER_TOPICS_MAX; topic++) {
+        if (s->in->world->ledger.topics[topic].ever_deleted) continue;
         for (int32_t index = 0; index < 2 * SIM_PARTITIONS_MAX; index++) {
             bool wanted = fetches(s, topic, index), told = t->in_session[topic][index];
             t->untrue[topic][index] = wanted != told ? (uint8_t)(t->untrue[topic][index] + 1) : 0;
@@ -192,15 +198,14 @@ static void check_session(const struct sender *s) {
     }
 }
 
-// The epoch under which the source wrote what precedes the offset; -1: nobody knows.
-static int32_t epoch_before(const struct sender *s, int64_t offset) {
-    struct broker_truth truth;
-    const char *name = s->partition->topic->source_name;
-    if (!broker_partition_truth(s->in->world->clusters[SOURCE], name, s->index, &truth) || truth.leader < 0) return -1;
-    size_t i = broker_log_find(truth.log, offset - 1);
-    if (offset <= truth.log->start || i == truth.log->count) return -1;
-    const struct batch_header *h = &broker_log_at(truth.log, i)->header;
-    return batch_last_offset(h) + 1 == offset ? h->leader_epoch : -1;
+// The epoch under which the source wrote what precedes the offset, be it gone by now. (Of what retention took between
+// two looks nobody knows.)
+static bool written_under(const struct sender *s, int64_t offset, int32_t epoch) {
+    const struct ledger_topic *t = &s->in->world->ledger.topics[s->topic];
+    const struct ledger_partition *p = &t->lived[t->lives - 1][s->index];
+    if (p->end < offset) ledger_note(s->in->world);
+    const struct batch_header *before = ledger_before(p, offset);
+    return before ? before->leader_epoch == epoch : p->unseen_to > 0;
 }
 
 static bool same_source_as_ever(const struct sender *s) {
@@ -215,8 +220,8 @@ static void check_epochs(const struct sender *s, const struct fetch_request_part
     if (!copies || its->state != PARTITION_COPY || its->log_end != p->fetch_offset) return;
     if (its->log_end > its->position.log_end && p->last_fetched_epoch < 0)
         fail(s, "a fetch that does not say under which epoch the batch before was written");
-    int32_t epoch = p->last_fetched_epoch < 0 ? -1 : epoch_before(s, p->fetch_offset);
-    if (epoch >= 0 && epoch != p->last_fetched_epoch && same_source_as_ever(s))
+    if (p->last_fetched_epoch < 0 || !same_source_as_ever(s)) return;
+    if (!written_under(s, p->fetch_offset, p->last_fetched_epoch))
         fail(s, "a fetch with another epoch than the batch before was written under");
 }
 

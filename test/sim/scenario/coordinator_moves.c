@@ -9,8 +9,9 @@ static void move_coordinators(struct world *w) {
             broker_leader_move(c, "__consumer_offsets", k, truth.leader % w->plan.nodes[DESTINATION] + 1, false);
 }
 
-const char *coordinator_moves(int64_t moment_us, struct outcome *out) {
+static const char *tell(int64_t moment_us, struct outcome *out, int64_t load_us_max) {
     struct plan plan = scenario_plan(18);
+    plan.load_us_max = load_us_max;
     plan.instances = 2;
     plan.slices = 4;
     struct world *w = world_begin(&plan, NULL, false, out);
@@ -29,4 +30,13 @@ const char *coordinator_moves(int64_t moment_us, struct outcome *out) {
     const char *said = scenario_end(w);
     if (!said && before[0] + before[1] != plan.slices) said = "there were slices without an owner";
     return said || !lost ? said : "somebody lost slices because the coordinator moved";
+}
+
+const char *coordinator_moves(int64_t moment_us, struct outcome *out) {
+    return tell(moment_us, out, 0);
+}
+
+// Each new one has much to read first.
+const char *coordinator_loads(int64_t moment_us, struct outcome *out) {
+    return tell(moment_us, out, 2 * SECOND);
 }

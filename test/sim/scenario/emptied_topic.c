@@ -15,14 +15,16 @@ const char *emptied_topic(int64_t moment_us, struct outcome *out) {
     struct batch_header h = first->header;
     uint8_t batch[BATCH_SIZE_MAX];
     memcpy(batch, first->at, (size_t)h.size);
-    struct batch_stamp stamp = {STRANGER, 0, SEQUENCE};
+    // A producer's, or those of another mirror.
+    int64_t stranger = moment_us % 2 ? provenance_producer_id("other", SIM_CLUSTER_DESTINATION) : STRANGER;
+    struct batch_stamp stamp = {stranger, 0, SEQUENCE};
     batch_restamp(batch, &h, &stamp);
     broker_append(w->clusters[DESTINATION], "topic-0", 0, (struct bytes){batch, (size_t)h.size});
     world_run(w, 1 * SECOND);
     broker_delete_records(w->clusters[DESTINATION], "topic-0", 0, h.count);
     world_run(w, 1 * SECOND + moment_us);
     struct broker_truth truth = scenario_truth(w);
-    bool emptied = truth.log->start == h.count && producer_states_find(&truth.log->producers, STRANGER);
+    bool emptied = truth.log->start == h.count && producer_states_find(&truth.log->producers, stranger);
     instance_start(&w->instances[0]);
     world_run(w, 10 * SECOND);
     const char *said = scenario_end(w);

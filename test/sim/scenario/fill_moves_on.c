@@ -41,3 +41,22 @@ const char *fill_in_small(int64_t moment_us, struct outcome *out) {
     if (!said && out->halted > 0) said = "what could be filled is halted";
     return said || filled > 0 ? said : "nothing was filled";
 }
+
+// An owner dies when what he has filled is not deleted yet, because his word never arrives: the next one looks what the
+// log begins with.
+const char *fill_owner_dies(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(35 + (uint64_t)moment_us);
+    plan.topics[0].starts_at = 40;
+    plan.latency_us_max = 20 * MS;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    struct channel *stuck = scenario_stall_deletion(w);
+    int64_t filled = scenario_truth(w).log->end;
+    scenario_run_to(w, filled + 1);
+    bool visible = stuck && filled > 0 && scenario_truth(w).log->start == 0 && scenario_truth(w).log->end > filled;
+    instance_kill(&w->instances[0], false);
+    world_run(w, 1 * SECOND);
+    instance_start(&w->instances[0]);
+    world_run(w, 20 * SECOND);
+    const char *said = scenario_end(w);
+    return said || visible ? said : "nothing was left to the next owner";
+}

@@ -76,6 +76,24 @@ void scenario_write(struct world *w) {
     world_run(w, 1 * SECOND);
 }
 
+static bool deletes(const struct partition *p) {
+    return p->state == PARTITION_COPY && leader_query_running(&p->delete_query) &&
+           p->delete_query.kind == QUERY_DELETE_RECORDS;
+}
+
+struct channel *scenario_stall_deletion(struct world *w) {
+    struct flow *f = w->instances[0].flow;
+    for (int i = 0; i < 1000000; i++) {
+        world_run(w, 20);
+        if (f->partitions_count == 0 || !deletes(f->partitions[0])) continue;
+        const struct broker *leader = cluster_broker(&f->destination, f->partitions[0]->destination_leader);
+        struct channel *ch = network_channel(&leader->control.connection);
+        if (ch) network_stall(ch, true);
+        return ch;
+    }
+    return NULL;
+}
+
 void scenario_move_leader(struct world *w) {
     int32_t leader = scenario_truth(w).leader;
     for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++)

@@ -25,6 +25,9 @@ void scenario_hold_followers(struct world *w, bool held);
 // Some batches at the source, and time to mirror them.
 void scenario_write(struct world *w);
 
+// Until the mirror deletes records at the destination; its word is stuck then. Answers where, NULL: it never did.
+struct channel *scenario_stall_deletion(struct world *w);
+
 // Another replica leads from now on.
 void scenario_move_leader(struct world *w);
 
@@ -65,3 +68,18 @@ const char *fill_moves_on(int64_t moment_us, struct outcome *out);
 const char *joined_within_limit(int64_t moment_us, struct outcome *out);
 const char *transaction(int64_t moment_us, struct outcome *out);
 const char *fill_in_small(int64_t moment_us, struct outcome *out);
+const char *source_rewritten(int64_t moment_us, struct outcome *out);
+const char *source_rewritten_times(int64_t moment_us, struct outcome *out);
+const char *source_rewritten_joined(int64_t moment_us, struct outcome *out);
+const char *zombie_source(int64_t moment_us, struct outcome *out);
+const char *starts_in_first(int64_t moment_us, struct outcome *out);
+const char *starts_in_later(int64_t moment_us, struct outcome *out);
+const char *fill_owner_dies(int64_t moment_us, struct outcome *out);
+const char *start_moves_in(int64_t moment_us, struct outcome *out);
+const char *destination_topic_comes_again(int64_t moment_us, struct outcome *out);
+const char *coordinator_loads(int64_t moment_us, struct outcome *out);
+const char *lost_join(int64_t moment_us, struct outcome *out);
+const char *drain_refused(int64_t moment_us, struct outcome *out);
+const char *drain_orphans(int64_t moment_us, struct outcome *out);
+const char *orphans_of_old(int64_t moment_us, struct outcome *out);
+const char *unseen_holder(int64_t moment_us, struct outcome *out);

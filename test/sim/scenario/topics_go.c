@@ -54,3 +54,23 @@ const char *destination_topic_goes(int64_t moment_us, struct outcome *out) {
     if (!said && !said_so) said = "nobody said that the destination's topic is gone";
     return said || before > 0 ? said : "nothing had been mirrored";
 }
+
+// The new one's leader epochs begin anew, below those of the old one.
+const char *destination_topic_comes_again(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(37);
+    plan.load_pause_us = 200 * MS;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND + moment_us);
+    for (int i = 0; i < 3; i++) {
+        scenario_move_leader(w);
+        world_run(w, 2 * SECOND);
+    }
+    int32_t epoch = scenario_truth(w).leader_epoch;
+    w->ledger.topics[0].destination_deleted = true;
+    broker_topic_delete(w->clusters[DESTINATION], "topic-0");
+    broker_topic_create(w->clusters[DESTINATION], "topic-0", 1, 3, NULL);
+    world_run(w, 100 * SECOND);
+    bool anew = scenario_truth(w).leader_epoch < epoch;
+    const char *said = scenario_end(w);
+    return said || anew ? said : "the leader epochs did not begin anew";
+}

@@ -1,0 +1,32 @@
+// A leader of the source was deposed and does not know it. Who takes over, and hears of nobody else for a while, finds
+// that it ends before what was mirrored since: that is no divergence.
+#include "sim/scenario/scenario.h"
+
+const char *zombie_source(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(32 + (uint64_t)moment_us);
+    plan.nodes[SOURCE] = 3;
+    plan.load_pause_us = 200 * MS;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND);
+    int32_t zombie = scenario_source(w).leader;
+    broker_node_isolate(w->clusters[SOURCE], zombie, true);
+    broker_leader_move(w->clusters[SOURCE], "topic-0", 0, zombie % 3 + 1, false);
+    world_run(w, 60 * SECOND + moment_us);
+    const struct broker_log *its = broker_replica_log(w->clusters[SOURCE], "topic-0", 0, zombie);
+    bool behind = its->end < scenario_truth(w).log->end;
+    instance_kill(&w->instances[0], false);
+    for (int32_t node = 1; node <= 3; node++)
+        for (int d = 0; d < DIRECTIONS; d++)
+            if (node != zombie) network_cut(w, 0, SOURCE, node, (enum direction)d, true);
+    instance_start(&w->instances[0]);
+    world_run(w, 20 * SECOND);
+    behind &= w->instances[0].flow->partitions_count > 0;
+    for (int32_t node = 1; node <= 3; node++)
+        for (int d = 0; d < DIRECTIONS; d++)
+            if (node != zombie) network_cut(w, 0, SOURCE, node, (enum direction)d, false);
+    world_run(w, 20 * SECOND);
+    broker_node_isolate(w->clusters[SOURCE], zombie, false);
+    const char *said = scenario_end(w);
+    if (!said && out->halted > 0) said = "a deposed leader was believed";
+    return said || behind ? said : "the deposed leader was not behind, or not asked";
+}
