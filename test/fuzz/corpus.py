@@ -22,7 +22,8 @@ FAMILIES = {
                     "txn_offset_commit describe_producers describe_transactions list_transactions",
     "admin": "create_topics delete_topics create_partitions describe_configs alter_configs incremental_alter_configs "
              "describe_acls create_acls delete_acls describe_client_quotas alter_client_quotas "
-             "describe_user_scram_credentials alter_user_scram_credentials elect_leaders",
+             "describe_user_scram_credentials alter_user_scram_credentials elect_leaders describe_log_dirs "
+             "list_config_resources list_partition_reassignments",
     "metadata": "metadata api_versions describe_cluster",
     "sasl": "sasl_handshake sasl_authenticate",
 }
