@@ -95,7 +95,7 @@ const char *orphans_of_old(int64_t moment_us, struct outcome *out) {
     move_on(w);
     bool orphans = appends(w)->under_way > appends(w)->unanswered;
     if (moment_us % 2) {  // the connection is lost just before the wait that began meanwhile is over
-        world_run(w, 6900 * MS);
+        world_run(w, 7300 * MS);
         network_reset(w, DESTINATION, f.leader);
     }
     thaw(&f);
