@@ -25,6 +25,7 @@ struct faults {
     struct strike strikes[SIM_FAULTS_MAX];
     int32_t count;
     uint32_t struck[FAULT_KINDS];
+    bool two_isolated;
 };
 
 static int64_t pick(struct strike *s, int64_t low, int64_t high) {
@@ -127,6 +128,11 @@ static void end_freeze(struct strike *s) {
 static bool begin_isolate(struct strike *s) {
     if (!pick_node(s)) return false;
     tell_broker(s);
+    for (int32_t i = 0; i < s->world->faults->count; i++) {
+        const struct strike *other = &s->world->faults->strikes[i];
+        bool lasts = other->lasts && other->plan->kind == FAULT_BROKER_ISOLATED && other->node != s->node;
+        if (lasts && s->side == DESTINATION && other->side == DESTINATION) s->world->faults->two_isolated = true;
+    }
     broker_node_isolate(cluster(s), s->node, true);
     return true;
 }
@@ -477,4 +483,8 @@ void faults_free(struct faults *f) {
 
 const uint32_t *faults_struck(const struct faults *f) {
     return f->struck;
+}
+
+bool faults_two_isolated(const struct faults *f) {
+    return f->two_isolated;
 }

@@ -13,3 +13,6 @@ void faults_end_all(struct faults *f);  // none strikes any more, and all that l
 
 // How often each kind has struck somebody.
 const uint32_t *faults_struck(const struct faults *f);
+
+// Whether two brokers of the destination have ever been isolated from their controller at the same time.
+bool faults_two_isolated(const struct faults *f);

