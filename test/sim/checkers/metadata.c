@@ -11,6 +11,7 @@ static void check_topic(struct world *w, struct instance *in, enum side side, in
     struct cluster_partition *led = in->led[side][topic];
     bool same = memcmp(&in->led_id[side][topic], &t->id, sizeof t->id) == 0;
     in->led_id[side][topic] = t->id;
+    for (int32_t k = t->partitions_count; k < 2 * SIM_PARTITIONS_MAX; k++) led[k].leader_epoch = -1;  // forgotten, too
     for (int32_t k = 0; k < t->partitions_count && k < 2 * SIM_PARTITIONS_MAX; k++) {
         if (same && t->partitions[k].leader_epoch < led[k].leader_epoch)
             world_fail(w, "metadata", "%s goes back from leader epoch %d to %d of %s-%d", in->name,

@@ -1,7 +1,7 @@
 // A slice has one owner at a time, and a partition one instance that works on it: never do two believe in it that are
 // awake and whose guard time has not passed. (Where a broker lost its power it may have lost what the group had agreed
-// on: there the logs protect. Where two of the destination's brokers do not hear their controller, one may go on answering
-// for the group and the other confirm it: docs/SIMULATION.md has it under "Open".)
+// on: there the logs protect. Where two of the destination's brokers do not hear their controller, one may go on
+// answering for the group and the other confirm it: docs/SIMULATION.md has it under "Open".)
 #include "sim/checkers.h"
 #include "sim/world.h"
 
