@@ -43,6 +43,13 @@ static inline struct bytes uuid_bytes(const struct wire_uuid *id) {
     return (struct bytes){id->at, sizeof id->at};
 }
 
+// Of topics alone, each by its name or, where that is NULL, by its id: whether this one was asked for before.
+static inline bool asked_topic_again(struct asked_partitions *a, struct wire_text name, const struct wire_uuid *id,
+                                     int32_t place) {
+    bool by_name = name.size >= 0;
+    return asked_partitions_place(a, by_name ? text_bytes(name) : uuid_bytes(id), by_name, place) != place;
+}
+
 // Parks a request until `expired` at the latest, timeout_ms from now (a negative one is over at once). `expired` may be
 // called earlier only by the handler's own waiters.
 void broker_park_for(struct broker_request *r, int64_t timeout_ms, timer_fn expired,

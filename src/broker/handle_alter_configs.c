@@ -198,20 +198,19 @@ static void alter(struct alteration *a) {
     in_force(a);
 }
 
-struct resource {
-    int8_t type;
-    struct wire_text name;
+// Which resources are named more than once.
+struct repeats {
+    struct asked_partitions *named;
+    bool *twice;  // by their place in the request
 };
 
-// Whether the resource at each place is named at another place, too.
-static const bool *named_twice(struct broker_request *r, const struct resource *resources, int32_t count) {
-    struct asked_partitions *named = asked_partitions_new(r, (size_t)count);
-    bool *twice = REQUEST_ARRAY(r, count, bool);
-    for (int32_t i = 0; i < count; i++) {
-        int32_t first = asked_partitions_place(named, text_bytes(resources[i].name), resources[i].type, i);
-        if (first != i) twice[first] = twice[i] = true;
-    }
-    return twice;
+static struct repeats repeats_new(struct broker_request *r, int32_t count) {
+    return (struct repeats){asked_partitions_new(r, (size_t)count), REQUEST_ARRAY(r, count, bool)};
+}
+
+static void see_resource(struct repeats *s, int8_t type, struct wire_text name, int32_t place) {
+    int32_t first = asked_partitions_place(s->named, text_bytes(name), type, place);
+    if (first != place) s->twice[first] = s->twice[place] = true;
 }
 
 void handle_incremental_alter_configs(struct broker_request *r) {
@@ -222,11 +221,9 @@ void handle_incremental_alter_configs(struct broker_request *r) {
     response.throttle_time_ms = r->node->throttle_ms;
     response.responses = REQUEST_ARRAY(r, count, struct incremental_alter_configs_response_resource);
     response.responses_count = count;
-    struct resource *resources = REQUEST_ARRAY(r, count, struct resource);
-    for (int32_t i = 0; i < count; i++) {
-        resources[i] = (struct resource){request->resources[i].resource_type, request->resources[i].resource_name};
-    }
-    const bool *twice = named_twice(r, resources, count);
+    struct repeats seen = repeats_new(r, count);
+    for (int32_t i = 0; i < count; i++)
+        see_resource(&seen, request->resources[i].resource_type, request->resources[i].resource_name, i);
     for (int32_t i = 0; i < count; i++) {
         const struct incremental_alter_configs_request_resource *from = &request->resources[i];
         struct change *changes = REQUEST_ARRAY(r, from->configs_count, struct change);
@@ -240,7 +237,7 @@ void handle_incremental_alter_configs(struct broker_request *r) {
                                .changes = changes,
                                .count = from->configs_count,
                                .validate_only = request->validate_only,
-                               .error_code = twice[i] ? KAFKA_INVALID_REQUEST : KAFKA_NONE};
+                               .error_code = seen.twice[i] ? KAFKA_INVALID_REQUEST : KAFKA_NONE};
         alter(&a);
         response.responses[i] = (struct incremental_alter_configs_response_resource){
             a.error_code, a.error_message, from->resource_type, from->resource_name};
@@ -256,11 +253,9 @@ void handle_alter_configs(struct broker_request *r) {
     response.throttle_time_ms = r->node->throttle_ms;
     response.responses = REQUEST_ARRAY(r, count, struct alter_configs_response_resource);
     response.responses_count = count;
-    struct resource *resources = REQUEST_ARRAY(r, count, struct resource);
-    for (int32_t i = 0; i < count; i++) {
-        resources[i] = (struct resource){request->resources[i].resource_type, request->resources[i].resource_name};
-    }
-    const bool *twice = named_twice(r, resources, count);
+    struct repeats seen = repeats_new(r, count);
+    for (int32_t i = 0; i < count; i++)
+        see_resource(&seen, request->resources[i].resource_type, request->resources[i].resource_name, i);
     for (int32_t i = 0; i < count; i++) {
         const struct alter_configs_request_resource *from = &request->resources[i];
         struct change *changes = REQUEST_ARRAY(r, from->configs_count, struct change);
@@ -274,7 +269,7 @@ void handle_alter_configs(struct broker_request *r) {
                                .count = from->configs_count,
                                .replace = true,
                                .validate_only = request->validate_only,
-                               .error_code = twice[i] ? KAFKA_INVALID_REQUEST : KAFKA_NONE};
+                               .error_code = seen.twice[i] ? KAFKA_INVALID_REQUEST : KAFKA_NONE};
         alter(&a);
         response.responses[i] = (struct alter_configs_response_resource){a.error_code, a.error_message,
                                                                          from->resource_type, from->resource_name};

@@ -101,14 +101,6 @@ static void fill_asked(struct broker_request *r, const struct metadata_request_t
     }
 }
 
-// The first of equal names or ids answers; Kafka keeps a set.
-static bool asked_before(const struct broker_request *r, struct asked_partitions *asked, int32_t i) {
-    const struct metadata_request *request = r->body;
-    const struct metadata_request_topic *t = &request->topics[i];
-    bool by_name = t->name.size >= 0;
-    return asked_partitions_place(asked, by_name ? text_bytes(t->name) : uuid_bytes(&t->topic_id), by_name, i) != i;
-}
-
 static void fill_topics(struct broker_request *r, struct metadata_response *response) {
     const struct metadata_request *request = r->body;
     const struct broker_cluster *c = r->node->cluster;
@@ -117,8 +109,9 @@ static void fill_topics(struct broker_request *r, struct metadata_response *resp
     int32_t count = all ? (int32_t)c->topics_count : request->topics_count;
     response->topics = REQUEST_ARRAY(r, count, struct metadata_response_topic);
     struct asked_partitions *asked = asked_partitions_new(r, all ? 0 : (size_t)count);
-    for (int32_t i = 0; i < count; i++) {
-        if (all ? !known(r->node, c->topics[i]) : asked_before(r, asked, i)) continue;
+    for (int32_t i = 0; i < count; i++) {  // the first of equal names or ids answers; Kafka keeps a set
+        const struct metadata_request_topic *t = all ? NULL : &request->topics[i];
+        if (t ? asked_topic_again(asked, t->name, &t->topic_id, i) : !known(r->node, c->topics[i])) continue;
         struct metadata_response_topic *out = &response->topics[response->topics_count++];
         message_defaults(&metadata_response_topic_message, out);
         if (all) fill_topic(r, c->topics[i], out);

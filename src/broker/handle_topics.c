@@ -70,11 +70,10 @@ void handle_delete_topics(struct broker_request *r) {
     struct asked_partitions *asked = asked_partitions_new(r, (size_t)request->topics_count);
     for (int32_t i = 0; i < request->topics_count; i++) {  // what is asked for twice is answered once
         const struct delete_topics_request_topic *t = &request->topics[i];
-        struct bytes key = t->name.size >= 0 ? text_bytes(t->name) : uuid_bytes(&t->topic_id);
-        if (asked_partitions_place(asked, key, t->name.size >= 0, i) != i) continue;
+        if (asked_topic_again(asked, t->name, &t->topic_id, i)) continue;
         struct delete_topics_response_topic *out = &response.responses[response.responses_count++];
         message_defaults(&delete_topics_response_topic_message, out);
-        delete_asked(r, &request->topics[i], out);
+        delete_asked(r, t, out);
     }
     const int32_t *times = asked_names_times(r, request->topic_names, sizeof *request->topic_names, 0, names);
     for (int32_t i = 0; i < names; i++) {

@@ -6,8 +6,10 @@
 static void check_topic(struct world *w, struct instance *in, enum side side, int32_t topic) {
     struct cluster *c = side == SOURCE ? &in->flow->source : &in->flow->destination;
     const struct cluster_topic *t = cluster_topic(c, w->ledger.topics[topic].name);
-    if (!t) memset(&in->led_id[side][topic], 0, sizeof in->led_id[side][topic]);  // forgotten: it begins anew
-    if (!t) return;
+    if (!t) {  // forgotten: it begins anew
+        memset(&in->led_id[side][topic], 0, sizeof in->led_id[side][topic]);
+        return;
+    }
     struct cluster_partition *led = in->led[side][topic];
     bool same = memcmp(&in->led_id[side][topic], &t->id, sizeof t->id) == 0;
     in->led_id[side][topic] = t->id;

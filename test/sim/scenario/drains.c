@@ -33,16 +33,24 @@ static void thaw(const struct freeze *f) {
     broker_node_freeze(f->world->clusters[DESTINATION], f->leader, false);
 }
 
-// Another one leads, and the mirror knows it.
-static void move_on(struct world *w) {
+static const struct append_partition *appends(const struct world *w) {
+    return &w->instances[0].flow->partitions[0]->append;
+}
+
+// Another one leads, and the mirror knows it. Answers whether something is still under way to the frozen one.
+static bool move_on(struct world *w) {
     scenario_move_leader(w);
     world_run(w, 500 * MS);
     refresh(w);
     world_run(w, 2 * SECOND);
+    return appends(w)->under_way > appends(w)->unanswered;
 }
 
-static const struct append_partition *appends(const struct world *w) {
-    return &w->instances[0].flow->partitions[0]->append;
+static const char *finish(struct world *w, const struct freeze *f, int64_t us, bool orphans) {
+    thaw(f);
+    world_run(w, us);
+    const char *said = scenario_end(w);
+    return said || orphans ? said : "nothing of an earlier attempt was under way";
 }
 
 static struct plan slow_plan(uint64_t seed) {
@@ -74,14 +82,10 @@ const char *drain_orphans(int64_t moment_us, struct outcome *out) {
     struct world *w = world_begin(&plan, NULL, false, out);
     world_run(w, 5 * SECOND + moment_us);
     struct freeze f = freeze_leader(w);
-    move_on(w);
-    bool orphans = appends(w)->under_way > appends(w)->unanswered;
+    bool orphans = move_on(w);
     instance_stop(&w->instances[0]);
     world_run(w, 1 * SECOND);
-    thaw(&f);
-    world_run(w, 5 * SECOND);
-    const char *said = scenario_end(w);
-    return said || orphans ? said : "nothing of an earlier attempt was under way";
+    return finish(w, &f, 5 * SECOND, orphans);
 }
 
 // Where the state may be forgotten, nothing is appended elsewhere before.
@@ -92,14 +96,10 @@ const char *orphans_of_old(int64_t moment_us, struct outcome *out) {
     struct world *w = world_begin(&plan, NULL, false, out);
     world_run(w, 25 * SECOND + moment_us);
     struct freeze f = freeze_leader(w);
-    move_on(w);
-    bool orphans = appends(w)->under_way > appends(w)->unanswered;
+    bool orphans = move_on(w);
     if (moment_us % 2) {  // the connection is lost just before the wait that began meanwhile is over
         world_run(w, 7300 * MS);
         network_reset(w, DESTINATION, f.leader);
     }
-    thaw(&f);
-    world_run(w, 20 * SECOND);
-    const char *said = scenario_end(w);
-    return said || orphans ? said : "nothing of an earlier attempt was under way";
+    return finish(w, &f, 20 * SECOND, orphans);
 }

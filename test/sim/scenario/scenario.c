@@ -94,6 +94,12 @@ struct channel *scenario_stall_deletion(struct world *w) {
     return NULL;
 }
 
+void scenario_cut_off(struct world *w, enum side side, int32_t but, bool on) {
+    for (int32_t node = 1; node <= w->plan.nodes[side]; node++)
+        for (int d = 0; d < DIRECTIONS; d++)
+            if (node != but) network_cut(w, 0, side, node, (enum direction)d, on);
+}
+
 void scenario_move_leader(struct world *w) {
     int32_t leader = scenario_truth(w).leader;
     for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++)

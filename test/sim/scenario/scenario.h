@@ -28,6 +28,9 @@ void scenario_write(struct world *w);
 // Until the mirror deletes records at the destination; its word is stuck then. Answers where, NULL: it never did.
 struct channel *scenario_stall_deletion(struct world *w);
 
+// The first instance and that side's brokers do not hear each other, but for broker `but` (0: none is left out).
+void scenario_cut_off(struct world *w, enum side side, int32_t but, bool on);
+
 // Another replica leads from now on.
 void scenario_move_leader(struct world *w);
 

@@ -2,11 +2,6 @@
 // one has not heard of it: what he holds nobody says to hold, and nobody gets it until his guard time is over.
 #include "sim/scenario/scenario.h"
 
-static void cut_off(struct world *w, bool on) {
-    for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++)
-        for (int d = 0; d < DIRECTIONS; d++) network_cut(w, 0, DESTINATION, node, (enum direction)d, on);
-}
-
 const char *unseen_holder(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(42 + (uint64_t)moment_us);
     plan.instances = 3;
@@ -19,7 +14,7 @@ const char *unseen_holder(int64_t moment_us, struct outcome *out) {
     int64_t heard_us = first->flow->ownership.group.last_heard_us;
     while (!world_failed(w) && first->flow->ownership.group.last_heard_us == heard_us) world_run(w, 1 * MS);
     bool held = slices_count(&first->flow->ownership.owned) == plan.slices;
-    cut_off(w, true);
+    scenario_cut_off(w, DESTINATION, 0, true);
     memcpy(w->instances[2].id, first->id, sizeof first->id);
     w->plan.predecessor_dead = false;
     instance_start(&w->instances[2]);
@@ -27,7 +22,7 @@ const char *unseen_holder(int64_t moment_us, struct outcome *out) {
     world_run(w, 5 * moment_us);
     instance_start(&w->instances[1]);
     world_run(w, 8 * SECOND);
-    cut_off(w, false);
+    scenario_cut_off(w, DESTINATION, 0, false);
     world_run(w, 10 * SECOND);
     held &= first->flow->ownership.group.instance_id == NULL;
     const char *said = scenario_end(w);

@@ -15,15 +15,11 @@ const char *zombie_source(int64_t moment_us, struct outcome *out) {
     const struct broker_log *its = broker_replica_log(w->clusters[SOURCE], "topic-0", 0, zombie);
     bool behind = its->end < scenario_truth(w).log->end;
     instance_kill(&w->instances[0], false);
-    for (int32_t node = 1; node <= 3; node++)
-        for (int d = 0; d < DIRECTIONS; d++)
-            if (node != zombie) network_cut(w, 0, SOURCE, node, (enum direction)d, true);
+    scenario_cut_off(w, SOURCE, zombie, true);
     instance_start(&w->instances[0]);
     world_run(w, 20 * SECOND);
     behind &= w->instances[0].flow->partitions_count > 0;
-    for (int32_t node = 1; node <= 3; node++)
-        for (int d = 0; d < DIRECTIONS; d++)
-            if (node != zombie) network_cut(w, 0, SOURCE, node, (enum direction)d, false);
+    scenario_cut_off(w, SOURCE, zombie, false);
     world_run(w, 20 * SECOND);
     broker_node_isolate(w->clusters[SOURCE], zombie, false);
     const char *said = scenario_end(w);
