@@ -18,7 +18,7 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SECONDS_MAX = 40 * 60       # of the whole run, against hanging: on two quiet cores it takes about 15 minutes
+SECONDS_MAX = 40 * 60       # of the whole run, against hanging: on two quiet cores it takes 15 to 20 minutes
 UNIT_SECONDS_MAX = 120      # of one unit test program
 GRACE_SECONDS = 10          # for a late program to clean up before it is killed
 OUTPUT_LINES_MAX = 200      # shown of a program that failed
