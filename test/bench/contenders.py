@@ -8,9 +8,10 @@ import jvm
 import mirror
 import settings
 
-MIRRORMAKER_HEAP = "2g"  # what Kafka's own connect-mirror-maker.sh gives it
+MIRRORMAKER_HEAP = "256m:2g"  # what Kafka's own connect-mirror-maker.sh gives it
 MIRRORMAKER_1_HEAP = "256m"  # what kafka-mirror-maker.sh gives it
 MIRRORMAKER_1 = "3.9.1"  # the last version that has it
+NEVER = 1 << 62
 FLOOR = os.path.join(os.path.dirname(mirror.PROGRAM), "bench", "floor")
 
 
@@ -22,7 +23,7 @@ class Data(NamedTuple):
     batch_kib: int
     partitions: int
     records: int
-    ends: dict  # of its partitions
+    ends: dict  # of its partitions; NEVER: somebody goes on producing
     stored: int  # bytes of its segments
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Added latency: how long after the source a consumer of the mirror sees a record, with odraz and MirrorMaker 2."""
+"""Added latency: how long after the source a consumer of the mirror sees a record, with odraz, MirrorMaker 2 and a bare
+loop."""
 
 import argparse
 import array
@@ -23,6 +24,7 @@ import quantiles  # noqa: E402
 import settings  # noqa: E402
 from cluster import Cluster  # noqa: E402
 
+CONTENDERS = ("odraz", "floor", "mm2", "mm2-tuned")
 RATES, LINGERS = (100, 1000, 10000), (0, 50)
 PARTITIONS = 4
 WARM_RATE, WARM_S = 1000, 20  # for those who compile their code while they work
@@ -37,16 +39,17 @@ def parse():
     p.add_argument("--rates", default=",".join(map(str, RATES)), help="records a second (100,1000,10000)")
     p.add_argument("--lingers", default=",".join(map(str, LINGERS)), help="of the producer, in ms (0,50)")
     p.add_argument("--seconds", type=int, default=20, help="of each measurement; there are two rounds (20)")
-    p.add_argument("--contenders", default="odraz,mm2", help="some of odraz, mm2, mm2-tuned (odraz,mm2)")
-    p.add_argument("--quick", action="store_true", help="5 seconds each, in one round: five minutes")
+    p.add_argument("--contenders", default="odraz,floor,mm2",
+                   help=f"some of {', '.join(CONTENDERS)} (odraz,floor,mm2)")
+    p.add_argument("--quick", action="store_true", help="5 seconds each, in one round: six minutes")
     p.add_argument("--document", action="store_true", help="put the report into docs/performance.md")
     arguments = p.parse_args()
     if arguments.quick:
         arguments.seconds = 5
     arguments.contenders = arguments.contenders.split(",")
-    unknown = set(arguments.contenders) - {"odraz", "mm2", "mm2-tuned"}
+    unknown = set(arguments.contenders) - set(CONTENDERS)
     if unknown:
-        p.error(f"--contenders: {', '.join(sorted(unknown))}: expected some of odraz, mm2, mm2-tuned")
+        p.error(f"--contenders: {', '.join(sorted(unknown))}: expected some of {', '.join(CONTENDERS)}")
     return arguments
 
 
@@ -80,7 +83,8 @@ class Clusters:
         for cluster in (self.source, self.destination):
             self.client.create(cluster, topic, partitions=PARTITIONS)
         home = process.temporary(name)
-        data = contenders.Data(topic, "none", 16, PARTITIONS, 0, {}, 0)
+        ends = dict.fromkeys(range(PARTITIONS), contenders.NEVER)
+        data = contenders.Data(topic, "none", 16, PARTITIONS, 0, ends, 0)
         command = contenders.ALL[name](contenders.Task(data, self.source, self.destination, number, home))
         with open(os.path.join(home, "out.log"), "wb") as log:
             child = process.launch(command, stdout=log, stderr=subprocess.STDOUT)
@@ -160,7 +164,7 @@ def compared(cells):
         cell["mirrored_to_direct"] = cell["mirrored_ms"]["p50"] / cell["direct_ms"]["p50"]
         other = of_mm2.get((cell["rate"], cell["linger_ms"]))
         cell["p99_to_mm2"] = cell["added_ms"]["p99"] / other if other else None
-    return sorted(cells, key=lambda c: (c["linger_ms"], c["rate"], c["contender"] != "odraz"))
+    return sorted(cells, key=lambda c: (c["linger_ms"], c["rate"], CONTENDERS.index(c["contender"])))
 
 
 def _ms(series, key):

@@ -34,9 +34,12 @@ def class_path(version):
 def java(version, main, arguments, heap="256m", archive=None, first=(), classes=None):
     """The command line that runs `main`, which is one of Kafka's or stands in the folder `classes`.
 
-    `archive` is what prepare() made; Java ignores it when it does not fit.
+    `heap` is how large it may become, or "smallest:largest". `archive` is what prepare() made; Java ignores it when it
+    does not fit.
     """
-    command = ["java", f"-Xmx{heap}", *FAST, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    smallest, _, largest = heap.rpartition(":")
+    sizes = [f"-Xms{smallest}"] if smallest else []
+    command = ["java", *sizes, f"-Xmx{largest}", *FAST, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                "-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
                "-Dlog4j.configuration=file:" + _prepared(version, "log4j.properties"), *first]
     if archive is not None and os.path.exists(archive):
