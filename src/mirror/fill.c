@@ -46,7 +46,8 @@ static void fill_next(struct partition *p) {
                        .size = h.size,
                        .count = count,
                        .base_offset = p->log_end,
-                       .max_timestamp = h.max_timestamp};
+                       .max_timestamp = h.max_timestamp,
+                       .leased = true};  // records of old may follow it
     appender_queue(&p->append, &a);
     frame_release(frame);
 }

@@ -326,8 +326,12 @@ bool partition_believes_source(struct partition *p) {
     return false;
 }
 
-int64_t partition_safe_at_us(const struct partition *p) {
-    return (p->append.under_way > 0 ? p->flow->env->now_us : p->unsafe_since_us) + GHOST_WAIT_US;
+int64_t partition_safe_at_us(struct partition *p) {
+    ownership_want_lease(&p->flow->ownership);
+    int64_t now_us = p->flow->env->now_us;
+    int64_t at_us = (p->append.under_way > 0 ? now_us : p->unsafe_since_us) + GHOST_WAIT_US;
+    if (at_us < now_us + LEASE_LOOK_US && !ownership_is_leased(&p->flow->ownership)) at_us = now_us + LEASE_LOOK_US;
+    return at_us;
 }
 
 void partition_halt_may_pass(struct partition *p) {
