@@ -107,22 +107,35 @@ static bool is_unprotected(const struct partition *p, const struct batch_header 
     return partition_state_may_expire(p, h->max_timestamp < p->oldest_ms ? h->max_timestamp : p->oldest_ms);
 }
 
+static bool finish_what_precedes(struct partition *p) {
+    if (p->append.unanswered == 0) return false;
+    RARE("copy: an old batch waits for what precedes it");
+    p->finish_first = true;
+    withhold(p);
+    return true;
+}
+
 // Such a batch waits until what others have sent is executed or gone, and for a lease (rule 14).
 static bool too_early(struct partition *p) {
     struct flow *f = p->flow;
-    if (p->append.unanswered > 0) {
-        ownership_want_lease(&f->ownership);
-        bool goes_on = partition_state_may_expire(p, p->oldest_ms);  // its first one has waited
-        if (goes_on && ownership_is_leased(&f->ownership)) return false;
-        RARE("copy: an old batch waits for what precedes it");
-        p->finish_first = true;
-        withhold(p);
-        return true;
-    }
-    if (f->env->now_us >= partition_safe_at_us(p)) return false;
+    ownership_want_lease(&f->ownership);
+    bool goes_on = p->append.unanswered > 0 && partition_state_may_expire(p, p->oldest_ms);  // the first one has waited
+    if (goes_on && ownership_is_leased(&f->ownership)) return false;
+    if (finish_what_precedes(p)) return true;
+    int64_t until_us = partition_safe_at_us(p);
+    if (f->env->now_us >= until_us) return false;
     RARE("copy: an old batch waits for requests of dead connections, or for a lease");
-    partition_event(p, EVENT_MUST_WAIT, NULL);
+    partition_wait(p, until_us);
     return true;
+}
+
+// Filler is of today, but what comes behind it may be old.
+static bool may_fill(struct partition *p) {
+    struct flow *f = p->flow;
+    ownership_want_lease(&f->ownership);
+    if (ownership_is_leased(&f->ownership)) return true;
+    if (!finish_what_precedes(p)) partition_wait(p, f->env->now_us + LEASE_LOOK_US);
+    return false;
 }
 
 static void damaged(struct partition *p, int64_t offset, const char *what) {
@@ -352,7 +365,7 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
                     (long long)p->log_end, (long long)begins - 1, (long long)(begins - p->log_end));
     } else {
         RARE("copy: the source starts later");
-        if (too_early(p)) return;  // what stands behind filler may be old
+        if (!may_fill(p)) return;
         p->fill_to = begins;
         partition_event(p, EVENT_SOURCE_STARTS_LATER, NULL);
     }

@@ -214,7 +214,13 @@ static void start_fill(struct partition *p, const struct error *why) {
 static void wait_out(struct partition *p, const struct error *why) {
     (void)why;
     fetch_session_remove(&p->fetch);
-    timer_set(&p->flow->env->timers, &p->timer, partition_safe_at_us(p));
+    timer_set(&p->flow->env->timers, &p->timer, p->wait_until_us);
+}
+
+void partition_wait(struct partition *p, int64_t until_us) {
+    assert(p->append.unanswered == 0);
+    p->wait_until_us = until_us;
+    partition_event(p, EVENT_MUST_WAIT, NULL);
 }
 
 static void drain(struct partition *p, const struct error *why) {

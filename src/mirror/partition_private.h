@@ -30,6 +30,9 @@ bool partition_state_may_expire(const struct partition *p, int64_t newest_ms);
 // for an answer, of an earlier attempt, is neither.
 int64_t partition_safe_at_us(struct partition *p);
 
+// partition.c, COPY, with nothing under way: looks at the logs again, then.
+void partition_wait(struct partition *p, int64_t until_us);
+
 // partition.c: the source's leader ends before what was mirrored. True only when it goes on saying so, and another
 // broker's metadata still names it: a new leader learns the high watermark late, and one that was deposed and has not
 // heard of it knows nothing of what came since.

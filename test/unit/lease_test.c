@@ -90,7 +90,7 @@ TEST(a_coordinator_that_writes_nothing_is_heard_and_gives_no_lease) {
     EXPECT_INT(instance_owns(a), SLICES_DEFAULT);  // and what needs no lease goes on
     EXPECT_INT(a->fenced, 0);
     w.coordinator.writes_nothing = false;
-    run_wanting(400 * MS);
+    run_wanting(800 * MS);
     EXPECT(leased(a));
     world_free(&w);
 }
