@@ -92,6 +92,7 @@ void appender_drop_queued(struct append_partition *p);
 void appender_queue(struct append_partition *p, const struct append *what);
 
 // Joins the batch (as the source has it, WHOLE) to the last one queued, which needs a lease from then on if this one is
-// `leased`; false: it has to be queued itself. `grown` is by how many bytes the queue has, never more than the batch has.
+// `leased`; false: it has to be queued itself. `grown` is by how many bytes the queue has, never more than the batch
+// has.
 MUST_USE bool appender_join(struct append_partition *p, struct bytes batch, const struct batch_header *header,
                             int32_t size_max, bool leased, int32_t *grown);

@@ -1,13 +1,13 @@
 // The lease of a member: an OffsetCommit beside each heartbeat, on a connection of its own.
 //
 // A heartbeat is answered from memory, by a coordinator that was deposed and does not know it just as well. A commit is
-// not: it is appended to __consumer_offsets and answered only when all in-sync replicas have it, and only one of these
-// can lead next. So whoever succeeds the broker that answered has read it before he led, and began to count our session
-// later than it was sent. The offset that is committed is -1, which is what brokers answer where nothing is committed.
+// not: it is appended to __consumer_offsets, and answered only when all in-sync replicas have it; and only one of these
+// can lead next. So whoever succeeds the broker that answered had read it before he led, and began to count our session
+// later than it was sent. The offset that is committed is -1: brokers answer it where nothing is committed.
 //
-// Only while a lease is wanted: since Kafka 4 a heartbeat, too, waits for what was written before it (CoordinatorRuntime
-// completes an operation without records when the last written offset is committed), so that a slow follower would cost
-// those their heartbeats who need no lease.
+// Only while a lease is wanted: since Kafka 4 a heartbeat, too, waits for what was written before it
+// (CoordinatorRuntime completes an operation without records when the last written offset is committed), so that a slow
+// follower would cost those their heartbeats who need no lease.
 #include "base/rare.h"
 #include "client/group_private.h"
 #include "client/topic_partition.h"

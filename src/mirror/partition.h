@@ -65,7 +65,7 @@ struct partition {
     int64_t replicated_end;  // the destination's high watermark as last seen, at most acked_end
     int64_t source_end;      // the source's last stable offset as last seen
     int64_t max_timestamp;   // of the last batch known to stand at the destination
-    int64_t oldest_ms;       // of those that stand last or are queued, the oldest's newest record; INT64_MAX: there are none
+    int64_t oldest_ms;       // the oldest max_timestamp of what stands last and what is queued; INT64_MAX: nothing is
     bool alone;              // the broker does not know the id: first append on its own, acks=all (rule 5)
     bool only_filler;        // the destination holds no record of the source yet
 

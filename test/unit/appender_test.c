@@ -531,7 +531,7 @@ TEST(damage_and_other_kinds_stay_alone) {
     EXPECT(!appender_join(&partitions[0], batch, &small_header, JOINED_SIZE_MAX, false, &grown));  // to nothing
     queue_small(0, 1);
     batch = small(900, "value");
-    EXPECT(!appender_join(&partitions[0], batch, &small_header, (int32_t)batch.size, false, &grown));  // too large together
+    EXPECT(!appender_join(&partitions[0], batch, &small_header, (int32_t)batch.size, false, &grown));  // too large
     ((uint8_t *)batch.at)[batch.size - 2] ^= 1;
     EXPECT(!appender_join(&partitions[0], batch, &small_header, JOINED_SIZE_MAX, false, &grown));
     small(900, "value");
@@ -561,52 +561,6 @@ TEST(a_joined_batch_outgrows_its_frame) {
     end();
 }
 
-TEST(while_one_needs_a_lease_the_whole_connection_does) {
-    begin_with(2);
-    int64_t fence_us = INT64_MAX, lease_us = INT64_MAX;
-    a.fence_us = &fence_us;
-    a.lease_us = &lease_us;
-    queue(0, 1, 100);
-    EXPECT(a.link.connection.fence_us == &fence_us);
-    struct append x = {.hold = frame, .at = frame->at, .size = 100, .count = 1, .base_offset = 2, .leased = true};
-    appender_queue(&partitions[0], &x);
-    queue(0, 3, 100);
-    EXPECT(a.link.connection.fence_us == &lease_us);
-    scripted_run(&s, MS);
-    reply(fine);
-    EXPECT(a.link.connection.fence_us == &lease_us);
-    appender_detach(&partitions[0]);  // it is under way all the same
-    EXPECT(a.link.connection.fence_us == &lease_us);
-    reply(fine);
-    EXPECT(a.link.connection.fence_us == &fence_us);
-    appender_attach(&a, &partitions[0]);
-    appender_queue(&partitions[0], &x);
-    EXPECT(a.link.connection.fence_us == &lease_us);
-    appender_drop_queued(&partitions[0]);
-    EXPECT(a.link.connection.fence_us == &fence_us);
-    end();
-}
-
-TEST(what_needs_a_lease_is_joined_to_what_needs_one_from_then_on) {
-    begin_with(1);
-    int64_t fence_us = INT64_MAX, lease_us = INT64_MAX;
-    a.fence_us = &fence_us;
-    a.lease_us = &lease_us;
-    EXPECT(!queue_small(0, 1));
-    EXPECT(queue_small(0, 2));
-    EXPECT_INT(a.leased, 0);
-    int32_t grown;
-    for (int i = 0; i < 2; i++) {
-        EXPECT(appender_join(&partitions[0], small(600, "value"), &small_header, JOINED_SIZE_MAX, true, &grown));
-        EXPECT_INT(a.leased, 1);
-    }
-    EXPECT(a.link.connection.fence_us == &lease_us);
-    scripted_run(&s, MS);
-    reply(fine);
-    EXPECT_INT(a.leased, 0);
-    end();
-}
-
 int main(void) {
     RUN(nothing_waits_when_little_is_under_way);
     RUN(small_ones_wait_for_the_answer_and_are_joined);
@@ -626,7 +580,5 @@ int main(void) {
     RUN(a_broker_that_does_not_offer_produce_costs_the_connection_only);
     RUN(topics_go_by_id_only_where_all_have_one);
     RUN(half_of_the_answers_are_waited_for_and_no_byte_more_than_they_have);
-    RUN(while_one_needs_a_lease_the_whole_connection_does);
-    RUN(what_needs_a_lease_is_joined_to_what_needs_one_from_then_on);
     return test_result();
 }
