@@ -10,6 +10,7 @@ static int32_t coordinator_of(const struct instance *in) {
 }
 
 static bool acts(const struct instance *in) {
+    if (!in->alive) return false;
     const struct ownership *o = &in->flow->ownership;
     return slices_count(&o->owned) > 0 && in->world->now_us < o->fence_us;
 }
@@ -38,11 +39,13 @@ static void isolate_but(struct world *w, int32_t successor, bool on) {
 // The coordinator is not who leads the partition: only what is appended there does harm.
 static bool begin(struct world *w, int32_t *successor) {
     world_run(w, 30 * SECOND);
+    if (world_failed(w)) return false;
     int32_t zombie = coordinator_of(&w->instances[0]);
     *successor = zombie % 3 + 1;
     broker_leader_move(w->clusters[DESTINATION], "topic-0", 0, *successor, false);
     instance_stop(&w->instances[1]);
     world_run(w, LEASE_KEPT_US + 30 * SECOND);  // its session, too
+    if (world_failed(w)) return false;
     return scenario_truth(w).leader == *successor && coordinator_of(&w->instances[0]) == zombie;
 }
 
@@ -51,7 +54,7 @@ static bool deceive(struct world *w, int32_t successor, int64_t moment_us) {
     struct instance *a = &w->instances[0], *b = &w->instances[1];
     isolate_but(w, successor, true);
     scenario_cut_off(w, SOURCE, 0, true);
-    for (int64_t ms = 0; ms < 36000 + moment_us / MS; ms += 4) {
+    for (int64_t ms = 0; ms < 36000 + moment_us / MS && !world_failed(w); ms += 4) {
         if (ms > 8000) hear_nothing_of(a, successor, true);  // the session has another second
         if (ms == 12000) instance_start(b);
         if (ms == 33000) load_write(w, &w->ledger.topics[0], 0);
@@ -66,13 +69,13 @@ const char *two_isolated(int64_t moment_us, struct outcome *out) {
     plan.topics[0].last_year = true;
     plan.expiration_ms = plan.expiration_check_ms = 2000;
     struct world *w = world_begin(&plan, NULL, false, out);
-    int32_t successor;
-    if (!begin(w, &successor)) return "another broker coordinates, or leads";
+    int32_t successor = 0;
+    if (!begin(w, &successor)) return world_failed(w) ? scenario_end(w) : "another broker coordinates, or leads";
     bool both = deceive(w, successor, moment_us);
-    const struct ownership *deceived = &w->instances[0].flow->ownership;
     scenario_cut_off(w, SOURCE, 0, false);
     world_run(w, 500 * MS);
-    bool would = acts(&w->instances[0]) && deceived->group.lease_wanted_us > w->now_us - 1 * SECOND;
+    const struct instance *a = &w->instances[0];
+    bool would = acts(a) && a->flow->ownership.group.lease_wanted_us > w->now_us - 1 * SECOND;
     hear_nothing_of(&w->instances[0], successor, false);
     isolate_but(w, successor, false);
     world_run(w, 5 * SECOND);
