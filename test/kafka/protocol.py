@@ -184,6 +184,9 @@ class Connection:
                 if error:
                     raise Refused(f"OffsetFetch {group} {topic}-{partition}", error)
                 found[topic, partition] = offset
+        error = r.take("h")
+        if error:
+            raise Refused(f"OffsetFetch {group}", error)
         return found
 
 

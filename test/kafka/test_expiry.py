@@ -29,7 +29,8 @@ class ExpiryTest(scenario.Scenario):
         mirror = self.start_mirror()
         self.assertMirrored()
         self.assertEqual(self.committed(mirror), {})  # whom the brokers remember needs none
-        self.load_of_last_year(2).stop()
+        archive = self.topic("archive", retention_ms=-1)
+        self.produce(archive, total=500, timestamp=int(time.time() * 1000) - A_YEAR_MS)
         self.assertMirrored()
         leases = self.committed(mirror)
         self.assertEqual(len(leases), 1)
