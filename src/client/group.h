@@ -95,10 +95,10 @@ struct group {
     int64_t last_heard_us;    // when the newest JoinGroup, SyncGroup or Heartbeat that kept the session alive was SENT
     int64_t calm_us;          // the same of those that succeeded: no rebalance was waiting for us then
     int64_t pulse_sent_us;
-    int64_t leased_us;      // when the newest OffsetCommit that was accepted was SENT; INT64_MIN: none
-    int64_t lease_sent_us;  // the newest one
+    int64_t leased_us;        // when the newest OffsetCommit that was accepted was SENT; INT64_MIN: none
+    int64_t lease_sent_us;    // the newest one
     int64_t lease_wanted_us;  // newest group_want_lease(), INT64_MIN: none yet
-    bool lease_topic_refused, lease_right_reported;
+    bool lease_topic_refused, lease_refusal_reported;
     int64_t sent_us;         // when the request under way was sent
     int64_t joined_us;       // when the newest JoinGroup was sent
     bool joined_without_id;  // the JoinGroup under way carries no member id

@@ -17,17 +17,32 @@
 #define VERSION_BY_NAME 9  // the last one; topics have ids from the next one on (KIP-848)
 #define NO_OFFSET (-1)
 
+// What a heartbeat is told, too, or passes by itself.
+static bool goes_without_saying(int16_t code) {
+    switch (code) {
+    case KAFKA_COORDINATOR_LOAD_IN_PROGRESS:
+    case KAFKA_NOT_COORDINATOR:
+    case KAFKA_ILLEGAL_GENERATION:
+    case KAFKA_REBALANCE_IN_PROGRESS:
+    case KAFKA_UNKNOWN_MEMBER_ID:
+    case KAFKA_FENCED_INSTANCE_ID:
+    case KAFKA_GROUP_AUTHORIZATION_FAILED:
+    case KAFKA_UNKNOWN_TOPIC_OR_PARTITION:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void refused(struct group *g, int16_t code) {
     bool missing = code == KAFKA_TOPIC_AUTHORIZATION_FAILED;
-    // The others pass, or a heartbeat is told the same.
-    if (!missing && code != KAFKA_UNKNOWN_TOPIC_OR_PARTITION) return;
-    RARE("group: another topic for the lease");
-    g->lease_topic_refused = true;
-    if (missing && !g->lease_right_reported)
-        log_line(&g->env->log, LOG_ERROR, "no lease of the group: records of old may have to wait",
-                 "group=%s reason=\"READ on a mirrored topic is missing: OffsetCommit was refused\"",
-                 g->config.group_id);
-    g->lease_right_reported |= missing;
+    g->lease_topic_refused = missing || code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (g->lease_topic_refused) RARE("group: another topic for the lease");
+    if (g->lease_refusal_reported || goes_without_saying(code)) return;
+    g->lease_refusal_reported = true;
+    log_line(&g->env->log, missing ? LOG_ERROR : LOG_WARN, "no lease of the group: old records may have to wait",
+             "group=%s reason=\"%s%s\"", g->config.group_id, missing ? "READ on a mirrored topic is missing: " : "",
+             kafka_error_name(code));
 }
 
 static void on_commit(void *context, const struct error *error, const void *response, struct frame *frame) {
@@ -41,7 +56,7 @@ static void on_commit(void *context, const struct error *error, const void *resp
         refused(g, code);
         return;
     }
-    g->lease_right_reported = false;
+    g->lease_refusal_reported = false;
     g->leased_us = g->lease_sent_us;
     g->callbacks.leased(g->context);
 }

@@ -134,6 +134,21 @@ TEST(a_topic_that_may_not_be_read_is_told_once_and_another_one_is_tried) {
     world_free(&w);
 }
 
+TEST(replicas_that_do_not_come_are_told_once) {
+    begin(1);
+    a->env.log.level = LOG_WARN;
+    for (int i = 0; i < 3; i++) {
+        w.coordinator.refuse_once_with[API_OFFSET_COMMIT] = i < 2 ? KAFKA_REQUEST_TIMED_OUT : KAFKA_REBALANCE_IN_PROGRESS;
+        w.error_line[0] = '\0';
+        want(a);
+        world_run(&w, i == 0 ? 20 * MS : 100 * MS);
+        EXPECT_INT(w.coordinator.refuse_once_with[API_OFFSET_COMMIT], 0);
+        EXPECT_INT(strstr(w.error_line, "REQUEST_TIMED_OUT") != NULL, i == 0);
+        EXPECT_INT(w.error_line[0] != '\0', i == 0);
+    }
+    world_free(&w);
+}
+
 TEST(a_rebalance_that_waits_for_a_dead_member_ends_no_lease) {
     begin(3);
     instance_kill(&w.instances[2]);
@@ -175,6 +190,7 @@ int main(void) {
     RUN(a_coordinator_that_writes_nothing_is_heard_and_gives_no_lease);
     RUN(no_refusal_gives_a_lease);
     RUN(a_topic_that_may_not_be_read_is_told_once_and_another_one_is_tried);
+    RUN(replicas_that_do_not_come_are_told_once);
     RUN(a_rebalance_that_waits_for_a_dead_member_ends_no_lease);
     RUN(who_is_fenced_or_lost_has_no_lease);
     return test_result();
