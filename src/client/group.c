@@ -126,7 +126,6 @@ static void on_state(struct connection *c, const struct error *why) {
         group_find_coordinator(g);
     } else if (g->synced && !g->rejoin_why) {
         g->state = GROUP_STABLE;
-        group_lease_start(g);
         group_say_heartbeat(g);
     } else {
         group_join(g);

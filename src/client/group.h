@@ -97,7 +97,7 @@ struct group {
     int64_t pulse_sent_us;
     int64_t leased_us;        // when the newest OffsetCommit that was accepted was SENT; INT64_MIN: none
     int64_t lease_sent_us;    // the newest one
-    int64_t lease_wanted_us;  // newest group_want_lease(), INT64_MIN: none yet
+    int64_t lease_wanted_us;  // newest group_want_lease()
     bool lease_topic_refused, lease_refusal_reported;
     int64_t sent_us;         // when the request under way was sent
     int64_t joined_us;       // when the newest JoinGroup was sent
@@ -133,7 +133,8 @@ MUST_USE struct error group_call_find_coordinator(const struct group *g, struct 
 // knowing it: it is looked for anew.
 void group_told_coordinator(struct group *g, struct wire_text host, int32_t port);
 
-// The owner needs a lease now, and for LEASE_KEPT_US.
+// The owner needs a lease now, and for LEASE_KEPT_US. To be said again and again: after a lost connection, or before
+// there is a coordinator, it is forgotten.
 void group_want_lease(struct group *g);
 
 // Joins again soon, with new metadata: for the coordinator to rebalance it must differ from what was said last (a

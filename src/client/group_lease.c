@@ -97,7 +97,7 @@ static void on_state(struct connection *c, const struct error *why) {
 }
 
 static bool is_wanted(const struct group *g) {
-    return g->lease_wanted_us != INT64_MIN && g->env->now_us < g->lease_wanted_us + LEASE_KEPT_US;
+    return g->env->now_us < g->lease_wanted_us + LEASE_KEPT_US;
 }
 
 static void on_timer(struct timer *t, int64_t now_us) {
@@ -121,18 +121,14 @@ void group_lease_init(struct group *g) {
     g->lease.client_id = g->config.client_id;
     g->lease.open_timeout_us = g->config.open_timeout_us;
     g->lease.on_state = on_state;
-    g->leased_us = g->lease_sent_us = g->lease_wanted_us = INT64_MIN;
+    g->leased_us = INT64_MIN;
     timer_init(&g->lease_timer, on_timer);
-}
-
-void group_lease_start(struct group *g) {
-    if (g->generation != GROUP_GENERATION_NONE && is_wanted(g) && !timer_is_set(&g->lease_timer))
-        timer_set(&g->env->timers, &g->lease_timer, g->env->now_us);
 }
 
 void group_want_lease(struct group *g) {
     g->lease_wanted_us = g->env->now_us;
-    if (group_has_coordinator(g)) group_lease_start(g);
+    if (group_has_coordinator(g) && g->generation != GROUP_GENERATION_NONE && !timer_is_set(&g->lease_timer))
+        timer_set(&g->env->timers, &g->lease_timer, g->env->now_us);
 }
 
 void group_lease_stop(struct group *g) {

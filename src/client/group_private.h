@@ -30,5 +30,4 @@ void group_pulse_stop(struct group *g);
 
 // group_lease.c
 void group_lease_init(struct group *g);
-void group_lease_start(struct group *g);  // at once; does nothing for who is no member, wants none, or has begun
-void group_lease_stop(struct group *g);
+void group_lease_stop(struct group *g);  // until it is wanted again

@@ -103,7 +103,6 @@ static void on_sync(void *context, const struct error *error, const void *respon
         return;
     }
     group_pulse_stop(g);
-    group_lease_start(g);
     g->state = GROUP_STABLE;
     g->synced = true;
     if (!group_went_well(g)) return;
@@ -230,10 +229,7 @@ void group_join(struct group *g) {
     timer_cancel(&g->env->timers, &g->timer);
     g->joined_us = g->env->now_us;
     send(g, API_JOIN_GROUP, INT16_MAX, &request, on_join, held_back_timeout_us(g));
-    if (g->state == GROUP_JOINING) {
-        group_pulse_start(g);
-        group_lease_start(g);
-    }
+    if (g->state == GROUP_JOINING) group_pulse_start(g);
     buffer_free(&metadata);
 }
 

@@ -58,6 +58,7 @@ struct coordinator {
     bool old_brokers;                              // before KIP-814: JoinGroup up to version 8
     bool writes_nothing;                           // as one that was deposed: only heartbeats are answered as before
     int32_t commits;                               // asked for so far
+    int64_t commit_us;                             // when the newest came
     char committed_topic[64];                      // the newest one's
     struct arena arena;
     void *context;
@@ -432,6 +433,7 @@ static inline void coordinator_commit(struct coordinator *c, const struct offset
     assert(r->topics[0].partitions[0].committed_offset == -1);
     model_copy(r->topics[0].name, c->committed_topic, sizeof c->committed_topic);
     c->commits++;
+    c->commit_us = c->now_us;
     if (c->writes_nothing) return;  // replicas that do not come: no answer
     struct coordinated *m;
     int16_t code = coordinator_check(c, r->member_id, r->group_instance_id, &m);

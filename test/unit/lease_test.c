@@ -70,6 +70,7 @@ TEST(it_counts_from_when_it_was_asked_for) {
         // The coordinator counts our session from when it was asked, or later.
         struct coordinated *m = coordinator_find(&w.coordinator, a->o.group.member_id);
         EXPECT(a->o.lease_us == INT64_MIN || a->o.lease_us + SESSION_MS * 4 / 10 * MS <= m->session_end_us);
+        EXPECT(a->o.group.leased_us <= w.coordinator.commit_us);
         EXPECT(a->o.lease_us <= a->o.fence_us);
     }
     EXPECT(leased(a));
@@ -166,6 +167,23 @@ TEST(a_rebalance_that_waits_for_a_dead_member_ends_no_lease) {
     world_free(&w);
 }
 
+TEST(a_connection_lost_in_such_a_rebalance_ends_no_lease) {
+    begin(2);
+    instance_kill(&w.instances[1]);
+    a->env.now_us = w.now_us;
+    group_rejoin(&a->o.group, "test");
+    instance_entered(a);
+    run_wanting(200 * MS);
+    EXPECT_INT(a->o.group.state, GROUP_JOINING);
+    world_cut_all(&w, a, false);
+    run_wanting(700 * MS);
+    EXPECT_INT(a->o.group.state, GROUP_JOINING);
+    EXPECT(leased(a));
+    EXPECT_INT(a->leases_over + a->fenced + a->lost, 0);
+    EXPECT_INT(w.violations, 0);
+    world_free(&w);
+}
+
 TEST(who_is_fenced_or_lost_has_no_lease) {
     begin(1);
     run_wanting(100 * MS);
@@ -192,6 +210,7 @@ int main(void) {
     RUN(a_topic_that_may_not_be_read_is_told_once_and_another_one_is_tried);
     RUN(replicas_that_do_not_come_are_told_once);
     RUN(a_rebalance_that_waits_for_a_dead_member_ends_no_lease);
+    RUN(a_connection_lost_in_such_a_rebalance_ends_no_lease);
     RUN(who_is_fenced_or_lost_has_no_lease);
     return test_result();
 }
