@@ -139,7 +139,8 @@ TEST(replicas_that_do_not_come_are_told_once) {
     begin(1);
     a->env.log.level = LOG_WARN;
     for (int i = 0; i < 3; i++) {
-        w.coordinator.refuse_once_with[API_OFFSET_COMMIT] = i < 2 ? KAFKA_REQUEST_TIMED_OUT : KAFKA_REBALANCE_IN_PROGRESS;
+        int16_t code = i < 2 ? KAFKA_REQUEST_TIMED_OUT : KAFKA_REBALANCE_IN_PROGRESS;
+        w.coordinator.refuse_once_with[API_OFFSET_COMMIT] = code;
         w.error_line[0] = '\0';
         want(a);
         world_run(&w, i == 0 ? 20 * MS : 100 * MS);

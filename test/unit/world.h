@@ -234,7 +234,8 @@ static inline void instance_log(void *context, enum log_level level, const char 
     struct instance *in = context;
     if (in->world->verbose)
         fprintf(stderr, "[%8.3f] %d: %.*s\n", (double)in->world->now_us / 1e6, in->number, (int)size, line);
-    if (level == LOG_ERROR || !in->world->verbose) snprintf(in->world->error_line, LOG_LINE_MAX, "%.*s", (int)size, line);
+    if (level == LOG_ERROR || !in->world->verbose)
+        snprintf(in->world->error_line, LOG_LINE_MAX, "%.*s", (int)size, line);
 }
 
 static inline struct ownership_config instance_defaults(void) {
