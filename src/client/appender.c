@@ -19,7 +19,14 @@ struct append_request {
     struct list appends;
 };
 
+// While one append needs a lease the whole connection does: its bytes go in order.
+static void count_leased(struct appender *a, int count) {
+    a->leased += count;
+    a->link.connection.fence_us = a->leased > 0 ? a->lease_us : a->fence_us;
+}
+
 static void append_drop(struct appender *a, struct append *x) {
+    count_leased(a, -x->leased);
     frame_release(x->hold);
     x->hold = NULL;
     list_prepend(&a->free_appends, &x->link);  // newest first: still in the cache
@@ -92,6 +99,7 @@ void appender_queue(struct append_partition *p, const struct append *what) {
     frame_hold(x->hold);
     list_append(&p->queue, &x->link);
     count_queued(p, x->size);
+    count_leased(a, x->leased);
     if (!link_linked(&p->ready)) list_append(&a->ready, &p->ready);
     p->unanswered++;
     // From a timer: everything one response brought shares requests.
@@ -99,7 +107,7 @@ void appender_queue(struct append_partition *p, const struct append *what) {
 }
 
 bool appender_join(struct append_partition *p, struct bytes batch, const struct batch_header *header, int32_t size_max,
-                   int32_t *grown) {
+                   bool leased, int32_t *grown) {
     assert(p->appender);
     struct link *last = list_last(&p->queue);
     if (!last) return false;
@@ -107,6 +115,10 @@ bool appender_join(struct append_partition *p, struct bytes batch, const struct 
     *grown = append_join(x, &p->appender->env->frames, batch, header, size_max);
     if (*grown == 0) return false;
     count_queued(p, *grown);
+    if (leased && !x->leased) {
+        x->leased = true;
+        count_leased(p->appender, 1);
+    }
     if (p->appender->queued >= PRODUCE_SMALL_MAX && p->appender->depth < p->appender->depth_max)
         flush_soon(p->appender);
     return true;

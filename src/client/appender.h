@@ -29,6 +29,7 @@ struct append {
     bool small;     // may wait for company while a request is under way
     bool may_grow;  // others may be joined to it until a request takes it
     bool joined;    // several batches: in a frame of its own, its CRC not computed before a request takes it
+    bool leased;    // must not be written without a lease
 };
 
 struct append_partition {
@@ -63,6 +64,9 @@ struct appender {
     struct timer flush;
     size_t answer_size_min, answer_partition_size_min;
     bool names_only;            // a topic id was unknown to the broker: go by name from now on
+    int64_t leased;             // appends that need a lease, queued or without an answer
+    // Set by the owner: until when (environment's clock) the connection may write, and while some need a lease.
+    const int64_t *fence_us, *lease_us;
 
     // Called after all of its partitions were detached, each with on_detached.
     void (*on_ready)(struct appender *a);
@@ -87,7 +91,8 @@ void appender_drop_queued(struct append_partition *p);
 // Queues the batch at `at` (header already stamped, inside `hold`, which is held until written).
 void appender_queue(struct append_partition *p, const struct append *what);
 
-// Joins the batch (as the source has it, WHOLE) to the last one queued; false: it has to be queued itself. `grown` is
-// by how many bytes the queue has, never more than the batch has.
+// Joins the batch (as the source has it, WHOLE) to the last one queued, which needs a lease from then on if this one is
+// `leased`; false: it has to be queued itself. `grown` is by how many bytes the queue has, never more than the batch
+// has.
 MUST_USE bool appender_join(struct append_partition *p, struct bytes batch, const struct batch_header *header,
-                            int32_t size_max, int32_t *grown);
+                            int32_t size_max, bool leased, int32_t *grown);

@@ -28,14 +28,17 @@ void group_init(struct group *g, struct environment *env, const struct group_con
     g->connection.on_state = on_state;
     timer_init(&g->timer, on_timer);
     group_pulse_init(g);
+    group_lease_init(g);
 }
 
 void group_free(struct group *g) {
     g->state = GROUP_OFF;
     timer_cancel(&g->env->timers, &g->timer);
     group_pulse_stop(g);
+    group_lease_stop(g);
     connection_free(&g->connection);
     connection_free(&g->pulse);
+    connection_free(&g->lease);
 }
 
 // Talking to one broker after another -------------------------------------------------------------------------------
@@ -73,6 +76,7 @@ void group_pause(struct group *g, const struct error *why, int64_t pause_us) {
     g->state = GROUP_PAUSING;
     g->in_flight = false;
     group_pulse_stop(g);
+    group_lease_stop(g);
     connection_close(&g->connection, true);
     int64_t jitter_us = pause_us / 5;
     timer_set(&g->env->timers, &g->timer,
@@ -250,6 +254,7 @@ void group_stop(struct group *g) {
     bool known = stable || g->state == GROUP_REACHING || g->state == GROUP_JOINING || g->state == GROUP_SYNCING;
     timer_cancel(&g->env->timers, &g->timer);
     group_pulse_stop(g);
+    group_lease_stop(g);
     g->state = GROUP_LEAVING;
     if (!known || !g->member_id[0] || g->instance_id) group_leave_unsaid(g);
     else if (stable) group_say_leave(g);

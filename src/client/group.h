@@ -5,6 +5,11 @@
 // rejoined; where that takes long, heartbeats go on over a second one (the pulse). A rebalance takes nothing away
 // (KIP-429): what the member was assigned is its own until `assigned` says otherwise, `lost` is called, or its owner's
 // guard time after last_heard_us has passed.
+//
+// A coordinator that was deposed without knowing it answers heartbeats as before. What it cannot answer is an
+// OffsetCommit: so while its owner wants a lease one goes beside each heartbeat, over a third connection, and leased_us
+// says when the newest that was accepted was sent. Until the session after that moment is over nobody else has what the
+// member holds, for sure.
 #pragma once
 #include "base/limits.h"
 #include "client/connection.h"
@@ -23,8 +28,8 @@ struct group_member {
     size_t assignment_size;  // set by assign()
 };
 
-// What the owner is asked and told; all get `context`. heard(), assigned() and lost() may call group_rejoin() and
-// group_stop(); none may call group_free().
+// What the owner is asked and told; all get `context`. heard(), leased(), assigned() and lost() may call group_rejoin()
+// and group_stop(); none may call group_free().
 struct group_callbacks {
     // The address of some broker of the cluster, another one than stands there if there are more. False: none known.
     bool (*any_broker)(void *context, char *host, size_t host_size, uint16_t *port);
@@ -35,6 +40,10 @@ struct group_callbacks {
     void (*assigned)(void *context, int32_t generation, struct bytes assignment);
     // last_heard_us moved; comes before assigned().
     void (*heard)(void *context);
+    // Some topic of the cluster that we may read, for offsets; `another` one if that of last time was refused and there
+    // are more. NULL: there is none yet. Borrowed until the callback's caller returns.
+    const char *(*any_topic)(void *context, bool another);
+    void (*leased)(void *context);  // leased_us moved
     // The coordinator no longer counts us as who we were: what was assigned is gone at once. It joins anew by itself.
     void (*lost)(void *context, const struct error *why);
     // After group_stop(): the group is off and may be freed or started again.
@@ -51,6 +60,7 @@ struct group_config {
     int32_t rebalance_timeout_ms;  // at least twice the session time-out, so that a dead member does not use it up
     int32_t heartbeat_interval_ms;
     int64_t open_timeout_us, request_timeout_us;  // of requests that the coordinator does not hold back
+    int64_t lease_timeout_us;                     // of what it holds back until its replicas have it
     int64_t backoff_us, backoff_max_us;           // between attempts
     int64_t backoff_refused_us;                   // after what only a person can put right
 };
@@ -72,8 +82,8 @@ struct group {
     struct group_callbacks callbacks;
     void *context;
     enum group_state state;
-    struct connection connection, pulse;
-    struct timer pulse_timer;
+    struct connection connection, pulse, lease;
+    struct timer pulse_timer, lease_timer;
     struct timer timer;  // the end of a pause, or the next heartbeat or JoinGroup
 
     const char *instance_id;              // config's, until another instance under the same id fenced us
@@ -85,6 +95,10 @@ struct group {
     int64_t last_heard_us;    // when the newest JoinGroup, SyncGroup or Heartbeat that kept the session alive was SENT
     int64_t calm_us;          // the same of those that succeeded: no rebalance was waiting for us then
     int64_t pulse_sent_us;
+    int64_t leased_us;        // when the newest OffsetCommit that was accepted was SENT; INT64_MIN: none
+    int64_t lease_sent_us;    // the newest one
+    int64_t lease_wanted_us;  // newest group_want_lease()
+    bool lease_topic_refused, lease_refusal_reported;
     int64_t sent_us;         // when the request under way was sent
     int64_t joined_us;       // when the newest JoinGroup was sent
     bool joined_without_id;  // the JoinGroup under way carries no member id
@@ -118,6 +132,10 @@ MUST_USE struct error group_call_find_coordinator(const struct group *g, struct 
 // Another broker says who coordinates. If it is not the one that is talked to, that one may have been deposed without
 // knowing it: it is looked for anew.
 void group_told_coordinator(struct group *g, struct wire_text host, int32_t port);
+
+// The owner needs a lease now, and for LEASE_KEPT_US. To be said again and again: after a lost connection, or before
+// there is a coordinator, it is forgotten.
+void group_want_lease(struct group *g);
 
 // Joins again soon, with new metadata: for the coordinator to rebalance it must differ from what was said last (a
 // follower that repeats itself gets the generation of now). `why` is static text. Ignored when OFF or LEAVING.

@@ -1,4 +1,5 @@
-// Between group.c, which knows the states, group_requests.c, which knows the conversations, and group_pulse.c.
+// Between group.c, which knows the states, group_requests.c, which knows the conversations, group_pulse.c, and
+// group_lease.c.
 #pragma once
 #include "client/group.h"
 
@@ -26,3 +27,7 @@ void group_pulse_start(struct group *g);
 // A heartbeat of `sent_us` has been answered while a rebalance waits, or may wait, for us. False: that is nothing new.
 bool group_heard_in_rebalance(struct group *g, int64_t sent_us);
 void group_pulse_stop(struct group *g);
+
+// group_lease.c
+void group_lease_init(struct group *g);
+void group_lease_stop(struct group *g);  // until it is wanted again

@@ -100,15 +100,42 @@ static bool refuse(struct partition *p, const struct batch_header *h) {
     return true;
 }
 
-// A batch of an old topic may meet an expired producer state: before the first append of this connection or owner, what
-// others have sent must be executed or gone (rule 14).
-static bool too_early(struct partition *p, const struct batch_header *h) {
-    struct flow *f = p->flow;
-    if (p->log_end > 0 || f->env->now_us >= partition_safe_at_us(p)) return false;
-    if (!partition_state_may_expire(p, h->max_timestamp)) return false;
-    RARE("copy: an old first batch waits for requests of dead connections");
-    partition_event(p, EVENT_MUST_WAIT, NULL);
+// Only time protects this batch, or what comes behind it: the destination may forget our state before it comes, or
+// because of it. The state is as old as what stands there last: of a topic that was quiet it may be gone, however new
+// this batch is.
+static bool is_unprotected(const struct partition *p, const struct batch_header *h) {
+    return partition_state_may_expire(p, h->max_timestamp < p->oldest_ms ? h->max_timestamp : p->oldest_ms);
+}
+
+static bool finish_what_precedes(struct partition *p) {
+    if (p->append.unanswered == 0) return false;
+    RARE("copy: an old batch waits for what precedes it");
+    p->finish_first = true;
+    withhold(p);
     return true;
+}
+
+// Such a batch waits until what others have sent is executed or gone, and for a lease (rule 14).
+static bool too_early(struct partition *p) {
+    struct flow *f = p->flow;
+    ownership_want_lease(&f->ownership);
+    bool goes_on = p->append.unanswered > 0 && partition_state_may_expire(p, p->oldest_ms);  // the first one has waited
+    if (goes_on && ownership_is_leased(&f->ownership)) return false;
+    if (finish_what_precedes(p)) return true;
+    int64_t until_us = partition_safe_at_us(p);
+    if (f->env->now_us >= until_us) return false;
+    RARE("copy: an old batch waits for requests of dead connections, or for a lease");
+    partition_wait(p, until_us);
+    return true;
+}
+
+// Filler is of today, but what comes behind it may be old.
+static bool may_fill(struct partition *p) {
+    struct flow *f = p->flow;
+    ownership_want_lease(&f->ownership);
+    if (ownership_is_leased(&f->ownership)) return true;
+    if (!finish_what_precedes(p)) partition_wait(p, f->env->now_us + LEASE_LOOK_US);
+    return false;
 }
 
 static void damaged(struct partition *p, int64_t offset, const char *what) {
@@ -165,7 +192,7 @@ static bool may_join(const struct partition *p, const struct batch_header *h) {
 }
 
 // Answers the bytes that it takes; 0: the batch cannot be written, and the partition went elsewhere.
-static int64_t queue_alone(struct partition *p, struct batch_header *h, uint8_t *at, struct frame *frame) {
+static int64_t queue_alone(struct partition *p, struct batch_header *h, uint8_t *at, struct frame *frame, bool leased) {
     struct frame *own = NULL;
     bool small = is_small(p, h), may_grow = may_join(p, h);
     if (h->attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME) {
@@ -185,19 +212,21 @@ static int64_t queue_alone(struct partition *p, struct batch_header *h, uint8_t 
                        .base_offset = p->log_end,
                        .max_timestamp = h->max_timestamp,
                        .small = small,
-                       .may_grow = may_grow};
+                       .may_grow = may_grow,
+                       .leased = leased};
     appender_queue(&p->append, &a);
     frame_release(own);
     return h->size;
 }
 
-static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t *at, struct frame *frame) {
+static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t *at, struct frame *frame, bool leased) {
     int32_t epoch = h->leader_epoch, grown = 0;
     int32_t size_max = p->topic->max_message_bytes < JOINED_SIZE_MAX ? p->topic->max_message_bytes : JOINED_SIZE_MAX;
     struct bytes batch = {at, (size_t)h->size};
-    bool joined = may_join(p, h) && appender_join(&p->append, batch, h, size_max, &grown);
-    int64_t kept = joined ? grown : queue_alone(p, h, at, frame);
+    bool joined = may_join(p, h) && appender_join(&p->append, batch, h, size_max, leased, &grown);
+    int64_t kept = joined ? grown : queue_alone(p, h, at, frame, leased);
     if (kept == 0) return 0;
+    if (h->max_timestamp < p->oldest_ms) p->oldest_ms = h->max_timestamp;
     if (joined) RARE("copy: small batches are joined");
     p->next_sequence = sequence_add(p->next_sequence, h->count);
     p->log_end += h->count;
@@ -229,15 +258,15 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
         done += (size_t)h.size;
         __builtin_prefetch(rest.at + h.size);  // the next header, while this batch is at work
         if (batch_last_offset(&h) < p->log_end) continue;
-        if (refuse(p, &h) || too_early(p, &h)) break;
+        bool unprotected = is_unprotected(p, &h);
+        if (refuse(p, &h) || (unprotected && too_early(p))) break;
         // A refusal in the middle of the pipeline: without the state, what comes behind it would be taken in its place.
-        // The state is as old as what stands there last: of a topic that was quiet it may be gone, however new this is.
         int64_t oldest = h.max_timestamp < p->max_timestamp ? h.max_timestamp : p->max_timestamp;
         if (partition_state_may_expire(p, oldest) && !batch_crc_is_right((struct bytes){rest.at, (size_t)h.size})) {
             damaged(p, h.base_offset, "its CRC is wrong");
             return 0;
         }
-        kept += queue_batch(p, &h, (uint8_t *)rest.at, a->frame);
+        kept += queue_batch(p, &h, (uint8_t *)rest.at, a->frame, unprotected);
         if (p->alone) break;
     }
     return p->state == PARTITION_COPY ? kept : 0;
@@ -336,6 +365,7 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
                     (long long)p->log_end, (long long)begins - 1, (long long)(begins - p->log_end));
     } else {
         RARE("copy: the source starts later");
+        if (!may_fill(p)) return;
         p->fill_to = begins;
         partition_event(p, EVENT_SOURCE_STARTS_LATER, NULL);
     }
@@ -406,6 +436,7 @@ static void landed(struct partition *p, const struct append *a) {
     p->acked_end = a->base_offset + a->count;
     p->acked_at_us = f->env->now_us;
     p->max_timestamp = a->max_timestamp;
+    if (p->append.unanswered == 0) p->oldest_ms = a->max_timestamp;
     if (a->base_offset < p->fill_to) {  // a filler; not counted, neither as mirrored nor in the budget
         if (p->state == PARTITION_GAP) fill_on_append(p, a);
         else partition_drained_yet(p);

@@ -46,7 +46,8 @@ static void fill_next(struct partition *p) {
                        .size = h.size,
                        .count = count,
                        .base_offset = p->log_end,
-                       .max_timestamp = h.max_timestamp};
+                       .max_timestamp = h.max_timestamp,
+                       .leased = true};  // records of old may follow it
     appender_queue(&p->append, &a);
     frame_release(frame);
 }
@@ -65,8 +66,9 @@ void fill_on_append(struct partition *p, const struct append *a) {
     p->log_end += a->count;
     p->next_sequence = sequence_add(p->next_sequence, a->count);
     p->only_filler = true;
-    if (p->log_end < p->fill_to) fill_next(p);
-    else partition_event(p, EVENT_FILLED, NULL);
+    ownership_want_lease(&p->flow->ownership);
+    if (p->log_end < p->fill_to && ownership_is_leased(&p->flow->ownership)) fill_next(p);
+    else partition_event(p, EVENT_FILLED, NULL);  // the logs tell what is left
 }
 
 void fill_too_large(struct partition *p) {

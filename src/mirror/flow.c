@@ -54,6 +54,25 @@ static void on_slice_revoked(void *context, int32_t slice, enum revoke_reason re
     }
 }
 
+static void on_lease_over(void *context) {
+    lanes_abort_leased(context);
+}
+
+// By turns: of one that the destination does not know yet, or that we may not read, it takes no offsets.
+static const char *on_any_topic(void *context, bool another) {
+    struct flow *f = context;
+    if (another) f->lease_turn++;
+    struct mirror_topic *t, *first = NULL;
+    size_t i = 0, turn = f->lease_turn;
+    while ((t = topics_next(f->topics, &i))) {
+        if (!t->ready) continue;
+        if (!first) first = t;
+        if (turn-- == 0) return t->destination_name;
+    }
+    f->lease_turn = 0;
+    return first ? first->destination_name : NULL;
+}
+
 static void on_ownership_stopped(void *context) {
     struct flow *f = context;
     f->stopped(f);
@@ -150,8 +169,12 @@ static void init_ownership(struct flow *f) {
                                       .session_timeout_ms = f->config.session_timeout_ms,
                                       .heartbeat_interval_ms = f->config.heartbeat_interval_ms,
                                       .open_timeout_us = f->config.destination.open_timeout_us};
-    struct ownership_callbacks callbacks = {coordinator_any_broker, on_slice_gained, on_slice_revoked,
-                                            on_ownership_stopped};
+    struct ownership_callbacks callbacks = {.any_broker = coordinator_any_broker,
+                                            .slice_gained = on_slice_gained,
+                                            .slice_revoked = on_slice_revoked,
+                                            .any_topic = on_any_topic,
+                                            .lease_over = on_lease_over,
+                                            .stopped = on_ownership_stopped};
     ownership_init(&f->ownership, f->env, &config, &callbacks, f);
 }
 

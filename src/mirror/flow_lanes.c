@@ -38,7 +38,8 @@ struct appender *flow_appender(struct flow *f, int32_t node_id, bool alone) {
         a->on_ready = on_appender_ready;
         a->on_lost = on_appender_lost;
         a->on_detached = on_detached;
-        a->link.connection.fence_us = &f->ownership.fence_us;
+        a->link.connection.fence_us = a->fence_us = &f->ownership.fence_us;
+        a->lease_us = &f->ownership.lease_us;
         // Guard time and this together end before another instance may begin (rule 7).
         a->link.connection.unacknowledged_ms_max = f->config.session_timeout_ms / 3;
         positions_init(&lane->positions, a);
@@ -73,6 +74,14 @@ void lanes_abort_orphans(struct flow *f) {
     while ((lane = map_next(&f->appenders, &i)))
         if (list_empty(&lane->appender.members) && lane->appender.depth > 0)
             broker_link_reset(&lane->appender.link, &why);
+}
+
+void lanes_abort_leased(struct flow *f) {
+    struct append_lane *lane;
+    size_t i = 0;
+    struct error why = error_make(ERROR_CLOSED, 0, "ownership", "no lease: the group's coordinator does not write");
+    while ((lane = map_next(&f->appenders, &i)))
+        if (lane->appender.leased > 0) broker_link_reset(&lane->appender.link, &why);
 }
 
 void lanes_wake(struct flow *f) {

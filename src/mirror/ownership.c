@@ -40,11 +40,17 @@ static bool holds(const struct ownership *o, int32_t slice) {
     return slices_has(&o->owned, slice) || slices_has(&o->draining, slice);
 }
 
+// Nothing may be sent any more.
+static void lower_fences(struct ownership *o) {
+    o->fence_us = o->lease_us = INT64_MIN;
+    timer_cancel(&o->env->timers, &o->fence);
+    timer_cancel(&o->env->timers, &o->lease);
+}
+
 static void on_stopped(void *context) {
     struct ownership *o = context;
     o->started = o->stopping = false;
-    o->fence_us = INT64_MIN;
-    timer_cancel(&o->env->timers, &o->fence);
+    lower_fences(o);
     timer_cancel(&o->env->timers, &o->wait);
     o->callbacks.stopped(o->context);
 }
@@ -88,8 +94,7 @@ void ownership_released(struct ownership *o, int32_t slice) {
 
 static void fence(struct ownership *o) {
     RARE("ownership: fenced by the guard");
-    o->fence_us = INT64_MIN;
-    timer_cancel(&o->env->timers, &o->fence);
+    lower_fences(o);
     int32_t held = slices_count(&o->owned) + slices_count(&o->draining);
     // A newcomer that waited long for its first assignment has nothing to lose.
     log_line(&o->env->log, held > 0 ? LOG_WARN : LOG_DEBUG, "fenced: the coordinator was not heard for too long",
@@ -103,6 +108,31 @@ static void on_fence(struct timer *t, int64_t now_us) {
     fence(CONTAINER_OF(t, struct ownership, fence));
 }
 
+static void lease_is_over(struct ownership *o) {
+    RARE("ownership: the lease is over");
+    o->lease_us = INT64_MIN;
+    timer_cancel(&o->env->timers, &o->lease);
+    o->callbacks.lease_over(o->context);
+}
+
+static void on_lease_over(struct timer *t, int64_t now_us) {
+    struct ownership *o = CONTAINER_OF(t, struct ownership, lease);
+    if (now_us < o->fence_us) lease_is_over(o);
+    else fence(o);
+}
+
+// As on_heard(): what was held back when the lease was over does not go when there is one again.
+static void move_lease(struct ownership *o) {
+    int64_t now_us = o->env->now_us;
+    if (o->fence_us == INT64_MIN || o->group.leased_us == INT64_MIN) return;
+    int64_t lease_us = o->group.leased_us + guard_us(o);
+    if (lease_us > o->fence_us) lease_us = o->fence_us;
+    if (lease_us <= o->lease_us || lease_us <= now_us) return;
+    if (o->lease_us != INT64_MIN && now_us >= o->lease_us) lease_is_over(o);
+    o->lease_us = lease_us;
+    timer_set(&o->env->timers, &o->lease, lease_us);
+}
+
 static void on_heard(void *context) {
     struct ownership *o = context;
     int64_t fence_us = o->group.last_heard_us + guard_us(o);
@@ -112,14 +142,18 @@ static void on_heard(void *context) {
     if (o->fence_us != INT64_MIN && o->env->now_us >= o->fence_us) fence(o);
     o->fence_us = fence_us;
     timer_set(&o->env->timers, &o->fence, fence_us);
+    move_lease(o);
+}
+
+static void on_leased(void *context) {
+    move_lease(context);
 }
 
 static void on_lost(void *context, const struct error *why) {
     struct ownership *o = context;
     RARE("ownership: membership lost");
     char text[ERROR_DETAIL_MAX * 2];
-    o->fence_us = INT64_MIN;
-    timer_cancel(&o->env->timers, &o->fence);
+    lower_fences(o);
     log_line(&o->env->log, LOG_WARN, "membership lost", "group=%s slices=%" PRId32 " detail=%s", o->group_id,
              slices_count(&o->owned) + slices_count(&o->draining), log_quote(why->detail, text, sizeof text));
     revoke_at_once(o, REVOKE_LOST);
@@ -250,6 +284,11 @@ static bool on_any_broker(void *context, char *host, size_t host_size, uint16_t 
     return o->callbacks.any_broker(o->context, host, host_size, port);
 }
 
+static const char *on_any_topic(void *context, bool another) {
+    struct ownership *o = context;
+    return o->callbacks.any_topic(o->context, another);
+}
+
 // The owner's calls -------------------------------------------------------------------------------------------------
 
 static const struct group_callbacks group_callbacks = {.any_broker = on_any_broker,
@@ -257,6 +296,8 @@ static const struct group_callbacks group_callbacks = {.any_broker = on_any_brok
                                                        .assign = on_assign,
                                                        .assigned = on_assigned,
                                                        .heard = on_heard,
+                                                       .any_topic = on_any_topic,
+                                                       .leased = on_leased,
                                                        .lost = on_lost,
                                                        .stopped = on_stopped};
 
@@ -265,7 +306,7 @@ void ownership_init(struct ownership *o, struct environment *env, const struct o
     assert(config->slices > 0 && config->slices <= SLICES_MAX);
     assert(config->weight >= 0 && config->weight <= SLICES_WEIGHT_MAX);
     *o = (struct ownership){.env = env, .config = *config, .callbacks = *callbacks, .context = context};
-    o->fence_us = INT64_MIN;
+    o->fence_us = o->lease_us = INT64_MIN;
     o->generation = o->known_generation = GROUP_GENERATION_NONE;
     int size = snprintf(o->group_id, sizeof o->group_id, "odraz.%s->%s", config->source_alias, config->target_alias);
     assert(size > 0 && (size_t)size < sizeof o->group_id);
@@ -281,17 +322,20 @@ void ownership_init(struct ownership *o, struct environment *env, const struct o
         .heartbeat_interval_ms = config->heartbeat_interval_ms,
         .open_timeout_us = open_timeout_us(o),
         .request_timeout_us = request_timeout_us(o),
+        .lease_timeout_us = guard_us(o),  // a later answer is worth nothing
         .backoff_us = BACKOFF_US,
         .backoff_max_us = BACKOFF_MAX_US,
         .backoff_refused_us = BACKOFF_REFUSED_US,
     };
     group_init(&o->group, env, &group, &group_callbacks, o);
     timer_init(&o->fence, on_fence);
+    timer_init(&o->lease, on_lease_over);
     timer_init(&o->wait, on_wait_over);
 }
 
 void ownership_free(struct ownership *o) {
     timer_cancel(&o->env->timers, &o->fence);
+    timer_cancel(&o->env->timers, &o->lease);
     timer_cancel(&o->env->timers, &o->wait);
     group_free(&o->group);
 }
@@ -300,7 +344,7 @@ void ownership_start(struct ownership *o) {
     assert(!o->started);
     o->started = true;
 #ifdef ODRAZ_TEST_NO_OWNERSHIP
-    o->fence_us = INT64_MAX;
+    o->fence_us = o->lease_us = INT64_MAX;
     for (int32_t slice = 0; slice < o->config.slices; slice++) {
         slices_add(&o->owned, slice);
         o->callbacks.slice_gained(o->context, slice);

@@ -5,6 +5,11 @@
 // may count this instance as gone, and only after its session time-out does somebody else start. Connections that
 // append therefore point to fence_us (struct connection, fence_us), which moves on with each heartbeat.
 //
+// A deposed coordinator that does not know it goes on answering heartbeats, and his successor gives the slices away. So
+// where only ownership protects, because the destination may have forgotten our state (rule 14), nothing may be sent at
+// or after lease_us, which moves on with what no deposed coordinator can answer (client/group.h). Of all instances at
+// most one holds a slice before its lease_us; two may hold one before their fence_us.
+//
 // Built with ODRAZ_TEST_NO_OWNERSHIP, every instance believes to own everything: only tests want that.
 #pragma once
 #include "client/group.h"
@@ -22,6 +27,9 @@ struct ownership_callbacks {
     bool (*any_broker)(void *context, char *host, size_t host_size, uint16_t *port);  // see client/group.h
     void (*slice_gained)(void *context, int32_t slice);
     void (*slice_revoked)(void *context, int32_t slice, enum revoke_reason reason);
+    const char *(*any_topic)(void *context, bool another);  // the same
+    // lease_us has come, and fence_us has not: abort the connections that hold what needs a lease, now.
+    void (*lease_over)(void *context);
     void (*stopped)(void *context);  // after ownership_stop(): may be freed now
 };
 
@@ -49,6 +57,7 @@ struct ownership {
     void *context;
 
     int64_t fence_us;        // environment's clock; INT64_MIN while nothing may be sent
+    int64_t lease_us;        // the same, of what needs a lease; never later than fence_us
     int32_t generation;      // of the group, when slices were last assigned; GROUP_GENERATION_NONE = never
     struct slices owned;     // gained and not revoked
     struct slices draining;  // revoked, still held until ownership_released()
@@ -58,7 +67,7 @@ struct ownership {
     int32_t known_generation;  // what our newest metadata said
     int32_t joins;             // said so far
     bool stopping, started;
-    struct timer fence, wait;
+    struct timer fence, lease, wait;
 };
 
 void ownership_init(struct ownership *o, struct environment *env, const struct ownership_config *config,
@@ -75,6 +84,16 @@ void ownership_released(struct ownership *o, int32_t slice);
 
 static inline bool ownership_owns(const struct ownership *o, int32_t slice) {
     return slices_has(&o->owned, slice);
+}
+
+// Something needs a lease, or will soon: one is asked for, now and for LEASE_KEPT_US.
+static inline void ownership_want_lease(struct ownership *o) {
+    group_want_lease(&o->group);
+}
+
+// What needs a lease may be sent now.
+static inline bool ownership_is_leased(const struct ownership *o) {
+    return o->env->now_us < o->lease_us;
 }
 
 static inline int32_t ownership_slice(const struct ownership *o, const char *topic, size_t topic_size,

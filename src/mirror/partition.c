@@ -214,7 +214,13 @@ static void start_fill(struct partition *p, const struct error *why) {
 static void wait_out(struct partition *p, const struct error *why) {
     (void)why;
     fetch_session_remove(&p->fetch);
-    timer_set(&p->flow->env->timers, &p->timer, partition_safe_at_us(p));
+    timer_set(&p->flow->env->timers, &p->timer, p->wait_until_us);
+}
+
+void partition_wait(struct partition *p, int64_t until_us) {
+    assert(p->append.unanswered == 0);
+    p->wait_until_us = until_us;
+    partition_event(p, EVENT_MUST_WAIT, NULL);
 }
 
 static void drain(struct partition *p, const struct error *why) {
@@ -326,8 +332,12 @@ bool partition_believes_source(struct partition *p) {
     return false;
 }
 
-int64_t partition_safe_at_us(const struct partition *p) {
-    return (p->append.under_way > 0 ? p->flow->env->now_us : p->unsafe_since_us) + GHOST_WAIT_US;
+int64_t partition_safe_at_us(struct partition *p) {
+    ownership_want_lease(&p->flow->ownership);
+    int64_t now_us = p->flow->env->now_us;
+    int64_t at_us = (p->append.under_way > 0 ? now_us : p->unsafe_since_us) + GHOST_WAIT_US;
+    if (at_us < now_us + LEASE_LOOK_US && !ownership_is_leased(&p->flow->ownership)) at_us = now_us + LEASE_LOOK_US;
+    return at_us;
 }
 
 void partition_halt_may_pass(struct partition *p) {

@@ -65,6 +65,7 @@ struct partition {
     int64_t replicated_end;  // the destination's high watermark as last seen, at most acked_end
     int64_t source_end;      // the source's last stable offset as last seen
     int64_t max_timestamp;   // of the last batch known to stand at the destination
+    int64_t oldest_ms;       // the oldest max_timestamp of what stands last and what is queued; INT64_MAX: nothing is
     bool alone;              // the broker does not know the id: first append on its own, acks=all (rule 5)
     bool only_filler;        // the destination holds no record of the source yet
 
@@ -79,6 +80,7 @@ struct partition {
     bool look_below;            // filler may stand there that an earlier owner had no time to delete (fill.c)
     bool looked_below;          // since the slice is ours
     int64_t waited_since_us;
+    int64_t wait_until_us;      // EVENT_MUST_WAIT
     int64_t unsafe_since_us;    // a request of an earlier connection or owner may still be executed (rule 14)
     int64_t source_doubted_us;  // since when its leader ends before what was mirrored; 0: it does not
     int64_t source_start;       // first offset to fetch when it lies inside the batch that begins at log_end

@@ -25,9 +25,13 @@ void fill_look_below(struct partition *p);       // COPY: what does the destinat
 // forgotten at any moment (rule 14)? Half of producer.id.expiration.ms, to be on the safe side.
 bool partition_state_may_expire(const struct partition *p, int64_t newest_ms);
 
-// partition.c: from when on what earlier attempts, connections or owners have sent is executed or gone (rule 14). What
-// still waits for an answer, of an earlier attempt, is neither.
-int64_t partition_safe_at_us(const struct partition *p);
+// partition.c: when, at the earliest, appends may begin that only time protects (rule 14): what earlier attempts,
+// connections or owners have sent is executed or gone then, and nobody else owns the slice, for sure. What still waits
+// for an answer, of an earlier attempt, is neither.
+int64_t partition_safe_at_us(struct partition *p);
+
+// partition.c, COPY, with nothing under way: looks at the logs again, then.
+void partition_wait(struct partition *p, int64_t until_us);
 
 // partition.c: the source's leader ends before what was mirrored. True only when it goes on saying so, and another
 // broker's metadata still names it: a new leader learns the high watermark late, and one that was deposed and has not

@@ -252,15 +252,16 @@ static void on_source_start(struct leader_query *q, const struct leader_answer *
 }
 
 // Rule 14: where the broker may have forgotten our state, nothing but time protects against a request of an earlier
-// connection or owner that is still on its way.
+// connection or owner that is still on its way, or against another owner.
 static bool must_wait(struct partition *p) {
     struct flow *f = p->flow;
-    int64_t until = partition_safe_at_us(p);
-    if (f->env->now_us >= until || p->position.log_end == 0) return false;  // the first batch will tell (copy.c)
+    if (p->position.log_end == 0) return false;  // the first batch will tell (copy.c)
     int64_t newest = p->position.known && p->position.last_timestamp > p->max_timestamp ? p->position.last_timestamp
                                                                                         : p->max_timestamp;
     if (!partition_state_may_expire(p, newest)) return false;
-    RARE("resync: waits for requests of dead connections");
+    int64_t until = partition_safe_at_us(p);
+    if (f->env->now_us >= until) return false;
+    RARE("resync: waits for requests of dead connections, or for a lease");
     timer_set(&f->env->timers, &p->timer, until);
     return true;
 }
@@ -285,6 +286,7 @@ static void splice_holds(struct partition *p) {
         at->producer_epoch = 0;
         at->last_sequence = sequence_add((int32_t)(at->log_end & 0x7fffffff), 0x7fffffff);  // next: log end mod 2^31
     }
+    p->oldest_ms = p->tail.size > 0 ? p->tail.max_timestamp : at->known ? at->last_timestamp : INT64_MAX;
     p->producer_id = at->producer_id;
     p->producer_epoch = at->producer_epoch;
     p->next_sequence = sequence_add(at->last_sequence, 1);

@@ -180,6 +180,36 @@ def one_member(t):
     described(t, group, m.node)
 
 
+def no_offset(t):
+    """Offset -1, which says that there is none: who may commit it, when, and what is read then."""
+    asking.create(t, "n", 2)
+    topic, group = t.topic("n"), t.topic("group")
+    a, b = Member(t, group, "a"), Member(t, group, "b")
+    a.join()
+    a.commit(topic, -1)  # its assignment is awaited
+    a.sync([(a.id, b"all")])
+    committed(t, group, node=a.node)
+    for version in (2, 5, 8, 9):
+        a.commit(topic, -1, version)
+    committed(t, group, node=a.node)
+    committed(t, group, topic, node=a.node)
+    a.commit(topic, -1, generation_id_or_member_epoch=a.generation + 1)
+    a.commit(topic, -1, member_id="somebody")
+    a.commit(t.topic("none"), -1)
+    other = 1 + a.node % 3
+    t.ask("OffsetCommit", 8, {"group_id": group, "generation_id_or_member_epoch": a.generation, "member_id": a.id,
+                              "group_instance_id": None, "topics": [{"name": topic, "partitions": [
+                                  {"partition_index": 0, "committed_offset": -1, "committed_metadata": ""}]}]}, other)
+    first = b.joined(b.ask("JoinGroup", 9, b.join_values(["range"])))
+    assert first["error_code"] == 79
+    b.join_later()
+    t.until(lambda: a.heartbeat(note=False)["error_code"] == 27)
+    a.commit(topic, -1)  # a rebalance waits for it
+    a.leave()
+    b.receive("JoinGroup")
+    a.commit(topic, -1)
+
+
 def join_refusals(t):
     """JoinGroup's checks."""
     m = Member(t, t.topic("group"), "m")
@@ -456,5 +486,5 @@ def transactional_offsets(t):
         committed(t, group, topic, node=node)
 
 
-SCRIPTS = [find_coordinators, one_member, join_refusals, two_members, static_members, silent_member, init_producers,
-           transactions, transaction_refusals, transaction_times_out, transactional_offsets]
+SCRIPTS = [find_coordinators, one_member, no_offset, join_refusals, two_members, static_members, silent_member,
+           init_producers, transactions, transaction_refusals, transaction_times_out, transactional_offsets]

@@ -9,7 +9,7 @@ import uuid
 
 from crc32c import crc32c
 
-PRODUCE, LIST_OFFSETS, METADATA, OFFSET_FOR_LEADER_EPOCH = 0, 2, 3, 23
+PRODUCE, LIST_OFFSETS, METADATA, OFFSET_FETCH, OFFSET_FOR_LEADER_EPOCH = 0, 2, 3, 9, 23
 EARLIEST, LATEST = -2, -1
 BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")
 GZIP, TRANSACTIONAL, CONTROL, DELETE_HORIZON = 0x01, 0x10, 0x20, 0x40
@@ -169,6 +169,25 @@ class Connection:
         if error:
             raise Refused(f"Produce {topic}-{partition}", error)
         return base
+
+
+    def committed(self, group):
+        """{(topic, partition): offset} of all that was ever committed for the group; -1 says that there is none."""
+        r = self.call(OFFSET_FETCH, 2, string(group) + struct.pack(">i", -1))
+        found = {}
+        for _ in range(r.take("i")):
+            topic = r.string()
+            for _ in range(r.take("i")):
+                partition, offset = r.take("iq")
+                r.string()
+                error = r.take("h")
+                if error:
+                    raise Refused(f"OffsetFetch {group} {topic}-{partition}", error)
+                found[topic, partition] = offset
+        error = r.take("h")
+        if error:
+            raise Refused(f"OffsetFetch {group}", error)
+        return found
 
 
 def random_uuid():

@@ -18,6 +18,24 @@ class ExpiryTest(scenario.Scenario):
         topic = self.topic("archive", partitions=partitions, retention_ms=-1)
         return self.begin_produce(topic, rate=2000, timestamp=int(time.time() * 1000) - A_YEAR_MS)
 
+    def committed(self, mirror):
+        """What the destination shows as offsets of the mirror's group."""
+        with self.destination.connect(self.destination.coordinator(mirror.group)) as connection:
+            return connection.committed(mirror.group)
+
+    def test_a_lease_is_an_offset_that_says_that_there_is_none(self):
+        today = self.topic("today")
+        self.produce(today, total=500)
+        mirror = self.start_mirror()
+        self.assertMirrored()
+        self.assertEqual(self.committed(mirror), {})  # whom the brokers remember needs none
+        archive = self.topic("archive", retention_ms=-1)
+        self.produce(archive, total=500, timestamp=int(time.time() * 1000) - A_YEAR_MS)
+        self.assertMirrored()
+        leases = self.committed(mirror)
+        self.assertEqual(len(leases), 1)
+        self.assertEqual(set(leases.values()), {-1})
+
     def test_killed_at_random_moments(self):
         loading = self.load_of_last_year(4)
         mirror = self.start_mirror()

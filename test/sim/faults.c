@@ -485,6 +485,10 @@ const uint32_t *faults_struck(const struct faults *f) {
     return f->struck;
 }
 
+void faults_note_isolated(struct faults *f) {
+    f->two_isolated = true;
+}
+
 bool faults_two_isolated(const struct faults *f) {
     return f->two_isolated;
 }

@@ -16,3 +16,4 @@ const uint32_t *faults_struck(const struct faults *f);
 
 // Whether two brokers of the destination have ever been isolated from their controller at the same time.
 bool faults_two_isolated(const struct faults *f);
+void faults_note_isolated(struct faults *f);  // a story has isolated two

@@ -27,6 +27,7 @@ struct instance {
     struct selection *selection;
     struct list ready;  // channels to flush
     int64_t lost_us[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // when a connection ended with appends on their way
+    int64_t committed_us;  // when its newest OffsetCommit left; 0: none did
     struct cluster_partition led[SIDES][LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // as it knew (metadata.c)
     struct wire_uuid led_id[SIDES][LEDGER_TOPICS_MAX];
     struct cluster_address addresses[SIDES][SIM_NODES_MAX];

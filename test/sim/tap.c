@@ -21,7 +21,8 @@ void tap_free(struct tap *t) {
 
 static bool interesting(int16_t key) {
     return key == API_PRODUCE || key == API_FETCH || key == API_DESCRIBE_PRODUCERS ||
-           key == API_OFFSET_FOR_LEADER_EPOCH || key == API_LIST_OFFSETS || key == API_DELETE_RECORDS;
+           key == API_OFFSET_FOR_LEADER_EPOCH || key == API_LIST_OFFSETS || key == API_DELETE_RECORDS ||
+           key == API_OFFSET_COMMIT;
 }
 
 static void show(struct channel *ch, struct bytes frame) {

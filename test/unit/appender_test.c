@@ -413,7 +413,7 @@ static bool queue_small(int i, int number) {
     struct bytes batch = small(i * 1000 + number * 20, "value");
     int32_t grown = 0;
     int64_t before = partitions[i].queued;
-    if (appender_join(&partitions[i], batch, &small_header, JOINED_SIZE_MAX, &grown)) {
+    if (appender_join(&partitions[i], batch, &small_header, JOINED_SIZE_MAX, false, &grown)) {
         assert(grown > 0 && grown <= (int32_t)batch.size && partitions[i].queued == before + grown);
         return true;
     }
@@ -518,7 +518,7 @@ TEST(what_cannot_share_or_is_much_does_not_wait) {
     EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), PRODUCE_SMALL_DEPTH + 1);
     int32_t grown;
     for (int i = 0; i < 20; i++)
-        EXPECT(appender_join(&partitions[0], small(600, much), &small_header, JOINED_SIZE_MAX, &grown));
+        EXPECT(appender_join(&partitions[0], small(600, much), &small_header, JOINED_SIZE_MAX, false, &grown));
     scripted_run(&s, MS / 10);
     EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), PRODUCE_SMALL_DEPTH + 2);
     end();
@@ -528,19 +528,19 @@ TEST(damage_and_other_kinds_stay_alone) {
     begin_with(1);
     int32_t grown;
     struct bytes batch = small(0, "value");
-    EXPECT(!appender_join(&partitions[0], batch, &small_header, JOINED_SIZE_MAX, &grown));  // to nothing
+    EXPECT(!appender_join(&partitions[0], batch, &small_header, JOINED_SIZE_MAX, false, &grown));  // to nothing
     queue_small(0, 1);
     batch = small(900, "value");
-    EXPECT(!appender_join(&partitions[0], batch, &small_header, (int32_t)batch.size, &grown));  // too large together
+    EXPECT(!appender_join(&partitions[0], batch, &small_header, (int32_t)batch.size, false, &grown));  // too large
     ((uint8_t *)batch.at)[batch.size - 2] ^= 1;
-    EXPECT(!appender_join(&partitions[0], batch, &small_header, JOINED_SIZE_MAX, &grown));
+    EXPECT(!appender_join(&partitions[0], batch, &small_header, JOINED_SIZE_MAX, false, &grown));
     small(900, "value");
     small_header.attributes = CODEC_LZ4;
-    EXPECT(!appender_join(&partitions[0], batch, &small_header, JOINED_SIZE_MAX, &grown));
+    EXPECT(!appender_join(&partitions[0], batch, &small_header, JOINED_SIZE_MAX, false, &grown));
     EXPECT_INT(partitions[0].queued, partitions[0].unanswered * (int64_t)batch.size);
     ((uint8_t *)frame->at)[20 * 8 + batch.size - 2] ^= 1;  // what is queued is damaged itself
     small(900, "value");
-    EXPECT(!appender_join(&partitions[0], batch, &small_header, JOINED_SIZE_MAX, &grown));
+    EXPECT(!appender_join(&partitions[0], batch, &small_header, JOINED_SIZE_MAX, false, &grown));
     scripted_run(&s, MS / 10);
     EXPECT_INT(records_in_request(0, 0), -1);  // and goes as it is
     end();
@@ -552,7 +552,7 @@ TEST(a_joined_batch_outgrows_its_frame) {
     queue_small(0, 1);
     int n = 1;
     int32_t grown;
-    while (appender_join(&partitions[0], small(900, "value"), &small_header, JOINED_SIZE_MAX, &grown)) n++;
+    while (appender_join(&partitions[0], small(900, "value"), &small_header, JOINED_SIZE_MAX, false, &grown)) n++;
     EXPECT(n > 2000 && partitions[0].queued > JOINED_SIZE_MAX - 200 && partitions[0].queued <= JOINED_SIZE_MAX);
     scripted_run(&s, MS / 10);
     EXPECT_INT(records_in_request(0, 0), n);

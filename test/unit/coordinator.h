@@ -56,6 +56,10 @@ struct coordinator {
     int16_t refuse_once_with[API_KEYS_MODEL_MAX];  // by API key: the next one only
     int32_t assignments_unasked;                   // by a leader that was told to skip them
     bool old_brokers;                              // before KIP-814: JoinGroup up to version 8
+    bool writes_nothing;                           // as one that was deposed: only heartbeats are answered as before
+    int32_t commits;                               // asked for so far
+    int64_t commit_us;                             // when the newest came
+    char committed_topic[64];                      // the newest one's
     struct arena arena;
     void *context;
     void (*answer)(void *context, const struct waiting *to, const struct api *api, const void *response);
@@ -406,11 +410,44 @@ static inline void coordinator_leave(struct coordinator *c, const struct leave_g
     if (m) coordinator_drop(c, m);
 }
 
+// Without a committed offset's life: nobody asks for it. What counts is whether and when it is answered.
+static inline void coordinator_answer_commit(struct coordinator *c, struct waiting *to, int16_t code) {
+    struct offset_commit_response r;
+    struct offset_commit_response_topic topic;
+    struct offset_commit_response_partition partition;
+    message_defaults(&offset_commit_response_message, &r);
+    message_defaults(&offset_commit_response_topic_message, &topic);
+    message_defaults(&offset_commit_response_partition_message, &partition);
+    partition.error_code = code;
+    topic.name = model_text(c->committed_topic);
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    r.topics = &topic;
+    r.topics_count = 1;
+    c->answer(c->context, to, api_find(API_OFFSET_COMMIT), &r);
+}
+
+static inline void coordinator_commit(struct coordinator *c, const struct offset_commit_request *r,
+                                      struct waiting *from) {
+    assert(r->topics_count == 1 && r->topics[0].partitions_count == 1);
+    assert(r->topics[0].partitions[0].committed_offset == -1);
+    model_copy(r->topics[0].name, c->committed_topic, sizeof c->committed_topic);
+    c->commits++;
+    c->commit_us = c->now_us;
+    if (c->writes_nothing) return;  // replicas that do not come: no answer
+    struct coordinated *m;
+    int16_t code = coordinator_check(c, r->member_id, r->group_instance_id, &m);
+    if (code == 0 && r->generation_id_or_member_epoch != c->group.generation) code = KAFKA_ILLEGAL_GENERATION;
+    if (code == 0 && c->group.phase == PHASE_COMPLETING) code = KAFKA_REBALANCE_IN_PROGRESS;
+    if (code == 0 && !m->join.set && !m->sync.set) coordinator_keep_alive(c, m);
+    coordinator_answer_commit(c, from, code);
+}
+
 // Requests and time --------------------------------------------------------------------------------------------------
 
 static inline void coordinator_greet(struct coordinator *c, struct waiting *from) {
     static const int16_t keys[] = {API_FIND_COORDINATOR, API_JOIN_GROUP, API_SYNC_GROUP, API_HEARTBEAT,
-                                   API_LEAVE_GROUP};
+                                   API_LEAVE_GROUP, API_OFFSET_COMMIT};
     enum { COUNT = sizeof keys / sizeof *keys };
     struct api_versions_response r;
     struct api_versions_response_api_key rows[COUNT];
@@ -443,6 +480,8 @@ static inline void coordinator_refuse(struct coordinator *c, struct waiting *fro
         answer_join_error(c, from, code, "");
     } else if (key == API_SYNC_GROUP) {
         answer_sync(c, NULL, from, code);
+    } else if (key == API_OFFSET_COMMIT) {
+        coordinator_answer_commit(c, from, code);
     } else if (key == API_HEARTBEAT) {
         struct heartbeat_response r;
         message_defaults(&heartbeat_response_message, &r);
@@ -468,6 +507,7 @@ static inline void coordinator_serve(struct coordinator *c, int16_t key, const v
     else if (key == API_SYNC_GROUP) coordinator_sync(c, request, from);
     else if (key == API_HEARTBEAT) coordinator_heartbeat(c, request, from);
     else if (key == API_LEAVE_GROUP) coordinator_leave(c, request, from);
+    else if (key == API_OFFSET_COMMIT) coordinator_commit(c, request, from);
 }
 
 // `frame` is one request without its length prefix.

@@ -450,7 +450,7 @@ static inline void world_serve(struct scripted *s) {
     s->serve[API_DESCRIBE_PRODUCERS] = world_describe_producers;
     s->serve[API_PRODUCE] = world_produce;
     s->serve[API_FIND_COORDINATOR] = s->serve[API_JOIN_GROUP] = s->serve[API_SYNC_GROUP] = world_group;
-    s->serve[API_HEARTBEAT] = s->serve[API_LEAVE_GROUP] = world_group;
+    s->serve[API_HEARTBEAT] = s->serve[API_LEAVE_GROUP] = s->serve[API_OFFSET_COMMIT] = world_group;
 }
 
 static inline struct world *world_new(int32_t partitions) {

@@ -310,6 +310,56 @@ TEST(a_backlog_older_than_the_producers_memory_is_waited_for) {
     end();
 }
 
+// As a coordinator that was deposed: it answers heartbeats, and can write nothing.
+TEST(what_the_producers_memory_does_not_protect_waits_for_a_lease) {
+    begin(2);
+    world_write(w, 1, 10);
+    world_start(w);
+    EXPECT_INT(w->coordinator.commits, 0);  // records of today need none
+    w->coordinator.writes_nothing = true;
+    write_old(5);
+    world_run(w, 20 * SECOND);
+    EXPECT_INT(to->end, 0);
+    EXPECT(w->coordinator.commits > 0);
+    world_write(w, 1, 10);
+    world_run(w, 2 * SECOND);
+    EXPECT_INT(w->destination.logs[1].end, w->source.logs[1].end);  // and do not wait for those of old
+    w->coordinator.writes_nothing = false;
+    world_run(w, 8 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
+TEST(what_needs_a_lease_and_was_not_sent_in_time_is_never_sent) {
+    begin(1);
+    write_old(5);
+    world_start(w);
+    world_run(w, 12 * SECOND);
+    EXPECT(equal());
+    w->s.stalled = true;
+    write_old(5);
+    world_run(w, 10 * MS);
+    int appended = w->appended, channel = -1;
+    for (int i = 0; i < w->s.channels_count; i++) {
+        const struct connection *c = w->s.channels[i].connection;
+        if (c && c->fence_us == &w->flow->ownership.lease_us && connection_has_output(c)) channel = i;
+    }
+    EXPECT(channel >= 0);
+    w->s.stalled = false;
+    w->flow->ownership.group.leased_us = INT64_MIN;
+    w->flow->ownership.lease_us = w->s.env.now_us;
+    timer_set(&w->s.env.timers, &w->flow->ownership.lease, w->s.env.now_us);
+    w->coordinator.writes_nothing = true;
+    world_run(w, 0);
+    EXPECT_INT(w->appended, appended);
+    EXPECT(!w->s.channels[channel].connection && w->s.channels[channel].aborted);
+    EXPECT_INT(state(), PARTITION_RESYNC);  // still its own
+    w->coordinator.writes_nothing = false;
+    world_run(w, 15 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
 int main(void) {
     RUN(a_log_is_copied_and_followed);
     RUN(the_first_batch_of_an_unknown_id_goes_alone);
@@ -327,5 +377,7 @@ int main(void) {
     RUN(past_the_fence_nothing_is_appended);
     RUN(who_sleeps_past_the_fence_writes_nothing_on_waking_up);
     RUN(a_backlog_older_than_the_producers_memory_is_waited_for);
+    RUN(what_the_producers_memory_does_not_protect_waits_for_a_lease);
+    RUN(what_needs_a_lease_and_was_not_sent_in_time_is_never_sent);
     return test_result();
 }

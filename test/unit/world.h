@@ -23,7 +23,7 @@ struct instance {
     char instance_id[16];
     struct ownership_config config;
     int64_t drain_us_max;  // a revoked slice is released after at most this
-    int32_t gained, moved, fenced, lost, stopped;
+    int32_t gained, moved, fenced, lost, stopped, leases_over, topic_turn;
 };
 
 struct channel {
@@ -216,6 +216,16 @@ static inline void instance_revoked(void *context, int32_t slice, enum revoke_re
     e->slice = slice;
 }
 
+static inline const char *instance_any_topic(void *context, bool another) {
+    struct instance *in = context;
+    in->topic_turn += another;
+    return in->topic_turn % 2 ? "other" : "topic";
+}
+
+static inline void instance_lease_over(void *context) {
+    ((struct instance *)context)->leases_over++;
+}
+
 static inline void instance_stopped(void *context) {
     ((struct instance *)context)->stopped++;
 }
@@ -224,7 +234,8 @@ static inline void instance_log(void *context, enum log_level level, const char 
     struct instance *in = context;
     if (in->world->verbose)
         fprintf(stderr, "[%8.3f] %d: %.*s\n", (double)in->world->now_us / 1e6, in->number, (int)size, line);
-    if (level == LOG_ERROR) snprintf(in->world->error_line, LOG_LINE_MAX, "%.*s", (int)size, line);
+    if (level == LOG_ERROR || !in->world->verbose)
+        snprintf(in->world->error_line, LOG_LINE_MAX, "%.*s", (int)size, line);
 }
 
 static inline struct ownership_config instance_defaults(void) {
@@ -243,12 +254,14 @@ static inline void instance_start(struct instance *in, const char *instance_id) 
     static const struct ownership_callbacks callbacks = {.any_broker = instance_any_broker,
                                                          .slice_gained = instance_gained,
                                                          .slice_revoked = instance_revoked,
+                                                         .any_topic = instance_any_topic,
+                                                         .lease_over = instance_lease_over,
                                                          .stopped = instance_stopped};
     assert(!in->alive);
     in->alive = true;
     in->life++;
     in->paused_until_us = 0;
-    in->gained = in->moved = in->fenced = in->lost = in->stopped = 0;
+    in->gained = in->moved = in->fenced = in->lost = in->stopped = in->leases_over = in->topic_turn = 0;
     in->env = (struct environment){.now_us = in->world->now_us, .transport = &world_transport, .driver = in};
     in->env.log = (struct logger){in->world->verbose ? LOG_DEBUG : LOG_ERROR, instance_log, in};
     timers_init(&in->env.timers);

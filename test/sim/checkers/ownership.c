@@ -1,14 +1,19 @@
-// A slice has one owner at a time, and a partition one instance that works on it: never do two believe in it that are
-// awake and whose guard time has not passed. (Where a broker lost its power it may have lost what the group had agreed
-// on: there the logs protect. Where two of the destination's brokers do not hear their controller, one may go on
-// answering for the group and the other confirm it: docs/SIMULATION.md has it under "Open".)
+// A slice has one owner at a time, and a partition one instance that works on it. Of all that believe in it and are
+// awake at most one has a lease: what only ownership protects only he may send (requests.c watches that). And never do
+// two believe in it whose guard time has not passed, unless two of the destination's brokers do not hear their
+// controller: then one may go on answering for the group and the other confirm it, and the logs protect. (Where a
+// broker lost its power it may have lost what the group had agreed on: there the logs protect, too.)
 #include "sim/checkers.h"
 #include "sim/world.h"
 
 #include <stdlib.h>
 
-static bool may_act(const struct instance *in) {
-    return in->alive && !instance_sleeps(in) && in->world->now_us < in->flow->ownership.fence_us;
+enum right { HEARD, LEASED };
+
+static bool may_act(const struct instance *in, enum right right) {
+    if (!in->alive || instance_sleeps(in)) return false;
+    const struct ownership *o = &in->flow->ownership;
+    return in->world->now_us < (right == LEASED ? o->lease_us : o->fence_us);
 }
 
 static bool holds(const struct instance *in, int32_t slice) {
@@ -19,6 +24,10 @@ static bool holds(const struct instance *in, int32_t slice) {
 // Whom the guard or the coordinator has stopped holds nothing any more.
 static void check_fenced(struct world *w, const struct instance *in) {
     const struct ownership *o = &in->flow->ownership;
+    int64_t lease_us_max = in->committed_us + w->plan.session_timeout_ms * 600LL;  // as much of it as the guard
+    if (!w->plan.unowned && o->lease_us > lease_us_max)
+        world_fail(w, "ownership", "%s has a lease for longer than since it asked for it", in->name);
+    if (o->lease_us > o->fence_us) world_fail(w, "ownership", "%s has a lease for longer than it may act", in->name);
     if (o->fence_us == INT64_MIN && !(slices_empty(&o->owned) && slices_empty(&o->draining)))
         world_fail(w, "ownership", "%s may send nothing, and still holds slices", in->name);
 }
@@ -62,21 +71,23 @@ static void check_let_go(struct world *w, const struct instance *in) {
     }
 }
 
-static void check_slice(struct world *w, int32_t slice) {
+static void check_slice(struct world *w, int32_t slice, enum right right) {
     const struct instance *holder = NULL;
     for (int32_t i = 0; i < w->plan.instances; i++) {
         const struct instance *in = &w->instances[i];
-        if (!may_act(in) || !holds(in, slice)) continue;
-        if (holder) world_fail(w, "ownership", "%s and %s both hold slice %d", holder->name, in->name, (int)slice);
+        if (!may_act(in, right) || !holds(in, slice)) continue;
+        if (holder)
+            world_fail(w, "ownership", "%s and %s both hold slice %d%s", holder->name, in->name, (int)slice,
+                       right == LEASED ? ", and have a lease" : "");
         holder = in;
     }
 }
 
-static void check_partitions(struct world *w) {
+static void check_partitions(struct world *w, enum right right) {
     const struct instance *works[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX] = {{NULL}};
     for (int32_t i = 0; i < w->plan.instances; i++) {
         const struct instance *in = &w->instances[i];
-        for (size_t k = 0; may_act(in) && k < in->flow->partitions_count; k++) {
+        for (size_t k = 0; may_act(in, right) && k < in->flow->partitions_count; k++) {
             const struct partition *p = in->flow->partitions[k];
             if (p->state == PARTITION_IDLE || p->state == PARTITION_HALTED) continue;
             const struct instance **by = &works[strtol(strchr(p->topic->source_name, '-') + 1, NULL, 10)][p->index];
@@ -97,8 +108,8 @@ void check_ownership(struct world *w) {
         if (w->instances[i].alive) check_orphans(w, &w->instances[i]);
     for (int32_t i = 0; i < w->plan.instances; i++)
         if (w->instances[i].alive) check_let_go(w, &w->instances[i]);
-    if (w->plan.unowned || faults_struck(w->faults)[FAULT_BROKER_POWER_LOST] > 0 || faults_two_isolated(w->faults))
-        return;
-    for (int32_t slice = 0; slice < w->plan.slices; slice++) check_slice(w, slice);
-    check_partitions(w);
+    if (w->plan.unowned || faults_struck(w->faults)[FAULT_BROKER_POWER_LOST] > 0) return;
+    enum right right = faults_two_isolated(w->faults) ? LEASED : HEARD;  // who has a lease was heard, too
+    for (int32_t slice = 0; slice < w->plan.slices; slice++) check_slice(w, slice, right);
+    check_partitions(w, right);
 }

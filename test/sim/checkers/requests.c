@@ -109,14 +109,29 @@ static void check_ghosts(const struct sender *s, const struct batch_header *h) {
     }
 }
 
+static bool is_of_age(const struct world *w, int64_t newest_ms) {
+    return newest_ms < world_wall_ms(w) - w->plan.expiration_ms - 10000;  // what has just come of it may still leave
+}
+
 // And what a broker would refuse for its CRC does not leave there: what comes behind it would be taken in its place.
-// (What has just come of age may still leave.)
 static void check_crc(const struct sender *s, struct bytes records, const struct batch_header *h) {
     const struct world *w = s->in->world;
-    int64_t newest_ms = world_wall_ms(w) - w->plan.expiration_ms - 10000;
-    if (h->max_timestamp >= newest_ms && s->partition->max_timestamp >= newest_ms) return;
+    if (!is_of_age(w, h->max_timestamp) && !is_of_age(w, s->partition->max_timestamp)) return;
     if (!batch_crc_is_right((struct bytes){records.at, (size_t)h->size}))
         fail(s, "a damaged batch leaves for where the state may be forgotten");
+}
+
+// And there only ownership protects, so nothing leaves without a lease: no old batch, none behind an old one, and no
+// filler, which an old one may follow. (Of a log without records nobody remembers anything: whoever is first is known.
+// Until the destination has said when it forgets, a day is assumed.)
+static void check_lease(const struct sender *s, struct bytes records, const struct batch_header *h) {
+    const struct world *w = s->in->world;
+    if (w->plan.unowned || w->now_us < s->in->flow->ownership.lease_us) return;
+    if (batch_is_filler(records, h)) fail(s, "a filler leaves without a lease");
+    if (topics_producer_expiration_ms(s->in->flow->topics) != w->plan.expiration_ms) return;
+    int64_t before_ms = s->partition->max_timestamp;
+    if (is_of_age(w, h->max_timestamp) || (before_ms > 0 && is_of_age(w, before_ms)))
+        fail(s, "an append leaves without a lease for where the state may be forgotten");
 }
 
 static void on_produce(struct sender *s, const struct produce_request *r) {
@@ -137,6 +152,7 @@ static void on_produce(struct sender *s, const struct produce_request *r) {
             check_acks(s, r->acks);
             check_first(s, r->acks);
             check_crc(s, records, &h);
+            check_lease(s, records, &h);
             s->channel->tap.appended[s->topic][s->index] = s->channel->tap.sent;
             s->channel->tap.append_id[s->topic][s->index] = s->channel->tap.request_id;
         }
@@ -302,6 +318,9 @@ void check_request(struct channel *ch, int16_t api_key, const void *request) {
         break;
     case API_DELETE_RECORDS:
         on_deletion(&s, request);
+        break;
+    case API_OFFSET_COMMIT:
+        s.in->committed_us = s.in->world->now_us;  // ownership.c looks at it
         break;
     default:
         break;
