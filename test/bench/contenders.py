@@ -52,6 +52,11 @@ def floor(task):
     return [FLOOR, task.source.nodes[1].address, task.destination.nodes[1].address, task.data.topic, ends]
 
 
+def busy_floor(task):
+    """The floor with small fetches: who copies fast sends so few that a broker would still interpret them."""
+    return [*floor(task), "64"]
+
+
 def odraz(task):
     """This program with its defaults."""
     values = {"topics": task.data.topic, "refresh.topics.interval.seconds": 600}

@@ -1,9 +1,10 @@
 // The floor of the benchmark: a bare copying loop that promises nothing, to hold every real mirror against.
 //
-// floor SOURCE DESTINATION TOPIC END[,END...]
+// floor SOURCE DESTINATION TOPIC END[,END...] [FETCH_KIB]
 // SOURCE and DESTINATION are host:port of a broker; END is where partition 0, 1, ... ends. The topic must exist at
 // both, empty at the destination. One connection fetches, one for each leader produces; batches are forwarded unopened,
 // one of each partition in a request, because a broker refuses two. Producer ids stay: the destination must be fresh.
+// FETCH_KIB makes fetches smaller than they are best: for who wants brokers to be busy.
 #include <assert.h>
 #include <errno.h>
 #include <netdb.h>
@@ -19,7 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define FETCH_BYTES_MAX (8 << 20)
+#define FETCH_KIB_BEST (8 << 10)
 #define FETCH_WAIT_MS 500
 #define DEPTH_MAX 8  // Produce requests without an answer, of one connection
 #define PRODUCE_TIMEOUT_MS 30000
@@ -69,6 +70,7 @@ struct copy {
     struct frame frames[2];  // one is filled while the other is sent
     int filling;
     int fetch_first;    // whose turn it is in the next fetch
+    int64_t fetch_bytes_max;
     int64_t batch_max;  // bytes of the largest batch so far
     int64_t bytes, batches, requests, fetches;
 };
@@ -249,12 +251,12 @@ static void fetch_send(struct copy *c) {
     static uint8_t request[512 + 32 * PARTITIONS_MAX];
     uint8_t *at = request_begin(request, FETCH, 11);
     // All of them in each response, because produce requests take one batch of each; but whole batches.
-    int64_t share = FETCH_BYTES_MAX / wanted;
+    int64_t share = c->fetch_bytes_max / wanted;
     if (share < BATCHES_OF_PARTITION * c->batch_max) share = BATCHES_OF_PARTITION * c->batch_max;
     at = put(at, -1, 4);
     at = put(at, FETCH_WAIT_MS, 4);
     at = put(at, 1, 4);
-    at = put(at, FETCH_BYTES_MAX, 4);
+    at = put(at, c->fetch_bytes_max, 4);
     at = put(at, 0, 1);
     at = put(at, 0, 4);
     at = put(at, -1, 4);  // no session
@@ -457,8 +459,11 @@ static void take_ends(struct copy *c, const char *ends) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 5) die("usage: floor SOURCE DESTINATION TOPIC END[,END...]");
+    if (argc != 5 && argc != 6) die("usage: floor SOURCE DESTINATION TOPIC END[,END...] [FETCH_KIB]");
     static struct copy c;
+    int64_t kib = argc == 6 ? strtoll(argv[5], NULL, 10) : FETCH_KIB_BEST;
+    if (kib < 1 || kib > FETCH_KIB_BEST) die("%s: expected 1 to %d KiB", argv[5], FETCH_KIB_BEST);
+    c.fetch_bytes_max = kib << 10;
     c.topic = argv[3];
     if (strlen(c.topic) > TOPIC_MAX) die("%s: longer than a topic's name may be", c.topic);
     take_ends(&c, argv[4]);
