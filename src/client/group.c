@@ -13,6 +13,14 @@
 static void on_state(struct connection *c, const struct error *why);
 static void on_timer(struct timer *t, int64_t now_us);
 
+void group_connection_init(struct group *g, struct connection *c,
+                           void (*told)(struct connection *c, const struct error *why)) {
+    connection_init(c, g->env);
+    c->client_id = g->config.client_id;
+    c->open_timeout_us = g->config.open_timeout_us;
+    c->on_state = told;
+}
+
 void group_init(struct group *g, struct environment *env, const struct group_config *config,
                 const struct group_callbacks *callbacks, void *context) {
     assert(config->rebalance_timeout_ms >= 2 * config->session_timeout_ms);
@@ -22,10 +30,7 @@ void group_init(struct group *g, struct environment *env, const struct group_con
     g->generation = GROUP_GENERATION_NONE;
     g->last_heard_us = INT64_MIN;
     g->backoff_us = config->backoff_us;
-    connection_init(&g->connection, env);
-    g->connection.client_id = config->client_id;
-    g->connection.open_timeout_us = config->open_timeout_us;
-    g->connection.on_state = on_state;
+    group_connection_init(g, &g->connection, on_state);
     timer_init(&g->timer, on_timer);
     group_pulse_init(g);
     group_lease_init(g);
@@ -44,11 +49,23 @@ void group_free(struct group *g) {
 // Talking to one broker after another -------------------------------------------------------------------------------
 
 // To g->host; the connection must be CLOSED.
+static void reach(struct group *g, struct connection *c) {
+    c->host = g->host;
+    c->port = g->port;
+    connection_open(c);
+}
+
 static void group_open(struct group *g, enum group_state state) {
     g->state = state;
-    g->connection.host = g->host;
-    g->connection.port = g->port;
-    connection_open(&g->connection);
+    reach(g, &g->connection);
+}
+
+bool group_may_say(struct group *g, struct connection *c) {
+    if (c->state == CONNECTION_CLOSED) {
+        reach(g, c);
+        return false;
+    }
+    return c->state == CONNECTION_READY && c->requests_count == 0;
 }
 
 static void seek(struct group *g) {

@@ -107,20 +107,11 @@ static void on_timer(struct timer *t, int64_t now_us) {
         return;
     }
     timer_set(&g->env->timers, t, now_us + g->config.heartbeat_interval_ms * 1000LL);
-    if (g->lease.state == CONNECTION_READY && g->lease.requests_count == 0) {
-        commit(g);
-    } else if (g->lease.state == CONNECTION_CLOSED) {
-        g->lease.host = g->host;
-        g->lease.port = g->port;
-        connection_open(&g->lease);
-    }
+    if (group_may_say(g, &g->lease)) commit(g);
 }
 
 void group_lease_init(struct group *g) {
-    connection_init(&g->lease, g->env);
-    g->lease.client_id = g->config.client_id;
-    g->lease.open_timeout_us = g->config.open_timeout_us;
-    g->lease.on_state = on_state;
+    group_connection_init(g, &g->lease, on_state);
     g->leased_us = INT64_MIN;
     timer_init(&g->lease_timer, on_timer);
 }

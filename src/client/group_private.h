@@ -4,6 +4,11 @@
 #include "client/group.h"
 
 // group.c
+void group_connection_init(struct group *g, struct connection *c,
+                           void (*told)(struct connection *c, const struct error *why));
+// On a connection beside the group's own, which carries one request at a time: true when it is READY and has none.
+// Opens it when it is CLOSED; what its on_state is `told` then says when it is READY.
+bool group_may_say(struct group *g, struct connection *c);
 void group_pause(struct group *g, const struct error *why, int64_t pause_us);  // then seeks the coordinator again
 void group_pause_longer(struct group *g, const struct error *why);             // twice as long each time
 bool group_went_well(struct group *g);  // a request sent at g->sent_us; false: the owner stopped us when told

@@ -42,20 +42,11 @@ static void on_pulse_state(struct connection *c, const struct error *why) {
 static void on_pulse_timer(struct timer *t, int64_t now_us) {
     struct group *g = CONTAINER_OF(t, struct group, pulse_timer);
     timer_set(&g->env->timers, t, now_us + g->config.heartbeat_interval_ms * 1000LL);
-    if (g->pulse.state == CONNECTION_READY && g->pulse.requests_count == 0) {
-        beat(g);
-    } else if (g->pulse.state == CONNECTION_CLOSED) {
-        g->pulse.host = g->host;
-        g->pulse.port = g->port;
-        connection_open(&g->pulse);
-    }
+    if (group_may_say(g, &g->pulse)) beat(g);
 }
 
 void group_pulse_init(struct group *g) {
-    connection_init(&g->pulse, g->env);
-    g->pulse.client_id = g->config.client_id;
-    g->pulse.open_timeout_us = g->config.open_timeout_us;
-    g->pulse.on_state = on_pulse_state;
+    group_connection_init(g, &g->pulse, on_pulse_state);
     timer_init(&g->pulse_timer, on_pulse_timer);
 }
 
