@@ -58,6 +58,7 @@ static const struct {
     {"cleaned_filler", cleaned_filler, false},
     {"transaction", transaction, false},
     {"fill_in_small", fill_in_small, false},
+    {"deletion_refused", deletion_refused, false},
     {"source_rewritten", source_rewritten, false},
     {"source_rewritten_times", source_rewritten_times, false},
     {"source_rewritten_joined", source_rewritten_joined, false},
