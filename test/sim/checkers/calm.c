@@ -40,14 +40,20 @@ static size_t marks_count(void) {
     return count < SIM_RARE_MAX ? count : SIM_RARE_MAX;
 }
 
-void calm_begin(struct world *w) {
-    for (size_t i = 0; i < marks_count(); i++) w->rare_before[i] = __start_rare_marks[i].passed;
+void accidents_note(uint64_t *passed) {
+    for (size_t i = 0; i < marks_count(); i++) passed[i] = __start_rare_marks[i].passed;
 }
 
 static bool needs_accident(const char *name) {
     for (size_t i = 0; i < sizeof accidents / sizeof *accidents; i++)
         if (strcmp(name, accidents[i]) == 0) return true;
     return false;
+}
+
+void check_accidents(struct world *w, const char *checker, const uint64_t *passed) {
+    for (size_t i = 0; i < marks_count(); i++)
+        if (__start_rare_marks[i].passed > passed[i] && needs_accident(__start_rare_marks[i].name))
+            world_fail(w, checker, "nothing happened, and yet: %s", __start_rare_marks[i].name);
 }
 
 // For each broker of the destination its control connection and two that append, for each of the source its control
@@ -69,9 +75,7 @@ static void check_instance(struct world *w, const struct instance *in) {
 
 void check_calm(struct world *w) {
     if (w->plan.kind != WORLD_CALM) return;
-    for (size_t i = 0; i < marks_count(); i++)
-        if (__start_rare_marks[i].passed > w->rare_before[i] && needs_accident(__start_rare_marks[i].name))
-            world_fail(w, "calm", "nothing happened, and yet: %s", __start_rare_marks[i].name);
+    check_accidents(w, "calm", w->rare_before);
     for (int32_t i = 0; i < w->plan.instances; i++)
         if (w->instances[i].alive) check_instance(w, &w->instances[i]);
     if (w->network.channels_made > connections_max(&w->plan))
