@@ -1,5 +1,6 @@
 // When all is mirrored and nothing happens any more, nothing happens in the core either, whatever went before: nobody
 // looks at the logs again, opens connections or asks for metadata in circles, or wakes up without end.
+#include "base/limits.h"
 #include "sim/checkers.h"
 #include "sim/world.h"
 
@@ -32,6 +33,29 @@ static void check_instance(struct world *w, const struct instance *in, const str
                        (unsigned long long)(now.refreshes[side] - before->refreshes[side]));
 }
 
+static int32_t connections(const struct world *w, const struct instance *in, enum side side, int32_t node) {
+    int32_t count = 0;
+    for (struct link *k = list_first(&w->network.channels); k; k = list_next(&w->network.channels, k)) {
+        const struct channel *ch = CONTAINER_OF(k, struct channel, link);
+        count += ch->owner == in && ch->connection && ch->side == side && ch->node == node;
+    }
+    return count;
+}
+
+// To a broker of the source one for questions and the sessions it needs without a backlog; of the destination one for
+// questions, two that append, and three of the group. To one that is gone, none.
+static void check_connections(struct world *w, const struct instance *in) {
+    int32_t sessions = w->plan.fetch_sessions > 0 ? w->plan.fetch_sessions : FETCH_SESSIONS_SHORT;
+    for (int side = 0; side < SIDES; side++)
+        for (int32_t node = 1; node <= w->plan.nodes[side]; node++) {
+            int32_t most = node == w->plan.lost_node[side] ? 0 : side == SOURCE ? 1 + sessions : 6;
+            int32_t count = connections(w, in, (enum side)side, node);
+            if (count > most)
+                world_fail(w, "quiet", "all is mirrored, and yet %s keeps %d connections to %d of the %s", in->name,
+                           (int)count, (int)node, side == SOURCE ? "source" : "destination");
+        }
+}
+
 void check_quiet(struct world *w) {
     struct seen before[SIM_INSTANCES_MAX];
     uint64_t passed[SIM_RARE_MAX];
@@ -42,7 +66,10 @@ void check_quiet(struct world *w) {
     accidents_note(passed);
     world_run(w, QUIET_US);
     if (world_failed(w)) return;
-    for (int32_t i = 0; i < w->plan.instances; i++) check_instance(w, &w->instances[i], &before[i]);
+    for (int32_t i = 0; i < w->plan.instances; i++) {
+        check_instance(w, &w->instances[i], &before[i]);
+        check_connections(w, &w->instances[i]);
+    }
     if (w->plan.fetch_sessions_kept >= SESSIONS_ENOUGH) check_accidents(w, "quiet", passed);
     if (w->network.channels_made > channels)
         world_fail(w, "quiet", "all is mirrored, and yet %llu connections were made",
