@@ -43,6 +43,7 @@ static const struct {
     {"damaged_at_source", damaged_at_source, false},
     {"loop", loop, false},
     {"joined_refused", joined_refused, false},
+    {"halt_passes", halt_passes, false},
     {"dead_member", dead_member, false},
     {"coordinator_moves", coordinator_moves, false},
     {"source_topic_goes", source_topic_goes, false},

@@ -72,6 +72,7 @@ const char *damage_again(int64_t moment_us, struct outcome *out);
 const char *fill_moves_on(int64_t moment_us, struct outcome *out);
 const char *joined_within_limit(int64_t moment_us, struct outcome *out);
 const char *deletion_refused(int64_t moment_us, struct outcome *out);
+const char *halt_passes(int64_t moment_us, struct outcome *out);
 const char *transaction(int64_t moment_us, struct outcome *out);
 const char *fill_in_small(int64_t moment_us, struct outcome *out);
 const char *source_rewritten(int64_t moment_us, struct outcome *out);
