@@ -49,7 +49,8 @@ static const char *look_at_work(const struct world *w, const struct ledger_topic
         const struct instance *in = &w->instances[i];
         for (size_t k = 0; in->alive && k < in->flow->partitions_count; k++) {
             const struct partition *p = in->flow->partitions[k];
-            if (p->index != index || strcmp(p->topic->source_name, t->name) != 0 || p->state == PARTITION_IDLE) continue;
+            if (p->index != index || strcmp(p->topic->source_name, t->name) != 0) continue;
+            if (p->state == PARTITION_IDLE) continue;
             copied |= p->state == PARTITION_HALTED || (p->state == PARTITION_COPY && p->fetch.session);
             if (copied) continue;
             snprintf(missing, sizeof missing, "%s-%d is equal, and %s is not ready for more", t->name, (int)index,

@@ -1,5 +1,5 @@
-// Two partitions have a question for the same broker, one behind the other. The first one's leader moves, and its answer
-// never comes; who waited behind it is asked for all the same.
+// Two partitions have a question for the same broker, one behind the other. The first one's leader moves, and its
+// answer never comes; who waited behind it is asked for all the same.
 #include "base/limits.h"
 #include "sim/scenario/scenario.h"
 

@@ -1,5 +1,5 @@
-// Many partitions look at their last batches at the same time, all of them joined of many parts: what the source's answer
-// has no room for because others share it is asked for once more, and is no divergence.
+// Many partitions look at their last batches at the same time, all of them joined of many parts: what the source's
+// answer has no room for because others share it is asked for once more, and is no divergence.
 #include "base/limits.h"
 #include "sim/scenario/scenario.h"
 
