@@ -62,7 +62,7 @@ static bool often_damaged(const struct said *s) {
 }
 
 static bool grew(const struct said *s) {
-    return s->topic->partitions > s->topic->plan->partitions;
+    return s->topic->partitions > s->topic->plan->partitions || s->topic->destination_grown;
 }
 
 static bool other_topic(const struct said *s) {

@@ -76,6 +76,8 @@ static const struct {
     {"drain_orphans", drain_orphans, false},
     {"orphans_of_old", orphans_of_old, false},
     {"unseen_holder", unseen_holder, false},
+    {"many_slices", many_slices, false},
+    {"destination_topic_grows", destination_topic_grows, false},
     {"asked_behind", asked_behind, false},
     {"shared_answer", shared_answer, false},
 };

@@ -90,5 +90,7 @@ const char *drain_refused(int64_t moment_us, struct outcome *out);
 const char *drain_orphans(int64_t moment_us, struct outcome *out);
 const char *orphans_of_old(int64_t moment_us, struct outcome *out);
 const char *unseen_holder(int64_t moment_us, struct outcome *out);
+const char *many_slices(int64_t moment_us, struct outcome *out);
+const char *destination_topic_grows(int64_t moment_us, struct outcome *out);
 const char *asked_behind(int64_t moment_us, struct outcome *out);
 const char *shared_answer(int64_t moment_us, struct outcome *out);
