@@ -22,7 +22,9 @@
 #define REQUEST_PAYLOADS_MAX 4096            // records fields in one request
 #define QUERY_PARTITIONS_MAX 1000            // of one ListOffsets or DeleteRecords
 #define QUERY_BATCHES_MAX 32                 // of one fetch for single batches
-#define QUERY_FETCH_BYTES_MAX (4 * MiB)
+#ifndef QUERY_FETCH_BYTES_MAX                // the simulator's is small
+#define QUERY_FETCH_BYTES_MAX (4 * MiB)      // of one of them
+#endif
 #define POSITION_PARTITIONS_MAX 500          // of one round of position questions
 #define FETCH_REQUEST_SCRATCH_MAX (64 * MiB) // a request's parts while it is made: 100 bytes for a partition
 #define FETCH_PARTITION_BYTES_MIN (64 * KiB) // a partition's share of a fetch

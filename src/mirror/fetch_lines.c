@@ -17,7 +17,7 @@ struct fetch_lane {
     struct fetch_session session;
     struct fetch_line *line;
     int32_t number;
-    int32_t sessions;       // of the line, when this one's partitions were last put in order
+    uint32_t changes;       // of the line, up to which this one's partitions were put in order
     int64_t began_us;       // the fetch that is under way, or was last
     uint64_t bytes_before;  // received before it
 };
@@ -26,6 +26,7 @@ struct fetch_line {
     struct flow *flow;
     int32_t node_id;
     struct line line;
+    uint32_t changes;  // how often line.sessions has changed, from 1 on: it may be soon what it was before
     struct fetch_lane *lanes[FETCH_SESSIONS_MAX];  // NULL: not needed so far
     int32_t members, members_at[PLACES];
     struct timer look;
@@ -92,7 +93,7 @@ static void put_in_order(struct fetch_lane *lane) {
         fetch_session_remove(&p->fetch);
         fetch_session_add(s, &p->fetch);
     }
-    lane->sessions = lane->line->line.sessions;
+    lane->changes = lane->line->changes;
 }
 
 static void on_turn(struct fetch_session *s) {
@@ -102,7 +103,7 @@ static void on_turn(struct fetch_session *s) {
     int64_t now_us = s->env->now_us;
     if (c->round_trip_us > 0) line_saw_round_trip(&l->line, c->round_trip_us, now_us);
     c->round_trip_us = 0;
-    if (lane->sessions != l->line.sessions) put_in_order(lane);
+    if (lane->changes != l->changes) put_in_order(lane);
     int32_t bytes = bytes_wanted(lane);
     if (bytes != s->bytes_max) fetch_session_set_bytes(s, bytes);
     bool far = line_is_long(&l->line);
@@ -143,7 +144,7 @@ static struct line_seen seen_on(const struct fetch_line *l, int32_t *open) {
         if (!s->link.started) continue;
         ++*open;
         seen.grain += at_most(s->bytes_max, CONNECTION_WANTED_MAX);
-        if (s->partitions_count > 0 && lane->sessions != l->line.sessions) seen.turning = true;
+        if (s->partitions_count > 0 && lane->changes != l->changes) seen.turning = true;
     }
     seen.sessions_max = at_most(l->members, b->limit / 4 / FETCH_BYTES_MIN);
     return seen;
@@ -173,6 +174,7 @@ static void on_look(struct timer *t, int64_t now_us) {
     bool quiet = received < (uint64_t)open * LINE_QUIET_BYTES;
     if (l->bytes > 0 || quiet) {  // else answers are still on their way
         bool changed = l->flow->config.fetch_sessions == 0 && line_look(&l->line, &seen);
+        l->changes += changed;
         if (changed) tell(l);
         l->bytes = l->bytes_behind = 0;
     }
@@ -216,6 +218,7 @@ static struct fetch_line *line_to(struct flow *f, int32_t node_id) {
     l = NEW(struct fetch_line);
     l->flow = f;
     l->node_id = node_id;
+    l->changes = 1;
     line_init(&l->line, f->config.fetch_sessions > 0 ? f->config.fetch_sessions : FETCH_SESSIONS_SHORT);
     timer_init(&l->look, on_look);
     map_put_number(&f->lines, (uint32_t)node_id, l);

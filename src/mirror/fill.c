@@ -110,12 +110,14 @@ static void on_raised(struct leader_query *q, const struct leader_answer *a) {
         log_line(&f->env->log, LOG_WARN, "log start not raised", "flow=%s topic=%s partition=%d offset=%lld why=\"%s\"",
                  f->config.name, p->topic->destination_name, p->index, (long long)p->log_start_wanted, refusal);
     if (refusal) p->raise_again_us = f->env->now_us + HALT_LOOK_AGAIN_US;
+    if (p->state != PARTITION_COPY) return;  // it waits for something else, and asks again when that is over
     timer_set(&f->env->timers, &p->timer, refusal ? p->raise_again_us : f->env->now_us + PARTITION_BACKOFF_US_MAX);
 }
 
 void fill_raise_log_start(struct partition *p) {
     struct flow *f = p->flow;
-    if (p->log_start_wanted < 0 || p->replicated_end < p->log_start_wanted || leader_query_running(&p->delete_query))
+    if (p->state != PARTITION_COPY || p->log_start_wanted < 0 || p->replicated_end < p->log_start_wanted ||
+        leader_query_running(&p->delete_query))
         return;
     if (f->env->now_us < p->raise_again_us) {
         timer_set(&f->env->timers, &p->timer, p->raise_again_us);

@@ -18,7 +18,7 @@ void copy_release(struct partition *p);                   // all of it
 void fill_begin(struct partition *p);
 void fill_on_append(struct partition *p, const struct append *a);
 void fill_too_large(struct partition *p);
-void fill_raise_log_start(struct partition *p);  // once log_start_wanted is replicated
+void fill_raise_log_start(struct partition *p);  // COPY, once log_start_wanted is replicated
 void fill_look_below(struct partition *p);       // COPY: what does the destination's log begin with?
 
 // partition.c: is what the destination knows of our producer, newest record at `newest_ms`, so old that it may be

@@ -31,7 +31,7 @@ static void on_answer(struct leader_query *q, const struct leader_answer *a) {
         partition_surprise(p, &why);
         return;
     }
-    if (p->state == PARTITION_COPY) fill_raise_log_start(p);
+    fill_raise_log_start(p);
 }
 
 static void ask(struct partition *p) {

@@ -58,7 +58,12 @@ void count_records(struct world *w, struct outcome *out);
 
 // calm.c: in a world in which nothing goes wrong nobody has a reason to recover from anything.
 void check_calm(struct world *w);
-void calm_begin(struct world *w);
+// How often each rare branch has been passed; and that since then none was that needs an accident.
+void accidents_note(uint64_t *passed);
+void check_accidents(struct world *w, const char *checker, const uint64_t *passed);
+
+// quiet.c: when nothing happens any more, nothing happens in the core. Lets time pass.
+void check_quiet(struct world *w);
 
 // shares.c: NULL when every slice is with the instance that should have it; else what is not.
 const char *check_shares(const struct world *w);

@@ -215,8 +215,11 @@ static bool begin_move(struct strike *s) {
     return pick_partition(s, &truth) && move_away(s);
 }
 
+// A destination that forgets would execute what still waits there of the leader's first term behind a batch that was
+// refused in between: one refusal in the middle of a pipeline, as with a damaged batch.
 static void end_move(struct strike *s) {
     struct broker_truth truth;
+    if (s->side == DESTINATION && forgets(s->world)) return;
     if (broker_partition_truth(cluster(s), s->topic, s->partition, &truth)) move_to(s, s->leader);
 }
 

@@ -45,6 +45,8 @@ struct ledger_topic {
     bool truncated[2 * SIM_PARTITIONS_MAX];         // an unclean election has lost what was committed
     bool damaged[2 * SIM_PARTITIONS_MAX];           // what stands there has a wrong CRC
     bool destination_deleted;                       // by somebody else
+    bool destination_grown;                         // the same
+    bool limit_lowered;                             // max.message.bytes of the destination's topic, by somebody else
     int64_t transaction_of[2 * SIM_PARTITIONS_MAX];  // the producer of the newest one
     bool transaction_open[2 * SIM_PARTITIONS_MAX];  // its end never comes
     const struct planned_topic *plan;

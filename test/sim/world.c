@@ -13,6 +13,7 @@
 #define BEGIN_US (2 * SECOND)  // the source alone, before instances start
 #define LOOK_US (5 * MS)       // between looks of the checkers, when something happened
 #define CONVERGED_LOOK_US (250 * MS)
+#define QUIET_ONE_IN 4  // worlds in which it is waited that nothing more happens
 #define RECOVERED_US (60 * SECOND)  // all replicas are in sync again
 
 // Failure ------------------------------------------------------------------------------------------------------------
@@ -219,7 +220,7 @@ struct world *world_begin(const struct plan *plan, FILE *story, bool chatty, str
     network_init(&w->network, w->plan.seed ^ 0x2e7);
     for (int side = 0; side < SIDES; side++) make_cluster(w, (enum side)side);
     for (int32_t i = 0; i < SIM_INSTANCES_MAX; i++) instance_init(w, i);
-    calm_begin(w);
+    accidents_note(w->rare_before);
     load_start(w);
     world_run(w, LOAD_BEGIN_US);
     w->faults = faults_new(w);
@@ -246,6 +247,7 @@ struct outcome *world_converge(struct world *w) {
         if (!missing) missing = check_replicas(w);  // a deposed leader may have a tail to give up
         if (missing && w->now_us >= end_us) world_fail(w, "convergence", "%s", missing);
     }
+    if (!world_failed(w) && w->plan.seed % QUIET_ONE_IN == 0) check_quiet(w);
     if (!world_failed(w)) check_calm(w);
     return outcome;
 }

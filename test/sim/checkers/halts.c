@@ -62,7 +62,7 @@ static bool often_damaged(const struct said *s) {
 }
 
 static bool grew(const struct said *s) {
-    return s->topic->partitions > s->topic->plan->partitions;
+    return s->topic->partitions > s->topic->plan->partitions || s->topic->destination_grown;
 }
 
 static bool other_topic(const struct said *s) {
@@ -89,6 +89,10 @@ static bool gone_or_unheard_of(const struct said *s) {
     return s->topic->ever_deleted || somebody_heard_nothing(s);
 }
 
+static bool limit_lowered(const struct said *s) {
+    return s->topic->limit_lowered;
+}
+
 // clang-format off
 static const struct sentence {
     const char *begins;
@@ -106,6 +110,7 @@ static const struct sentence {
     { "source topic was re-created"   , other_topic           , false, false },
     { "destination topic was deleted" , destination_deleted   , true, false  },
     { "destination topic was re-cr"   , destination_deleted   , true, false  },
+    { "the destination refused a bat" , limit_lowered         , true, true   },
     { "loop: "                        , has_loop              , false, true },
     { "too few brokers for more "     , brokers_were_away     , true, false  },
     { "replication.factor cannot be " , brokers_were_away     , true, false  },

@@ -42,6 +42,27 @@ static const char *look_at(struct world *w, const struct ledger_topic *t, int32_
     return missing;
 }
 
+// And what comes next would be brought: who waits for an answer that never comes has perhaps all there is now.
+static const char *look_at_work(const struct world *w, const struct ledger_topic *t, int32_t index) {
+    bool copied = false;
+    for (int32_t i = 0; i < w->plan.instances; i++) {
+        const struct instance *in = &w->instances[i];
+        for (size_t k = 0; in->alive && k < in->flow->partitions_count; k++) {
+            const struct partition *p = in->flow->partitions[k];
+            if (p->index != index || strcmp(p->topic->source_name, t->name) != 0) continue;
+            if (p->state == PARTITION_IDLE) continue;
+            copied |= p->state == PARTITION_HALTED || (p->state == PARTITION_COPY && p->fetch.session);
+            if (copied) continue;
+            snprintf(missing, sizeof missing, "%s-%d is equal, and %s is not ready for more", t->name, (int)index,
+                     in->name);
+            return missing;
+        }
+    }
+    if (copied) return NULL;
+    snprintf(missing, sizeof missing, "%s-%d is equal, and nobody works on it", t->name, (int)index);
+    return missing;
+}
+
 // Who works on a topic that is gone says so.
 static const char *look_at_gone(const struct world *w, const struct ledger_topic *t) {
     for (int32_t i = 0; i < w->plan.instances; i++) {
@@ -64,6 +85,7 @@ const char *check_converged(struct world *w) {
         // What was deleted, and what came again under the same name, is not mirrored: that is said, and checked, there.
         for (int32_t k = 0; t->there && !t->ever_deleted && k < t->partitions; k++) {
             const char *what = look_at(w, t, k);
+            if (!what) what = look_at_work(w, t, k);
             if (what) return what;
         }
         const char *what = t->there ? NULL : look_at_gone(w, t);

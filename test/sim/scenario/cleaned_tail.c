@@ -11,26 +11,26 @@ static struct broker_cluster *destination(struct world *w) {
     return w->clusters[DESTINATION];
 }
 
-// One key, twice: a cleaner leaves the second.
-static void write_twice(struct world *w) {
-    static const uint8_t body[] = {2, 'k', 2, 'v', 0};
+// A batch of so many records, all with one key: a cleaner leaves the last.
+static void write_key(struct world *w, char key, int32_t count) {
+    const uint8_t body[] = {2, (uint8_t)key, 2, 'v', 0};
     uint8_t batch[BATCH_HEADER_SIZE + 100];
     struct buffer out;
     buffer_init(&out, sizeof batch);
     int64_t now_ms = world_wall_ms(w);
-    for (int64_t i = 0; i < 2; i++) {
+    for (int64_t i = 0; i < count; i++) {
         struct record r = {.offset = i, .timestamp = now_ms, .body = {body, sizeof body}};
         record_append(&out, &r, 0, now_ms);
     }
     memcpy(batch + BATCH_HEADER_SIZE, out.at, out.size);
     struct batch_header h = {.leader_epoch = -1,
-                             .last_offset_delta = 1,
+                             .last_offset_delta = count - 1,
                              .base_timestamp = now_ms,
                              .max_timestamp = now_ms,
                              .producer_id = -1,
                              .producer_epoch = -1,
                              .base_sequence = -1,
-                             .count = 2};
+                             .count = count};
     batch_header_write(batch, &h, (int32_t)(BATCH_HEADER_SIZE + out.size));
     broker_append(w->clusters[SOURCE], TOPIC, 0, (struct bytes){batch, BATCH_HEADER_SIZE + out.size});
     buffer_free(&out);
@@ -71,7 +71,7 @@ const char *cleaned_tail(int64_t moment_us, struct outcome *out) {
     struct world *w = world_begin(&plan, NULL, false, out);
     world_run(w, 5 * SECOND);
     load_stop(w);
-    write_twice(w);
+    write_key(w, 'k', 2);
     world_run(w, 3 * SECOND);
     int64_t end = scenario_truth(w).log->high_watermark;
     scenario_hold_followers(w, true);
@@ -100,4 +100,47 @@ const char *cleaned_filler(int64_t moment_us, struct outcome *out) {
     scenario_hold_followers(w, true);
     for (int i = 0; i < 20000 && scenario_truth(w).log->end == end; i++) world_run(w, 1 * MS);
     return go_on(w, end > 0 && end < starts_at && clean_and_lose_tail(w, end), moment_us, out);
+}
+
+static const struct stored_batch *last_batch(const struct broker_log *log) {
+    return broker_log_at(log, log->count - 1);
+}
+
+static bool is_there(const struct broker_log *log, int64_t offset) {
+    size_t i = broker_log_find(log, offset);
+    return i < log->count && broker_log_at(log, i)->header.base_offset <= offset;
+}
+
+// The last batch was joined of two, and the source's cleaner has taken the second, which was written under a later
+// leader epoch than the first. Under which the batch before the next one was written, nobody knows any more: the
+// first one's epoch had ended by then.
+const char *cleaned_part(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(47 + (uint64_t)moment_us);
+    plan.nodes[SOURCE] = 3;
+    plan.topics[0].compacted = plan.join_small_batches = true;
+    plan.load_pause_us = 200 * MS;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND);
+    load_stop(w);
+    world_run(w, 3 * SECOND);
+    instance_kill(&w->instances[0], false);
+    write_key(w, 'k', 1);
+    world_run(w, 1 * SECOND);
+    broker_leader_move(w->clusters[SOURCE], TOPIC, 0, scenario_source(w).leader % 3 + 1, false);
+    world_run(w, 1 * SECOND + moment_us);
+    write_key(w, 'l', 1);
+    world_run(w, 1 * SECOND);
+    int64_t part = scenario_source(w).log->end - 1;
+    instance_start(&w->instances[0]);
+    world_run(w, 5 * SECOND);
+    const struct batch_header *joined = &last_batch(scenario_truth(w).log)->header;
+    bool cut = joined->base_offset < part && batch_last_offset(joined) == part;
+    instance_kill(&w->instances[0], false);
+    write_key(w, 'l', 1);
+    world_run(w, 1 * SECOND);
+    write_key(w, 'm', 1);
+    world_run(w, 1 * SECOND);
+    broker_clean_logs(w->clusters[SOURCE]);
+    cut &= !is_there(scenario_source(w).log, part) && is_there(scenario_source(w).log, part - 1);
+    return go_on(w, cut, 0, out);
 }

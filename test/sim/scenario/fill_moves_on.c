@@ -60,3 +60,30 @@ const char *fill_owner_dies(int64_t moment_us, struct outcome *out) {
     const char *said = scenario_end(w);
     return said || visible ? said : "nothing was left to the next owner";
 }
+
+// The destination's topic is only compacted, so it refuses to delete the filler; and says so when what comes behind, of
+// old, has to wait: it waits no longer for that.
+const char *deletion_refused(int64_t moment_us, struct outcome *out) {
+    static const char *const settings[] = {"cleanup.policy", "compact", NULL};
+    struct plan plan = scenario_plan(50 + (uint64_t)moment_us);
+    plan.topics[0].last_year = true;
+    plan.expiration_ms = plan.expiration_check_ms = 2000;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    scenario_create_first(w, settings);
+    int64_t starts_at = scenario_source(w).log->end;
+    w->plan.topics[0].compacted = true;  // keys from now on, though the source's cleaner takes nothing
+    world_run(w, 2 * SECOND);
+    load_stop(w);
+    scenario_write(w);
+    broker_delete_records(w->clusters[SOURCE], "topic-0", 0, starts_at);
+    instance_start(&w->instances[0]);
+    struct channel *stuck = scenario_stall_deletion(w);
+    world_run(w, 1 * SECOND + moment_us);
+    bool waits = w->instances[0].flow->partitions[0]->state == PARTITION_RESYNC;
+    if (stuck) network_stall(stuck, false);
+    world_run(w, 40 * SECOND);
+    bool came = scenario_truth(w).log->end == scenario_source(w).log->end;
+    const char *said = scenario_end(w);
+    if (!said && !came) said = "what was to wait for some seconds waits for minutes";
+    return said || (stuck && waits) ? said : "nothing waited when the deletion was refused";
+}

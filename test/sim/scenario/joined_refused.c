@@ -1,4 +1,5 @@
 // The destination's limit is lowered behind the mirror's back: what was joined is refused, and goes in its parts.
+#include "base/limits.h"
 #include "sim/scenario/scenario.h"
 
 #define LIMIT "700"  // enough for each batch, not for two or three in one
@@ -39,4 +40,26 @@ const char *joined_within_limit(int64_t moment_us, struct outcome *out) {
     const char *said = scenario_end(w);
     if (!said && looks > 0) said = "what was joined is refused";
     return said || mirrored ? said : "nothing was mirrored";
+}
+
+// And lowered so far that a single batch is refused: the partition halts, with all that precedes the batch at home; and
+// goes on by itself some minutes after the limit is raised again.
+const char *halt_passes(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(51 + (uint64_t)moment_us);
+    plan.batch_sizes = 1;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND + moment_us);
+    w->ledger.topics[0].limit_lowered = true;
+    broker_topic_alter(w->clusters[DESTINATION], "topic-0", "max.message.bytes", "300");
+    scenario_write(w);
+    world_run(w, 5 * SECOND);
+    const struct partition *p = w->instances[0].flow->partitions[0];
+    bool halted = p->state == PARTITION_HALTED;
+    load_stop(w);
+    broker_topic_alter(w->clusters[DESTINATION], "topic-0", "max.message.bytes", "1000000");
+    world_run(w, HALT_LOOK_AGAIN_US);
+    bool again = p->state == PARTITION_COPY;
+    const char *said = scenario_end(w);
+    if (!said && halted && !again) said = "what has passed halts for ever";
+    return said || halted ? said : "nothing was refused";
 }

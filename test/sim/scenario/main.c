@@ -1,5 +1,5 @@
 // Tells each scenario at many moments, each in a process of its own. `scenarios rare`: and the rare branches they take;
-// `scenarios brief`: until the first failure.
+// `scenarios brief`: until the first failure; `scenarios NAME`: only this one.
 #include "base/rare.h"
 #include "sim/batches.h"
 #include "sim/scenario/scenario.h"
@@ -43,6 +43,7 @@ static const struct {
     {"damaged_at_source", damaged_at_source, false},
     {"loop", loop, false},
     {"joined_refused", joined_refused, false},
+    {"halt_passes", halt_passes, false},
     {"dead_member", dead_member, false},
     {"coordinator_moves", coordinator_moves, false},
     {"source_topic_goes", source_topic_goes, false},
@@ -56,8 +57,10 @@ static const struct {
     {"damage_again", damage_again, false},
     {"cleaned_tail", cleaned_tail, false},
     {"cleaned_filler", cleaned_filler, false},
+    {"cleaned_part", cleaned_part, false},
     {"transaction", transaction, false},
     {"fill_in_small", fill_in_small, false},
+    {"deletion_refused", deletion_refused, false},
     {"source_rewritten", source_rewritten, false},
     {"source_rewritten_times", source_rewritten_times, false},
     {"source_rewritten_joined", source_rewritten_joined, false},
@@ -73,6 +76,10 @@ static const struct {
     {"drain_orphans", drain_orphans, false},
     {"orphans_of_old", orphans_of_old, false},
     {"unseen_holder", unseen_holder, false},
+    {"many_slices", many_slices, false},
+    {"destination_topic_grows", destination_topic_grows, false},
+    {"asked_behind", asked_behind, false},
+    {"shared_answer", shared_answer, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];
@@ -113,12 +120,13 @@ int main(int count, char **arguments) {
     int held = 0, failed = 0;
     bool rare = count == 2 && strcmp(arguments[1], "rare") == 0;
     bool brief = count == 2 && strcmp(arguments[1], "brief") == 0;
+    const char *only = count == 2 && !rare && !brief ? arguments[1] : NULL;
     passed = mmap(NULL, SIM_RARE_MAX * sizeof *passed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (passed == MAP_FAILED) abort();
     batches_prepare();  // once, not in each child
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios && !(brief && failed > 0); i++) {
         int wrong = 0;
-        if (scenarios[i].unowned != UNOWNED) continue;
+        if (scenarios[i].unowned != UNOWNED || (only && strcmp(only, scenarios[i].name) != 0)) continue;
         for (int k = 0; k < MOMENTS && !(brief && wrong > 0); k++) wrong += !holds(i, k * MOMENT_US);
         if (wrong > 0) printf("FAILED %s: at %d of %d moments\n", scenarios[i].name, wrong, MOMENTS);
         if (wrong > 0) failed++;

@@ -74,3 +74,19 @@ const char *destination_topic_comes_again(int64_t moment_us, struct outcome *out
     const char *said = scenario_end(w);
     return said || anew ? said : "the leader epochs did not begin anew";
 }
+
+// Somebody gives the destination's topic a partition that the source's does not have: that is said, and passes when the
+// source's has it, too.
+const char *destination_topic_grows(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(53 + (uint64_t)moment_us);
+    plan.load_pause_us = 200 * MS;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND + moment_us);
+    w->ledger.topics[0].destination_grown = true;
+    broker_topic_grow(w->clusters[DESTINATION], "topic-0", 2);
+    world_run(w, 70 * SECOND);
+    bool halted = w->instances[0].flow->partitions[0]->state == PARTITION_HALTED;
+    load_grow(w, &w->ledger.topics[0]);
+    const char *said = scenario_end(w);
+    return said || halted ? said : "nobody says that there is a partition too many";
+}

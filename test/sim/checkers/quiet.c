@@ -1,0 +1,82 @@
+// When all is mirrored and nothing happens any more, nothing happens in the core either, whatever went before: nobody
+// looks at the logs again, opens connections or asks for metadata in circles, or wakes up without end.
+#include "base/limits.h"
+#include "sim/checkers.h"
+#include "sim/world.h"
+
+#define SETTLE_US (70 * SECOND)  // leases are renewed for a minute after they were needed
+#define QUIET_US (30 * SECOND)
+
+// Of one instance in that time. Its topics are refreshed once or twice.
+#define REFRESHES_MAX 3
+#define STEPS_MAX 2000
+#define SESSIONS_ENOUGH 100  // that a broker keeps; where it keeps few they push each other out
+
+struct seen {
+    int64_t resyncs;
+    uint64_t refreshes[SIDES];
+};
+
+static struct seen see(const struct instance *in) {
+    const struct flow *f = in->flow;
+    return (struct seen){f->counters.resyncs, {f->source.refreshes, f->destination.refreshes}};
+}
+
+static void check_instance(struct world *w, const struct instance *in, const struct seen *before) {
+    struct seen now = see(in);
+    if (now.resyncs > before->resyncs)
+        world_fail(w, "quiet", "all is mirrored, and yet %s looked at the logs again, %lld times", in->name,
+                   (long long)(now.resyncs - before->resyncs));
+    for (int side = 0; side < SIDES; side++)
+        if (now.refreshes[side] > before->refreshes[side] + REFRESHES_MAX)
+            world_fail(w, "quiet", "all is mirrored, and yet %s asked for metadata %llu times", in->name,
+                       (unsigned long long)(now.refreshes[side] - before->refreshes[side]));
+}
+
+static int32_t connections(const struct world *w, const struct instance *in, enum side side, int32_t node) {
+    int32_t count = 0;
+    for (struct link *k = list_first(&w->network.channels); k; k = list_next(&w->network.channels, k)) {
+        const struct channel *ch = CONTAINER_OF(k, struct channel, link);
+        count += ch->owner == in && ch->connection && ch->side == side && ch->node == node;
+    }
+    return count;
+}
+
+// To a broker of the source one for questions and the sessions it needs without a backlog; of the destination one for
+// questions, two that append, and three of the group. To one that is gone, none.
+static void check_connections(struct world *w, const struct instance *in) {
+    int32_t sessions = w->plan.fetch_sessions > 0 ? w->plan.fetch_sessions : FETCH_SESSIONS_SHORT;
+    for (int side = 0; side < SIDES; side++)
+        for (int32_t node = 1; node <= w->plan.nodes[side]; node++) {
+            int32_t most = node == w->plan.lost_node[side] ? 0 : side == SOURCE ? 1 + sessions : 6;
+            int32_t count = connections(w, in, (enum side)side, node);
+            if (count > most)
+                world_fail(w, "quiet", "all is mirrored, and yet %s keeps %d connections to %d of the %s", in->name,
+                           (int)count, (int)node, side == SOURCE ? "source" : "destination");
+        }
+}
+
+void check_quiet(struct world *w) {
+    struct seen before[SIM_INSTANCES_MAX];
+    uint64_t passed[SIM_RARE_MAX];
+    world_run(w, SETTLE_US);
+    if (world_failed(w)) return;
+    for (int32_t i = 0; i < w->plan.instances; i++) before[i] = see(&w->instances[i]);
+    uint64_t channels = w->network.channels_made, steps = w->steps;
+    accidents_note(passed);
+    world_run(w, QUIET_US);
+    if (world_failed(w)) return;
+    for (int32_t i = 0; i < w->plan.instances; i++) {
+        check_instance(w, &w->instances[i], &before[i]);
+        check_connections(w, &w->instances[i]);
+    }
+    if (w->plan.fetch_sessions_kept >= SESSIONS_ENOUGH) check_accidents(w, "quiet", passed);
+    if (w->network.channels_made > channels)
+        world_fail(w, "quiet", "all is mirrored, and yet %llu connections were made",
+                   (unsigned long long)(w->network.channels_made - channels));
+    if (w->steps - steps > STEPS_MAX * (uint64_t)w->plan.instances)
+        world_fail(w, "quiet", "all is mirrored, and yet there were %llu steps in %d s",
+                   (unsigned long long)(w->steps - steps), (int)(QUIET_US / SECOND));
+    const char *missing = check_converged(w);
+    if (missing) world_fail(w, "quiet", "all was mirrored, and is not any more: %s", missing);
+}
