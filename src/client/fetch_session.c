@@ -90,8 +90,8 @@ static int64_t usual_size(int64_t bytes_max) {
     return bytes_max + (bytes_max / 16 > 4 * KiB ? bytes_max / 16 : 4 * KiB);
 }
 
-// How many partitions may share the next response: of those never asked for nobody knows that they have nothing. A share
-// stays a partition's until it is told of it again, so a few that begin must not take what all of them could use.
+// How many partitions may share the next response: of those never asked for nobody knows that they have nothing. A
+// share stays a partition's until another one is sent, so a few that begin must not take what all of them could use.
 static int32_t sharing(const struct fetch_session *s) {
     int32_t n = s->active > s->unasked ? s->active : s->unasked;
     return n > 0 ? n : 1;
