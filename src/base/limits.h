@@ -32,7 +32,7 @@
 #ifndef FETCH_PARTITIONS_FEW                 // the simulator's is small, too
 #define FETCH_PARTITIONS_FEW 16              // that have something; beyond it a fetch asks for more,
 #endif
-#define FETCH_BYTES_EACH (8 * KiB)           // so much for each partition of the session,
+#define FETCH_BYTES_EACH (64 * KiB)          // so much for each partition of the session,
 #define FETCH_BYTES_MANY_MAX (8 * MiB)       // up to this
 #define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch
 #define PRODUCE_REQUEST_SCRATCH_MAX MiB      // the same of a Produce request
@@ -51,7 +51,7 @@
 // the way to a broker (line.h)
 #define FETCH_BYTES_SHORT (2 * MiB)          // of one fetch, where the round trip is short; half costs its broker more
 #define FETCH_ROOM_SHORT (10 * MiB)          // in flight, where the round trip is short: more would only get cold,
-#define FETCH_ROOM_FETCHES 4                 // but always this many fetches
+#define FETCH_ROOM_FETCHES 2                 // but always this many fetches: one comes while the other is sent on
 #define FETCH_BYTES_MAX (8 * MiB)            // of one fetch, as we choose it
 #ifndef LINE_LONG_US                         // the simulator's are small: what takes minutes happens often there
 #define FETCH_SESSIONS_SHORT 2               // where nothing says that more are worth it

@@ -60,6 +60,7 @@ void fetch_session_add(struct fetch_session *s, struct fetch_partition *p) {
     p->session = s;
     p->known = remember(s, &p->name);
     p->unasked = true;
+    s->unasked++;
     list_append(&s->partitions, &p->link);
     list_append(&s->changed, &p->changed);
     s->partitions_count++;
@@ -73,6 +74,7 @@ void fetch_session_remove(struct fetch_partition *p) {
     list_remove(&p->link);
     if (link_linked(&p->changed)) list_remove(&p->changed);
     s->partitions_count--;
+    s->unasked -= p->unasked;
     s->left_at_us = s->env->now_us;
     if (!p->known) return;
     struct forgotten *f = NEW(struct forgotten);
@@ -88,10 +90,17 @@ static int64_t usual_size(int64_t bytes_max) {
     return bytes_max + (bytes_max / 16 > 4 * KiB ? bytes_max / 16 : 4 * KiB);
 }
 
+// How many partitions may share the next response: of those never asked for nobody knows that they have nothing. A
+// share stays a partition's until another one is sent, so a few that begin must not take what all of them could use.
+static int32_t sharing(const struct fetch_session *s) {
+    int32_t n = s->active > s->unasked ? s->active : s->unasked;
+    return n > 0 ? n : 1;
+}
+
 // Each fetch costs the broker a look at every partition of the session (FetchContext), whatever it brings: the more
 // there are, the more one fetch should bring.
 static int64_t bytes_worth_asking(const struct fetch_session *s) {
-    if (s->active <= FETCH_PARTITIONS_FEW) return s->bytes_max;
+    if (sharing(s) <= FETCH_PARTITIONS_FEW) return s->bytes_max;
     int64_t most = FETCH_BYTES_MANY_MAX;
     int64_t worth = s->bytes_max + (int64_t)s->partitions_count * FETCH_BYTES_EACH;
     while (most > s->bytes_max && usual_size(most) > s->budget->limit / 6) most /= 2;
@@ -102,7 +111,7 @@ static int64_t bytes_worth_asking(const struct fetch_session *s) {
 // A fair share of the response, so that one request's answer serves many partitions: the produce requests made of it
 // then carry many partitions each.
 static int32_t bytes_max_each(const struct fetch_session *s) {
-    int32_t share = s->asked / (s->active > 0 ? s->active : 1);
+    int32_t share = s->asked / sharing(s);
     return share > s->share_min ? share : s->share_min;
 }
 
@@ -171,6 +180,7 @@ static void mark_sent(struct fetch_session *s) {
         p->known = true;
         p->unasked = false;
     }
+    s->unasked = 0;  // they were in `changed`
     while ((k = list_take_first(&s->forgotten))) forgotten_free(CONTAINER_OF(k, struct forgotten, link));
 }
 

@@ -48,7 +48,8 @@ struct fetch_session {
     int64_t room;                 // that fetches may bring the budget's use to; FETCH_ROOM_FETCHES always fit
     int64_t reserved, oversized;  // of the budget, for the fetch under way
     struct arena scratch;         // of the request being made
-    int32_t active;  // partitions that had records in the last response
+    int32_t active;   // partitions that had records in the last response; more when it was full
+    int32_t unasked;  // partitions that no request has named since they were added
     int64_t left_at_us;  // when a partition was last removed
     struct timer next;
 

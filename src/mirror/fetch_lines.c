@@ -17,7 +17,7 @@ struct fetch_lane {
     struct fetch_session session;
     struct fetch_line *line;
     int32_t number;
-    uint32_t changes;       // of the line, up to which this one's partitions were put in order
+    int32_t sessions;       // of the line, when this one's partitions were last put in order; 0: they may not be
     int64_t began_us;       // the fetch that is under way, or was last
     uint64_t bytes_before;  // received before it
 };
@@ -26,9 +26,9 @@ struct fetch_line {
     struct flow *flow;
     int32_t node_id;
     struct line line;
-    uint32_t changes;  // how often line.sessions has changed, from 1 on: it may be soon what it was before
     struct fetch_lane *lanes[FETCH_SESSIONS_MAX];  // NULL: not needed so far
     int32_t members, members_at[PLACES];
+    int32_t sessions;  // when a partition was last given to one
     struct timer look;
     int64_t bytes, bytes_behind;  // of records since the last look; of partitions that had more to give
     uint64_t received_before;     // by the last look
@@ -36,6 +36,14 @@ struct fetch_line {
 
 static int32_t at_most(int64_t a, int64_t b) {
     return (int32_t)(a < b ? a : b);
+}
+
+// As many as are worth it. Where the round trip is short and one large fetch serves all partitions, one session is:
+// each fetch costs its broker a look at every partition, and the fewer fetches there are the fuller are requests.
+static int32_t sessions_of(const struct fetch_line *l) {
+    bool one_serves_all = l->members > FETCH_PARTITIONS_FEW && l->members <= FETCH_BYTES_MANY_MAX / FETCH_BYTES_EACH;
+    bool chosen = l->flow->config.fetch_sessions > 0;
+    return one_serves_all && !chosen && !line_is_long(&l->line) ? 1 : l->line.sessions;
 }
 
 // Partitions --------------------------------------------------------------------------------------------------------
@@ -64,7 +72,7 @@ static int64_t share_of_budget(const struct flow *f) {
     struct fetch_line *l;
     size_t i = 0;
     int64_t sessions = 0;
-    while ((l = map_next(&f->lines, &i))) sessions += at_most(l->line.sessions, l->members);
+    while ((l = map_next(&f->lines, &i))) sessions += at_most(sessions_of(l), l->members);
     return sessions > 0 ? f->budget->limit / 2 * 3 / 4 / sessions : f->budget->limit;
 }
 
@@ -93,7 +101,7 @@ static void put_in_order(struct fetch_lane *lane) {
         fetch_session_remove(&p->fetch);
         fetch_session_add(s, &p->fetch);
     }
-    lane->changes = lane->line->changes;
+    lane->sessions = sessions_of(lane->line);
 }
 
 static void on_turn(struct fetch_session *s) {
@@ -103,7 +111,7 @@ static void on_turn(struct fetch_session *s) {
     int64_t now_us = s->env->now_us;
     if (c->round_trip_us > 0) line_saw_round_trip(&l->line, c->round_trip_us, now_us);
     c->round_trip_us = 0;
-    if (lane->changes != l->changes) put_in_order(lane);
+    if (lane->sessions != sessions_of(l)) put_in_order(lane);
     int32_t bytes = bytes_wanted(lane);
     if (bytes != s->bytes_max) fetch_session_set_bytes(s, bytes);
     bool far = line_is_long(&l->line);
@@ -144,14 +152,14 @@ static struct line_seen seen_on(const struct fetch_line *l, int32_t *open) {
         if (!s->link.started) continue;
         ++*open;
         seen.grain += at_most(s->bytes_max, CONNECTION_WANTED_MAX);
-        if (s->partitions_count > 0 && lane->changes != l->changes) seen.turning = true;
+        if (s->partitions_count > 0 && lane->sessions != sessions_of(l)) seen.turning = true;
     }
     seen.sessions_max = at_most(l->members, b->limit / 4 / FETCH_BYTES_MIN);
     return seen;
 }
 
 static void close_empty(struct fetch_line *l) {
-    for (int32_t i = l->line.sessions; i < FETCH_SESSIONS_MAX; i++) {
+    for (int32_t i = sessions_of(l); i < FETCH_SESSIONS_MAX; i++) {
         struct fetch_lane *lane = l->lanes[i];
         if (!lane || lane->session.partitions_count > 0 || lane->session.fetching) continue;
         fetch_session_stop(&lane->session);
@@ -161,7 +169,7 @@ static void close_empty(struct fetch_line *l) {
 static void tell(const struct fetch_line *l) {
     const struct flow *f = l->flow;
     log_line(&f->env->log, LOG_INFO, "fetch sessions", "flow=%s broker=%d sessions=%d round_trip_ms=%.1f",
-             f->config.name, l->node_id, l->line.sessions, (double)line_round_trip_us(&l->line) / 1000);
+             f->config.name, l->node_id, sessions_of(l), (double)line_round_trip_us(&l->line) / 1000);
 }
 
 static void on_look(struct timer *t, int64_t now_us) {
@@ -174,12 +182,11 @@ static void on_look(struct timer *t, int64_t now_us) {
     bool quiet = received < (uint64_t)open * LINE_QUIET_BYTES;
     if (l->bytes > 0 || quiet) {  // else answers are still on their way
         bool changed = l->flow->config.fetch_sessions == 0 && line_look(&l->line, &seen);
-        l->changes += changed;
         if (changed) tell(l);
         l->bytes = l->bytes_behind = 0;
     }
     close_empty(l);
-    if (!quiet || open > l->line.sessions_min) look_later(l);
+    if (!quiet || open > at_most(l->line.sessions_min, sessions_of(l))) look_later(l);
 }
 
 // Life --------------------------------------------------------------------------------------------------------------
@@ -206,7 +213,13 @@ static struct fetch_lane *lane_new(struct fetch_line *l, int32_t number) {
 }
 
 static struct fetch_session *session_of(struct fetch_line *l, const struct partition *p) {
-    int32_t number = p->line_place % l->line.sessions;
+    int32_t sessions = sessions_of(l);
+    if (l->sessions != sessions) {  // it may be as before when a lane looks the next time
+        for (int32_t i = 0; i < FETCH_SESSIONS_MAX; i++)
+            if (l->lanes[i]) l->lanes[i]->sessions = 0;
+        l->sessions = sessions;
+    }
+    int32_t number = p->line_place % sessions;
     if (!l->lanes[number]) l->lanes[number] = lane_new(l, number);
     fetch_session_start(&l->lanes[number]->session);
     return &l->lanes[number]->session;
@@ -218,7 +231,6 @@ static struct fetch_line *line_to(struct flow *f, int32_t node_id) {
     l = NEW(struct fetch_line);
     l->flow = f;
     l->node_id = node_id;
-    l->changes = 1;
     line_init(&l->line, f->config.fetch_sessions > 0 ? f->config.fetch_sessions : FETCH_SESSIONS_SHORT);
     timer_init(&l->look, on_look);
     map_put_number(&f->lines, (uint32_t)node_id, l);

@@ -6,14 +6,18 @@
 static struct world *w;
 static struct model_log *from, *to;
 
-static void begin_with(int partitions) {
-    w = world_new(partitions);
+static void begin_in(struct world *world) {
+    w = world;
     from = &w->source.logs[0];
     to = &w->destination.logs[0];
     to->message_bytes_max = 20 * MiB;
-    for (int i = 0; i < partitions; i++) world_write(w, i, 3);
+    for (int i = 0; i < w->partitions; i++) world_write(w, i, 3);
     world_start(w);
     assert(to->end == from->end);
+}
+
+static void begin_with(int partitions) {
+    begin_in(world_new(partitions));
 }
 
 static void begin_copied(void) {
@@ -75,6 +79,26 @@ TEST(of_few_partitions_on_a_short_line_little_is_under_way) {
     world_run(w, 3 * SECOND);
     EXPECT(equal());
     end();
+}
+
+static bool in_one_session(void) {
+    int others = 0;
+    for (int i = 1; i < w->partitions; i++)
+        others += world_partition(w, i)->fetch.session != world_partition(w, 0)->fetch.session;
+    return others == 0;
+}
+
+TEST(partitions_that_one_fetch_serves_share_a_session_on_a_short_line) {
+    for (int32_t n = FETCH_PARTITIONS_FEW; n <= FETCH_PARTITIONS_FEW + 1; n++) {
+        struct world *world = world_new(n);
+        world->fetch_sessions = 0;
+        begin_in(world);
+        for (int i = 0; i < n; i++) world_write(w, i, 3);
+        world_run(w, SECOND);
+        EXPECT_INT(in_one_session(), n > FETCH_PARTITIONS_FEW);
+        for (int i = 0; i < n; i++) EXPECT(model_difference(&w->source.logs[i], &w->destination.logs[i]) < 0);
+        end();
+    }
 }
 
 TEST(what_no_request_takes_is_not_fetched_on_and_on) {
@@ -246,6 +270,7 @@ TEST(refusals_that_no_retry_mends_halt) {
 int main(void) {
     RUN(what_is_not_acknowledged_is_not_fetched);
     RUN(of_few_partitions_on_a_short_line_little_is_under_way);
+    RUN(partitions_that_one_fetch_serves_share_a_session_on_a_short_line);
     RUN(what_no_request_takes_is_not_fetched_on_and_on);
     RUN(a_batch_larger_than_what_may_be_under_way_gets_through);
     RUN(a_batch_of_more_than_half_the_budget_halts_and_says_what_to_set);

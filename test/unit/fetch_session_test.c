@@ -366,8 +366,8 @@ TEST(a_full_response_makes_room_for_those_it_may_have_kept_out) {
     begin_with(4);
     f.bytes_max = MiB;
     seen.advance = 10;
-    EXPECT_INT(asked_of(0)->partition_max_bytes, BYTES_MAX);
-    reply(&(struct reply){.session_id = 77, .with_records = 1, .size = 70 * KiB});
+    EXPECT_INT(asked_of(0)->partition_max_bytes, FETCH_PARTITION_BYTES_MIN);
+    reply(&(struct reply){.session_id = 77, .with_records = 1, .size = 64 * KiB});
     EXPECT_INT(asked_of(0)->partition_max_bytes, MiB);  // far from full: nobody else had anything
     reply(&(struct reply){.session_id = ID_SAME, .with_records = 1, .size = MiB});
     EXPECT_INT(asked_of(0)->partition_max_bytes, MiB / 2);
@@ -393,15 +393,15 @@ TEST(many_partitions_that_have_something_share_a_larger_fetch) {
     reply(&(struct reply){.session_id = 77, .with_records = 0xffff, .size = KiB});
     EXPECT_INT(asked()->max_bytes, MiB);
     reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
-    EXPECT_INT(asked()->max_bytes, MiB + PARTITIONS * 8 * KiB);
+    EXPECT_INT(asked()->max_bytes, MiB + PARTITIONS * FETCH_BYTES_EACH);
     // Where others leave no room for that, it goes on as usual.
-    EXPECT(budget_take(&budget, 29 * MiB, INT64_MAX, NULL));
+    EXPECT(budget_take(&budget, 28 * MiB, INT64_MAX, NULL));
     reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
-    EXPECT_INT(budget.used, 29 * MiB + USUAL_OF(MiB + PARTITIONS * 8 * KiB));
+    EXPECT_INT(budget.used, 28 * MiB + USUAL_OF(MiB + PARTITIONS * FETCH_BYTES_EACH));
     budget.used += 1800 * KiB;
     reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
     EXPECT_INT(asked()->max_bytes, MiB);
-    budget_release(&budget, 29 * MiB + 1800 * KiB);
+    budget_release(&budget, 28 * MiB + 1800 * KiB);
     reply(&(struct reply){.session_id = ID_SAME, .with_records = 1, .size = KiB});
     EXPECT_INT(asked()->max_bytes, MiB);  // the others have nothing
     end();

@@ -157,9 +157,32 @@ TEST(what_is_asked_for_may_change) {
     end(1);
 }
 
+static int32_t share_of_first(void) {
+    return asked(&f)->topics[0].partitions[0].partition_max_bytes;
+}
+
+// A share stays with a partition until it is told of it again: large ones, given while nobody had shown to have
+// something, would each be served once, and most of what they bring would come in vain.
+TEST(those_never_asked_share_a_response) {
+    begin(1);
+    EXPECT_INT(share_of_first(), BYTES_MAX);
+    reply(0, 1000);
+    EXPECT_INT(share_of_first(), BYTES_MAX);
+    end(1);
+    begin(2);
+    EXPECT_INT(share_of_first(), FETCH_PARTITION_BYTES_MIN);
+    fetch_session_remove(&partitions[1]);
+    fetch_session_add(&f, &partitions[1]);
+    fetch_session_remove(&partitions[1]);  // before any request named it
+    reply(0, 1000);
+    EXPECT_INT(share_of_first(), BYTES_MAX);
+    end(2);
+}
+
 int main(void) {
     RUN(a_partition_may_go_to_another_session);
     RUN(a_session_whose_last_partition_goes_fetches_nothing);
     RUN(what_is_asked_for_may_change);
+    RUN(those_never_asked_share_a_response);
     return test_result();
 }

@@ -8,7 +8,7 @@
 #include "mirror/flow.h"
 #include "mirror/provenance.h"
 
-#define WORLD_PARTITIONS_MAX 4
+#define WORLD_PARTITIONS_MAX 20
 #define WORLD_SESSIONS_MAX 64
 #define WORLD_BROKERS 2  // of each cluster
 
@@ -33,6 +33,7 @@ struct world {
     struct scripted s;
     struct model_cluster source, destination;
     int32_t partitions;
+    int32_t fetch_sessions;  // of each source broker; 0: the core chooses
     struct coordinator coordinator;
     struct timer coordinator_timer, poll_timer;
     struct flow *flow;
@@ -461,6 +462,7 @@ static inline struct world *world_new(int32_t partitions) {
     w->s.idle = world_idle;
     world_serve(&w->s);
     w->partitions = partitions;
+    w->fetch_sessions = 1;
     w->source.name = "source";
     w->source.id = "cluster of the source";
     w->destination.name = "destination";
@@ -505,7 +507,7 @@ static inline void world_start(struct world *w) {
                                  .slices = 4,
                                  .session_timeout_ms = 10000,
                                  .heartbeat_interval_ms = 1000,
-                                 .fetch_sessions = 1,
+                                 .fetch_sessions = w->fetch_sessions,
                                  .fetch_bytes_max = MiB,
                                  .fetch_wait_ms_max = 500,
                                  .join_small_batches = true};
