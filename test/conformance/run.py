@@ -22,10 +22,11 @@ def scripts(seeds):
     """(name, function of a Talk), hand-written ones and then generated ones."""
     import coordinators  # pylint: disable=import-outside-toplevel
     import data  # pylint: disable=import-outside-toplevel
+    import defaults  # pylint: disable=import-outside-toplevel
     import generated  # pylint: disable=import-outside-toplevel
     import second_version  # pylint: disable=import-outside-toplevel
     import topics  # pylint: disable=import-outside-toplevel
-    for module in (topics, data, coordinators, second_version):
+    for module in (topics, defaults, data, coordinators, second_version):
         for script in module.SCRIPTS:
             yield f"{module.__name__}.{script.__name__}", script
     for seed in range(1, seeds + 1):
