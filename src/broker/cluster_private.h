@@ -123,15 +123,11 @@ struct broker_cluster {
     // Settings read often.
     int64_t lag_us_max, session_us;
     int64_t producer_expiration_ms;  // producer.id.expiration.ms
-    int64_t data_bytes, data_bytes_max;  // of all logs, not quite up to date; max 0: no limit
+    int64_t data_bytes, data_bytes_max;  // of all logs, what replicas share counted once; max 0: no limit
     bool data_full;                      // and it was said
 };
 
-// The limit of data (data_limit.c): `bytes` of a producer's records are there; is there room for more? What else
-// changes is found by counting, when it is full and from time to time.
-void broker_data_added(struct broker_cluster *c, int64_t bytes);
-bool broker_data_is_full(struct broker_cluster *c);
-void broker_data_count(struct broker_cluster *c);
+bool broker_data_is_full(struct broker_cluster *c);  // data_limit.c: no room for a producer's records
 
 // Settings of brokers (cluster.c): the cluster's dynamic value, else server.properties', else `value_default`.
 int64_t broker_setting_number(const struct broker_cluster *c, const char *name, int64_t value_default);

@@ -296,7 +296,6 @@ static void append(struct produce *q, struct produced *p) {
     if (result.error_code != KAFKA_NONE) return;
     p->required = end_of(&p->replica->log, &result);
     if (result.duplicate) return;
-    broker_data_added(r->node->cluster, p->records.size);
     broker_replica_appended(p->replica);
 }
 

@@ -24,7 +24,6 @@ void broker_clean_logs(struct broker_cluster *c) {
 static void clean(struct timer *t, int64_t now_us) {
     struct broker_node *n = CONTAINER_OF(t, struct broker_node, cleaning);
     broker_topics_sweep(n->cluster);
-    broker_data_count(n->cluster);
     if (broker_node_works(n)) broker_each_replica(n, clean_log, 0);
     timer_set(&n->cluster->timers, t, now_us + interval_us(n->cluster));
 }

@@ -63,6 +63,7 @@ static struct broker_replica *replica_new(struct broker_partition *p, struct bro
     r->leader = BROKER_ID_NONE;
     r->leader_epoch = -1;
     broker_log_init(&r->log);
+    r->log.held = &n->cluster->data_bytes;
     r->log.wall_ms = &n->cluster->wall_ms;
     r->log.producer_expiration_ms = &n->cluster->producer_expiration_ms;
     broker_replica_init_fetch(r);
