@@ -3,6 +3,7 @@
 #include "broker/asked_partitions.h"
 #include "broker/config_view.h"
 #include "broker/handlers.h"
+#include "broker/setting_rules.h"
 #include "broker/topic_names.h"
 #include "wire/error_codes.h"
 
@@ -67,7 +68,7 @@ static struct setting_values *resource_of(struct alteration *a) {
     }
     if (a->resource_type == RESOURCE_BROKER) {
         if (a->resource_name.size == 0) return &c->settings_dynamic;
-        if (wire_text_same(a->resource_name, broker_request_say(a->request, "%d", n->id))) return &n->settings;
+        if (wire_text_same(a->resource_name, broker_request_say(a->request, "%d", n->id))) return &n->settings_dynamic;
         return REFUSE(a, KAFKA_INVALID_REQUEST, "Unexpected broker id, expected %d, but received %.*s", n->id,
                       a->resource_name.size, a->resource_name.at),
                NULL;
@@ -104,16 +105,15 @@ static void copy_parts(struct buffer *out, struct wire_text from, struct wire_te
 }
 
 static bool change_list(struct alteration *a, struct setting_values *values, const struct change *change) {
-    const struct broker_cluster *c = a->request->node->cluster;
     bool topic = a->resource_type == RESOURCE_TOPIC;
     const struct setting_definition *d = setting_find(topic ? SETTING_OF_TOPIC : SETTING_OF_BROKER, change->name);
     if (!d || d->type != SETTING_LIST) {
         return REFUSE(a, KAFKA_INVALID_CONFIG, "Can't %s to key %.*s because its type is not LIST.",
                       change->operation == OP_APPEND ? "APPEND" : "SUBTRACT", change->name.size, change->name.at);
     }
-    char text[SETTING_NUMBER_SIZE];
     const char *now = setting_values_get(values, d->name);
-    struct wire_text old = config_text(now ? now : setting_default(d, &c->settings, text, sizeof text));
+    struct wire_text old =
+        config_text(now ? now : d->value_default);  // not the brokers' (KafkaConfigSchema.getDefault)
     struct buffer list;
     buffer_init(&list, 2 * MiB);
     if (change->operation == OP_SUBTRACT) {
@@ -141,6 +141,35 @@ static bool value_is_right(struct alteration *a, const struct setting_value *v) 
     return REFUSE(a, topic ? KAFKA_INVALID_CONFIG : KAFKA_INVALID_REQUEST, "%s", refusal);
 }
 
+// The asked broker tries what it would go on with.
+static bool change_is_right(struct alteration *a, const struct setting_values *changed) {
+    const struct broker_node *n = a->request->node;
+    const struct broker_cluster *c = n->cluster;
+    bool of_all = a->resource_name.size == 0;
+    const struct setting_values *from[] = {&c->settings_static, of_all ? changed : &c->settings_dynamic,
+                                           of_all ? &n->settings_dynamic : changed};
+    struct setting_values then = {0};
+    char text[MESSAGE_MAX];
+    setting_values_merge(&then, from, sizeof from / sizeof *from);
+    const char *refusal = setting_change_refusal(&n->settings, &then, text, sizeof text);
+    setting_values_free(&then);
+    return !refusal || REFUSE(a, KAFKA_INVALID_REQUEST, "%s", refusal);
+}
+
+// Eligible leader replicas (KIP-966) need one minimum for all brokers.
+static bool controller_agrees(struct alteration *a, const struct setting_values *changed) {
+    static const char name[] = "min.insync.replicas";
+    if (a->resource_name.size == 0) {
+        return setting_values_get(changed, name) ||
+               REFUSE(a, KAFKA_INVALID_CONFIG, "Cluster-level %s cannot be removed while ELR is enabled.", name);
+    }
+    for (int32_t i = 0; i < a->count; i++) {
+        if (wire_text_same(a->changes[i].name, config_text(name)))
+            return REFUSE(a, KAFKA_INVALID_CONFIG, "Broker-level %s cannot be altered while ELR is enabled.", name);
+    }
+    return true;
+}
+
 static bool apply(struct alteration *a, struct setting_values *values) {
     for (int32_t i = 0; i < a->count; i++) {
         const struct change *c = &a->changes[i];
@@ -157,7 +186,7 @@ static bool apply(struct alteration *a, struct setting_values *values) {
     for (size_t i = 0; i < values->count; i++) {
         if (!value_is_right(a, &values->at[i])) return false;
     }
-    return true;
+    return a->resource_type != RESOURCE_BROKER || (change_is_right(a, values) && controller_agrees(a, values));
 }
 
 static void in_force(struct alteration *a) {
@@ -165,13 +194,6 @@ static void in_force(struct alteration *a) {
     if (a->resource_type == RESOURCE_TOPIC) {
         broker_topic_settings_changed(c, broker_find_topic(c, a->resource_name));
         return;
-    }
-    setting_values_free(&c->settings);
-    const struct setting_values *from[] = {&c->settings_static, &c->settings_dynamic};
-    for (size_t i = 0; i < 2; i++) {
-        for (size_t at = 0; at < from[i]->count; at++) {
-            setting_values_set(&c->settings, from[i]->at[at].name, config_text(from[i]->at[at].value));
-        }
     }
     broker_settings_changed(c);
 }

@@ -25,7 +25,7 @@ struct deletion {
 };
 
 static int16_t delete_below(struct broker_replica *leader, int64_t *offset) {
-    const struct broker_topic_settings *settings = &leader->partition->topic->settings;
+    const struct broker_topic_settings *settings = broker_replica_settings(leader);
     if (settings->compact && !settings->delete) return KAFKA_POLICY_VIOLATION;
     if (*offset == OFFSET_HIGH_WATERMARK) *offset = leader->log.high_watermark;
     if (*offset < 0 || *offset > leader->log.high_watermark) return KAFKA_OFFSET_OUT_OF_RANGE;

@@ -165,8 +165,8 @@ static struct wire_text text(const char *t) {
 static void tell_bad_records(struct broker_request *r, struct produced *p) {
     struct produce_response_partition *a = p->answer;
     const struct broker_topic *t = p->partition->topic;
-    struct append_explanation e = append_explain(&t->settings, records_bytes(p->records), r->node->cluster->wall_ms,
-                                                 t->name, p->partition->index, &r->arena);
+    struct append_explanation e = append_explain(broker_replica_settings(p->replica), records_bytes(p->records),
+                                                 r->node->cluster->wall_ms, t->name, p->partition->index, &r->arena);
     a->error_message = text(e.error_message);
     a->record_errors = REQUEST_ARRAY(r, e.count, struct produce_response_record_error);
     a->record_errors_count = e.count;
@@ -289,8 +289,8 @@ static void append(struct produce *q, struct produced *p) {
     struct append_result result = {.error_code = body->acks == -1 ? broker_replica_enough(p->replica) : KAFKA_NONE};
     if (broker_data_is_full(r->node->cluster)) result.error_code = KAFKA_KAFKA_STORAGE_ERROR;
     if (result.error_code == KAFKA_NONE) {
-        result = append_from_client(&p->replica->log, &t->settings, records_bytes(p->records), p->replica->leader_epoch,
-                                    r->node->cluster->wall_ms);
+        result = append_from_client(&p->replica->log, broker_replica_settings(p->replica), records_bytes(p->records),
+                                    p->replica->leader_epoch, r->node->cluster->wall_ms);
     }
     tell_result(r, p, &result);
     if (result.error_code != KAFKA_NONE) return;

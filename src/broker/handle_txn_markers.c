@@ -136,8 +136,8 @@ static void append(struct marking *k, const struct write_txn_markers_request_mar
         .coordinator_epoch = marker->coordinator_epoch,
         .commit = marker->transaction_result,
     };
-    m->error_code =
-        append_marker(&m->replica->log, &p->topic->settings, &written, m->replica->leader_epoch, n->cluster->wall_ms)
+    m->error_code = append_marker(&m->replica->log, broker_replica_settings(m->replica), &written,
+                                  m->replica->leader_epoch, n->cluster->wall_ms)
             .error_code;
     if (m->error_code != KAFKA_NONE) return;
     m->required = m->replica->log.end;

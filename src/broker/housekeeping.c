@@ -11,7 +11,7 @@ static int64_t interval_us(const struct broker_cluster *c) {
 static void clean_log(struct broker_replica *r, int32_t unused) {
     (void)unused;
     int64_t start = r->log.start;
-    broker_log_clean(&r->log, &r->partition->topic->settings, r->node->cluster->wall_ms);
+    broker_log_clean(&r->log, broker_replica_settings(r), r->node->cluster->wall_ms);
     if (r->log.start > start && r->leader == r->node->id) broker_replica_appended(r);
 }
 

@@ -65,7 +65,7 @@ static struct broker_replica *replica_new(struct broker_partition *p, struct bro
     broker_log_init(&r->log);
     r->log.held = &n->cluster->data_bytes;
     r->log.wall_ms = &n->cluster->wall_ms;
-    r->log.producer_expiration_ms = &n->cluster->producer_expiration_ms;
+    r->log.producer_expiration_ms = &n->producer_expiration_ms;
     broker_replica_init_fetch(r);
     timer_init(&r->lag, lag_over);
     list_init(&r->waiting);
@@ -204,12 +204,12 @@ static bool caught_up(const struct broker_replica *leader, int32_t i) {
 }
 
 static bool under_min_isr(const struct broker_replica *r) {
-    int32_t min = r->partition->topic->settings.insync_replicas_min, replicas = r->partition->replicas_count;
+    int32_t min = broker_replica_settings(r)->insync_replicas_min, replicas = r->partition->replicas_count;
     return broker_belief_of(r->node, r->partition)->isr_count < (min < replicas ? min : replicas);
 }
 
 int16_t broker_replica_enough(const struct broker_replica *r) {
-    int32_t min = r->partition->topic->settings.insync_replicas_min, replicas = r->partition->replicas_count;
+    int32_t min = broker_replica_settings(r)->insync_replicas_min, replicas = r->partition->replicas_count;
     int32_t isr = broker_belief_of(r->node, r->partition)->isr_count;
     return isr < (min < replicas ? min : replicas) ? KAFKA_NOT_ENOUGH_REPLICAS : KAFKA_NONE;
 }

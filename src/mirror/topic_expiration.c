@@ -97,8 +97,7 @@ static void on_response(void *context, const struct error *error, const void *re
     int16_t code = r->results_count > 0 ? r->results[0].error_code : KAFKA_UNKNOWN_SERVER_ERROR;
     int64_t ms = code == KAFKA_NONE ? topic_setting_number(&r->results[0], SETTING, 0) : 0;
     if (code == KAFKA_NONE && ms <= 0) ms = topic_setting_number(&r->results[0], SETTING_BEFORE, 0);
-    if (code == KAFKA_CLUSTER_AUTHORIZATION_FAILED)
-        assume(ts, "the right DESCRIBE_CONFIGS on the cluster is missing");
+    if (code == KAFKA_CLUSTER_AUTHORIZATION_FAILED) assume(ts, "the right DESCRIBE_CONFIGS on the cluster is missing");
     else if (code != KAFKA_NONE) assume(ts, kafka_error_name(code));
     else if (ms <= 0) assume(ts, "the broker does not name it");
     else take(ts, ms);

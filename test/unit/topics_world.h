@@ -246,7 +246,8 @@ static inline void world_describe_one(struct world *w, struct model_cluster *c,
     r->configs = arena_alloc(&w->arena, sizeof *r->configs * MODEL_SETTINGS_MAX);
     struct model_topic broker = {0};
     const char *expiration_ms = c->expiration_ms;
-    if (c->expiration_ms_of_2 && strcmp(world_text(w, q->resource_name), "2") == 0) expiration_ms = c->expiration_ms_of_2;
+    if (c->expiration_ms_of_2 && strcmp(world_text(w, q->resource_name), "2") == 0)
+        expiration_ms = c->expiration_ms_of_2;
     if (expiration_ms) model_set(&broker, "producer.id.expiration.ms", expiration_ms, SOURCE_DEFAULT);
     if (c->transactional_expiration_ms)
         model_set(&broker, "transactional.id.expiration.ms", c->transactional_expiration_ms, SOURCE_DEFAULT);
