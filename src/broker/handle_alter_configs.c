@@ -49,22 +49,23 @@ static bool changes_are_sound(struct alteration *a) {
     return true;
 }
 
-// The settings that are to change; NULL: refused.
+// ControllerConfigurationValidator.validate.
+static bool name_is_right(struct alteration *a) {
+    char reason[TOPIC_REASON_MAX];
+    if (a->resource_type != RESOURCE_TOPIC) return true;
+    if (a->resource_name.size == 0) return REFUSE(a, KAFKA_INVALID_REQUEST, "Default topic resources are not allowed.");
+    const char *refusal = topic_name_refusal(a->resource_name, reason, sizeof reason);
+    return !refusal || REFUSE(a, KAFKA_INVALID_TOPIC_EXCEPTION, "Topic name is invalid: %s", refusal);
+}
+
+// The settings that are to change; NULL: refused, or the topic does not exist, which is looked at last
+// (ConfigurationControlManager.validateAlterConfig).
 static struct setting_values *resource_of(struct alteration *a) {
     struct broker_node *n = a->request->node;
     struct broker_cluster *c = n->cluster;
-    char reason[TOPIC_REASON_MAX];
     if (a->resource_type == RESOURCE_TOPIC) {
-        if (a->resource_name.size == 0) {
-            return REFUSE(a, KAFKA_INVALID_REQUEST, "Default topic resources are not allowed."), NULL;
-        }
-        const char *refusal = topic_name_refusal(a->resource_name, reason, sizeof reason);
-        if (refusal) return REFUSE(a, KAFKA_INVALID_TOPIC_EXCEPTION, "Topic name is invalid: %s", refusal), NULL;
         struct broker_topic *t = broker_find_topic(c, a->resource_name);
-        if (t) return &t->values;
-        return REFUSE(a, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "The topic '%.*s' does not exist.", a->resource_name.size,
-                      a->resource_name.at),
-               NULL;
+        return t ? &t->values : NULL;
     }
     if (a->resource_type == RESOURCE_BROKER) {
         if (a->resource_name.size == 0) return &c->settings_dynamic;
@@ -178,11 +179,12 @@ static bool apply(struct alteration *a, struct setting_values *values) {
         if (c->operation == OP_SET) setting_values_set(values, name, c->value);
         else if (c->operation == OP_DELETE) setting_values_unset(values, name);
         else if (c->operation == OP_APPEND || c->operation == OP_SUBTRACT) done = change_list(a, values, c);
-        else a->error_code = KAFKA_UNKNOWN_SERVER_ERROR, done = false;
+        else done = REFUSE(a, KAFKA_UNKNOWN_SERVER_ERROR, "Unknown operation");
         if (!done) return false;
         if (values->count > BROKER_SETTINGS_OF_RESOURCE_MAX)
             return REFUSE(a, KAFKA_POLICY_VIOLATION, "More than %d settings", BROKER_SETTINGS_OF_RESOURCE_MAX);
     }
+    if (!name_is_right(a)) return false;
     for (size_t i = 0; i < values->count; i++) {
         if (!value_is_right(a, &values->at[i])) return false;
     }
@@ -207,11 +209,16 @@ static void alter(struct alteration *a) {
     if (!changes_are_sound(a)) return;
     if (a->resource_type == RESOURCE_METRICS || a->resource_type == RESOURCE_GROUP) return;  // accepted, not modelled
     struct setting_values *values = resource_of(a), trial = {0};
-    if (!values) return;
-    for (size_t i = 0; i < values->count && !a->replace; i++) {
+    if (a->error_code != KAFKA_NONE) return;
+    for (size_t i = 0; values && i < values->count && !a->replace; i++) {
         setting_values_set(&trial, values->at[i].name, config_text(values->at[i].value));
     }
-    if (!apply(a, &trial) || a->validate_only) {
+    bool right = apply(a, &trial);
+    if (right && !values) {
+        REFUSE(a, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "The topic '%.*s' does not exist.", a->resource_name.size,
+               a->resource_name.at);
+    }
+    if (!right || !values || a->validate_only) {
         setting_values_free(&trial);
         return;
     }

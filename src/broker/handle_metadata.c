@@ -84,7 +84,7 @@ static void fill_asked(struct broker_request *r, const struct metadata_request_t
                        struct metadata_response_topic *out) {
     static const struct wire_uuid zero;
     struct broker_cluster *c = r->node->cluster;
-    bool by_id = asked->name.size < 0;
+    bool by_id = asked->name.size < 0 || memcmp(asked->topic_id.at, zero.at, sizeof zero.at) != 0;
     const struct broker_topic *t =
         by_id ? broker_find_topic_by_id(c, &asked->topic_id) : broker_find_topic(c, asked->name);
     if (known(r->node, t)) {
@@ -143,6 +143,7 @@ static void refuse_topics(struct broker_request *r) {
         message_defaults(&metadata_response_topic_message, out);
         out->error_code = KAFKA_INVALID_REQUEST;
         if (name->size >= 0) out->name = *name;
+        out->topic_id = request->topics[response.topics_count].topic_id;
     }
     broker_answer(r, &response);
 }
@@ -179,7 +180,6 @@ void handle_describe_cluster(struct broker_request *r) {
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
     response.cluster_id = (struct wire_text){c->config.cluster_id, (int32_t)strlen(c->config.cluster_id)};
-    response.endpoint_type = request->endpoint_type;
     if (request->endpoint_type != ENDPOINT_BROKERS) {
         bool controllers = request->endpoint_type == 2;
         response.error_code = controllers ? KAFKA_MISMATCHED_ENDPOINT_TYPE : KAFKA_UNSUPPORTED_ENDPOINT_TYPE;

@@ -96,12 +96,12 @@ static void shape(struct produce *q, const struct produce_request *body) {
     for (int32_t i = 0; i < body->topic_data_count; i++) q->count += body->topic_data[i].partition_data_count;
     q->all = REQUEST_ARRAY(r, q->count, struct produced);
     struct asked_partitions *asked = asked_partitions_new(r, (size_t)q->count);
-    q->response.responses_count = body->topic_data_count;
     q->response.responses = REQUEST_ARRAY(r, body->topic_data_count, struct produce_response_topic);
     q->count = 0;
     for (int32_t i = 0; i < body->topic_data_count; i++) {
         const struct produce_request_topic *t = &body->topic_data[i];
-        struct produce_response_topic *answer = &q->response.responses[i];
+        if (t->partition_data_count == 0) continue;
+        struct produce_response_topic *answer = &q->response.responses[q->response.responses_count++];
         *answer = (struct produce_response_topic){.name = t->name, .topic_id = t->topic_id};
         answer->partition_responses = REQUEST_ARRAY(r, t->partition_data_count, struct produce_response_partition);
         struct bytes key = r->version >= TOPIC_IDS_SINCE_VERSION ? uuid_bytes(&t->topic_id) : text_bytes(t->name);
@@ -461,12 +461,23 @@ static bool find_producer(const struct produce *q, bool *found, struct append_pr
     return true;
 }
 
+// Of a partition that is known: ProduceRequest.validateRecords throws, getErrorResponse() once more, nobody answers.
+static bool lacks_records(const struct produce *q) {
+    for (int32_t i = 0; i < q->count; i++)
+        if (q->all[i].partition && q->all[i].records.size < 0) return true;
+    return false;
+}
+
 void handle_produce(struct broker_request *r) {
     const struct produce_request *body = r->body;
     struct produce *q = broker_request_alloc(r, sizeof *q);
     message_defaults(&produce_response_message, &q->response);
     q->request = r;
     shape(q, body);
+    if (lacks_records(q)) {
+        broker_park(r, forget_nothing);
+        return;
+    }
     for (int32_t i = 0; i < body->topic_data_count && body->transactional_id.size < 0; i++) {
         for (int32_t j = 0; j < body->topic_data[i].partition_data_count; j++) {
             if (!is_transactional(records_bytes(body->topic_data[i].partition_data[j].records))) continue;
