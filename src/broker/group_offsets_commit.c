@@ -161,10 +161,10 @@ static bool fails_with_write(int16_t error_code) {
 static struct offset_commit_response *commit_response(const struct commit *c) {
     struct offset_commit_response *response = REQUEST_ARRAY(c->request, 1, struct offset_commit_response);
     response->topics = REQUEST_ARRAY(c->request, c->count, struct offset_commit_response_topic);
-    response->topics_count = c->count;
     for (int32_t i = 0; i < c->count; i++) {
         const struct topic_asked *t = &c->topics[i];
-        struct offset_commit_response_topic *to = &response->topics[i];
+        if (t->count == 0 && t->known) continue;
+        struct offset_commit_response_topic *to = &response->topics[response->topics_count++];
         *to = (struct offset_commit_response_topic){.name = t->name, .topic_id = t->id, .partitions_count = t->count};
         to->partitions = REQUEST_ARRAY(c->request, t->count, struct offset_commit_response_partition);
         for (int32_t k = 0; k < t->count; k++) {

@@ -366,14 +366,17 @@ static void refuse_isolation(struct broker_request *r) {
     response.responses_count = count;
     for (int32_t i = 0; i < count; i++) {
         const struct fetch_request_topic *t = &body->topics[i];
-        response.responses[i] = (struct fetch_response_topic){.topic = t->topic, .partitions_count = t->partitions_count};
-        response.responses[i].partitions = REQUEST_ARRAY(r, t->partitions_count, struct fetch_response_partition);
+        response.responses[i] = (struct fetch_response_topic){
+            .topic = t->topic,
+            .partitions = REQUEST_ARRAY(r, t->partitions_count, struct fetch_response_partition),
+            .partitions_count = t->partitions_count};
         for (int32_t j = 0; j < t->partitions_count; j++) {
             struct fetch_response_partition *p = &response.responses[i].partitions[j];
             message_defaults(&fetch_response_partition_message, p);
             p->partition_index = t->partitions[j].partition;
             p->error_code = KAFKA_UNKNOWN_SERVER_ERROR;
             p->high_watermark = -1;
+            p->records = (struct wire_bytes){NULL, 0};
         }
     }
     broker_answer(r, &response);

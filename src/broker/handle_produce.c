@@ -32,6 +32,7 @@ struct produced {
 };
 
 struct produce {
+    bool lacks_records;  // of a partition that is known: null
     struct broker_request *request;
     struct produce_response response;
     struct produced *all;
@@ -119,6 +120,7 @@ static void shape(struct produce *q, const struct produce_request *body) {
             one->records = p->records;
             answer_partition(one->answer, p->index, KAFKA_NONE);
             one->answer->error_code = examine(q, one);
+            q->lacks_records |= p->records.size < 0 && one->partition;
         }
     }
 }
@@ -461,20 +463,13 @@ static bool find_producer(const struct produce *q, bool *found, struct append_pr
     return true;
 }
 
-// Of a partition that is known: ProduceRequest.validateRecords throws, getErrorResponse() once more, nobody answers.
-static bool lacks_records(const struct produce *q) {
-    for (int32_t i = 0; i < q->count; i++)
-        if (q->all[i].partition && q->all[i].records.size < 0) return true;
-    return false;
-}
-
 void handle_produce(struct broker_request *r) {
     const struct produce_request *body = r->body;
     struct produce *q = broker_request_alloc(r, sizeof *q);
     message_defaults(&produce_response_message, &q->response);
     q->request = r;
     shape(q, body);
-    if (lacks_records(q)) {
+    if (q->lacks_records) {  // ProduceRequest.validateRecords throws, getErrorResponse() once more: nobody answers
         broker_park(r, forget_nothing);
         return;
     }

@@ -187,6 +187,15 @@ static bool write_marker(struct marking *k, int32_t index, const struct write_tx
     return any;
 }
 
+static bool is_replicated(const struct marking *k, int32_t index) {
+    for (int32_t i = 0; i < k->count; i++) {
+        const struct marked *m = &k->all[i];
+        if (m->marker != index || m->error_code != KAFKA_NONE || !m->replica) continue;
+        if (broker_belief_of(m->replica->node, m->replica->partition)->isr_count > 1) return true;
+    }
+    return false;
+}
+
 static void fail_all(struct marking *k) {
     for (int32_t i = 0; i < k->count; i++) {
         k->all[i].error_code = KAFKA_UNKNOWN_SERVER_ERROR;
@@ -195,9 +204,11 @@ static void fail_all(struct marking *k) {
 }
 
 // Kafka counts the markers that are not through. One without a partition of this node is taken off the count without a
-// look whether it was the last: when it is, and the others did not have to wait, nobody ever answers.
+// look whether it was the last: when it is, and the others did not have to wait, nobody ever answers. (What others hold
+// too has to wait on a real broker, be it a moment.)
 static bool write_markers(struct marking *k, const struct write_txn_markers_request *body) {
     bool answered = false, any = false;
+    int32_t waited = 0;
     k->markers_left = body->markers_count;
     for (int32_t i = 0; i < body->markers_count; i++) collect(k, i, &body->markers[i]);
     for (int32_t i = 0; i < body->markers_count; i++) {
@@ -208,9 +219,14 @@ static bool write_markers(struct marking *k, const struct write_txn_markers_requ
         }
         any |= written;
         if (k->pending[i] > 0) continue;
+        if (is_replicated(k, i)) {
+            waited++;
+            continue;
+        }
         k->markers_left--;
         answered |= written && k->markers_left == 0;
     }
+    for (; waited > 0; waited--) answered |= --k->markers_left == 0;
     return answered || !any;
 }
 

@@ -139,7 +139,7 @@ struct broker_replica *broker_leader_replica(const struct broker_node *n, struct
     if (b->leader_epoch < 0) return NULL;
     *error_code = KAFKA_NOT_LEADER_OR_FOLLOWER;
     if (!r) return NULL;
-    if (current_epoch >= 0 && current_epoch < r->leader_epoch) *error_code = KAFKA_FENCED_LEADER_EPOCH;
+    if (current_epoch != -1 && current_epoch < r->leader_epoch) *error_code = KAFKA_FENCED_LEADER_EPOCH;
     else if (current_epoch > r->leader_epoch) *error_code = KAFKA_UNKNOWN_LEADER_EPOCH;
     else if (r->leader == n->id) *error_code = KAFKA_NONE;
     return *error_code == KAFKA_NONE ? r : NULL;

@@ -155,8 +155,9 @@ static void drop_empty_topics(struct add_partitions_to_txn_response_transaction 
 }
 
 static void handle_one(struct adding *a, int32_t index, const struct asked *asked) {
-    if (!look_up(a->request, asked, &a->response->results_by_transaction[index])) {
-        drop_empty_topics(&a->response->results_by_transaction[index]);
+    struct add_partitions_to_txn_response_transaction *out = &a->response->results_by_transaction[index];
+    if (!look_up(a->request, asked, out)) {
+        drop_empty_topics(out);
         return;
     }
     set_errors(a, index, KAFKA_NONE);
@@ -165,7 +166,7 @@ static void handle_one(struct adding *a, int32_t index, const struct asked *aske
     if (asked->id.size > 0) s = transaction_shard_find(a->request->node, asked->id, &error_code);
     struct transaction *t = s ? transaction_find(s, asked->id) : NULL;
     if (!s) set_errors(a, index, error_code);
-    else if (asked->verify_only) verify(a, index, t, asked);
+    else if (asked->verify_only) verify(a, index, t, asked), drop_empty_topics(out);
     else add(a, index, t, asked);
 }
 

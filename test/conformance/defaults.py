@@ -56,8 +56,8 @@ class Settings:
     def wait(self, broker, name, value):
         source = 2 if broker else 3
         for node in [int(broker)] if broker else (1, 2, 3):
-            def known():
-                configs = described(self.t, BROKER, str(node), node, [name], False)  # pylint: disable=cell-var-from-loop
+            def known(node=node):
+                configs = described(self.t, BROKER, str(node), node, [name], False)
                 return any(next((s["value"] for s in config["synonyms"] if s["source"] == source), None) == value
                            for config in configs)
             self.t.until(known)
@@ -110,7 +110,8 @@ def refusals(t, s):
                             ("log.message.timestamp.type", "Never"), ("log.cleanup.policy", "burn"),
                             ("log.cleanup.policy", ""), ("compression.type", "none"), ("min.insync.replicas", "0"),
                             ("min.insync.replicas", "1"), ("log.cleaner.min.cleanable.ratio", "1.5"),
-                            ("producer.id.expiration.ms", "0"), (UNKNOWN, "1"), ("num.partitions", "3"), ("log.retention.ms", "0"),
+                            ("producer.id.expiration.ms", "0"), (UNKNOWN, "1"), ("num.partitions", "3"),
+                            ("log.retention.ms", "0"),
                             ("num.io.threads", "100"), ("num.io.threads", "1"), ("num.network.threads", "100"),
                             ("num.replica.fetchers", "100"), ("num.recovery.threads.per.data.dir", "100"),
                             ("background.threads", "100"), ("log.cleaner.threads", "100"), ("log.cleaner.threads", "0"),
@@ -136,7 +137,8 @@ def refusals(t, s):
     show(t, [])
     for broker in ("1", ""):
         change = {"name": "min.insync.replicas", "value": "1"}
-        for others in ([], [{"name": "log.retention.ms", "value": "1000000"}], [{"name": "num.partitions", "value": "7"}]):
+        for others in ([], [{"name": "log.retention.ms", "value": "1000000"}],
+                       [{"name": "num.partitions", "value": "7"}]):
             t.ask("AlterConfigs", 2, {"validate_only": True, "resources": [{
                 "resource_type": BROKER, "resource_name": broker, "configs": [change] + others}]})
             t.ask("AlterConfigs", 2, {"validate_only": True, "resources": [{

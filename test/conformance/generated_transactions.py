@@ -1,4 +1,5 @@
-"""Scripts made from a seed: transactions of two producers on two partitions, in both versions and mixed, nearly right."""
+"""Scripts made from a seed: transactions of two producers on two partitions, in both versions and mixed, nearly right.
+"""
 
 import random
 
