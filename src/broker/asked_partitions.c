@@ -27,7 +27,7 @@ struct broker_replica *broker_asked_replica(const struct broker_node *n, const s
     *error_code = KAFKA_NONE;
     if (!p) *error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     else if (!r) *error_code = KAFKA_NOT_LEADER_OR_FOLLOWER;
-    else if (current_epoch >= 0 && current_epoch < r->leader_epoch) *error_code = KAFKA_FENCED_LEADER_EPOCH;
+    else if (current_epoch != -1 && current_epoch < r->leader_epoch) *error_code = KAFKA_FENCED_LEADER_EPOCH;
     else if (current_epoch >= 0 && current_epoch > r->leader_epoch) *error_code = KAFKA_UNKNOWN_LEADER_EPOCH;
     else if (only_leader && r->leader != n->id) *error_code = KAFKA_NOT_LEADER_OR_FOLLOWER;
     return *error_code == KAFKA_NONE ? r : NULL;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define REBALANCE_S_DEFAULT 300  // leader.imbalance.check.interval.seconds
+#define EXPIRATION_MS_DEFAULT 86400000  // producer.id.expiration.ms
 #define RUN_ROUNDS_MAX 10000     // without time passing: more would be a loop of ours
 
 int64_t broker_setting_number(const struct broker_cluster *c, const char *name, int64_t value_default) {
@@ -23,9 +24,17 @@ bool broker_setting_is_true(const struct broker_cluster *c, const char *name, bo
 }
 
 void broker_settings_changed(struct broker_cluster *c) {
+    const struct setting_values *from[] = {&c->settings_static, &c->settings_dynamic, NULL};
+    setting_values_merge(&c->settings, from, 2);
+    for (int32_t i = 0; i < c->config.nodes; i++) {
+        struct broker_node *n = &c->nodes[i];
+        from[2] = &n->settings_dynamic;
+        setting_values_merge(&n->settings, from, 3);
+        const char *expiration = setting_values_get(&n->settings, "producer.id.expiration.ms");
+        n->producer_expiration_ms = expiration ? strtoll(expiration, NULL, 10) : EXPIRATION_MS_DEFAULT;
+    }
     c->lag_us_max = broker_setting_number(c, "replica.lag.time.max.ms", 30000) * 1000;
     c->session_us = broker_setting_number(c, "broker.session.timeout.ms", 9000) * 1000;
-    c->producer_expiration_ms = broker_setting_number(c, "producer.id.expiration.ms", 86400000);
     for (size_t i = 0; i < c->topics_count; i++) broker_topic_settings_changed(c, c->topics[i]);
 }
 
@@ -41,7 +50,6 @@ static bool read_settings(struct broker_cluster *c, const char *const *pairs) {
                      log_quote(refusal, quoted, sizeof quoted));
             return false;
         }
-        setting_values_set(&c->settings, pairs[0], value);
         setting_values_set(&c->settings_static, pairs[0], value);
     }
     return true;

@@ -1,7 +1,7 @@
 // How the modelled cluster hangs together, for src/broker only.
 #pragma once
-#include "base/list.h"
 #include "base/limits.h"
+#include "base/list.h"
 #include "base/map.h"
 #include "base/prng.h"
 #include "base/timer.h"
@@ -40,7 +40,9 @@ struct broker_node {
     struct list parked;               // executed and not answered yet
     struct timer turn;                // when the queue's first is due
     struct fetch_sessions *sessions;  // NULL until the first; freed when the node stops
-    struct setting_values settings;   // dynamic, of this broker
+    struct setting_values settings_dynamic;  // of this broker alone
+    struct setting_values settings;          // with those of all brokers: what is in force here
+    int64_t producer_expiration_ms;          // producer.id.expiration.ms
     // What the controller has decided and the node has not heard yet.
     struct list notices;              // struct broker_belief, the oldest first
     struct timer notice;
@@ -91,7 +93,8 @@ struct broker_topic {
     bool deleted;             // kept for those who wait for it: broker_find_* does not find it any more
     uint64_t deleted_serial;  // requests that began before may still hold pointers to it
     struct setting_values values;
-    struct broker_topic_settings settings;
+    struct broker_topic_settings settings;      // by the defaults of all brokers: the controller's
+    struct broker_topic_settings *settings_at;  // by those of each node, id - 1
     struct broker_partition **partitions;
     int32_t partitions_count;
 };
@@ -122,18 +125,14 @@ struct broker_cluster {
     struct broker_quotas *quotas;
     // Settings read often.
     int64_t lag_us_max, session_us;
-    int64_t producer_expiration_ms;  // producer.id.expiration.ms
-    int64_t data_bytes, data_bytes_max;  // of all logs, not quite up to date; max 0: no limit
+    int64_t data_bytes, data_bytes_max;  // of all logs, what replicas share counted once; max 0: no limit
     bool data_full;                      // and it was said
 };
 
-// The limit of data (data_limit.c): `bytes` of a producer's records are there; is there room for more? What else
-// changes is found by counting, when it is full and from time to time.
-void broker_data_added(struct broker_cluster *c, int64_t bytes);
-bool broker_data_is_full(struct broker_cluster *c);
-void broker_data_count(struct broker_cluster *c);
+bool broker_data_is_full(struct broker_cluster *c);  // data_limit.c: no room for a producer's records
 
-// Settings of brokers (cluster.c): the cluster's dynamic value, else server.properties', else `value_default`.
+// Settings of brokers (cluster.c): the cluster's dynamic value, else server.properties', else `value_default`. What one
+// broker alone may be told at run time is in force at that broker only.
 int64_t broker_setting_number(const struct broker_cluster *c, const char *name, int64_t value_default);
 bool broker_setting_is_true(const struct broker_cluster *c, const char *name, bool value_default);
 void broker_settings_changed(struct broker_cluster *c);  // what follows from them is made again
@@ -210,6 +209,9 @@ struct broker_partition *broker_partition_new(struct broker_cluster *c, struct b
                                               const int32_t *replicas, int32_t replicas_count);
 void broker_partition_free(struct broker_partition *p);
 void broker_partition_end(struct broker_partition *p);  // its topic is deleted: timers stop, waiters are called
+static inline const struct broker_topic_settings *broker_replica_settings(const struct broker_replica *r) {
+    return &r->partition->topic->settings_at[r->node->id - 1];
+}
 // The node's replica if it believes to lead, else NULL and the error code (NOT_LEADER_OR_FOLLOWER,
 // UNKNOWN_TOPIC_OR_PARTITION, and with current_epoch >= 0 FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH: KIP-320).
 struct broker_replica *broker_leader_replica(const struct broker_node *n, struct broker_partition *p,

@@ -32,8 +32,8 @@ int32_t config_synonyms(const struct broker_cluster *c, const struct broker_node
                         struct config_synonym synonyms[CONFIG_SYNONYMS_MAX]) {
     const char *names[CONFIG_NAMES_MAX];
     int32_t names_count = config_names(broker_name, names), count = 0;
-    const struct setting_values *values[] = {node ? &node->settings : NULL, &c->settings_dynamic, &c->settings_static,
-                                             NULL};
+    const struct setting_values *values[] = {node ? &node->settings_dynamic : NULL, &c->settings_dynamic,
+                                             &c->settings_static, NULL};
     for (int8_t source = CONFIG_OF_BROKER; source <= CONFIG_DEFAULT; source++) {
         const struct setting_values *from = values[source - CONFIG_OF_BROKER];
         for (int32_t i = 0; i < names_count; i++) {

@@ -120,7 +120,7 @@ static bool fits(const struct coordinator_shard *s, const struct coordinator_app
     if (!a->pairs) return false;
     int64_t size = BATCH_HEADER_SIZE;
     for (int32_t i = 0; i < a->count; i++) size += (int64_t)a->pairs[i].key.size + a->pairs[i].value.size;
-    return size <= s->replica->partition->topic->settings.message_bytes_max;
+    return size <= broker_replica_settings(s->replica)->message_bytes_max;
 }
 
 void coordinator_write(struct coordinator_shard *s, const struct coordinator_append *a, struct coordinator_write *w) {

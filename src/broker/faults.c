@@ -94,7 +94,7 @@ int16_t broker_append(struct broker_cluster *c, const char *topic, int32_t parti
     struct broker_replica *r = appendable(c, topic, partition, &refused);
     if (!r) return refused;
     struct append_result a =
-        append_from_client(&r->log, &r->partition->topic->settings, batch, r->leader_epoch, c->wall_ms);
+        append_from_client(&r->log, broker_replica_settings(r), batch, r->leader_epoch, c->wall_ms);
     return appended(r, &a);
 }
 
@@ -104,7 +104,7 @@ int16_t broker_append_marker(struct broker_cluster *c, const char *topic, int32_
     struct broker_replica *r = appendable(c, topic, partition, &refused);
     if (!r) return refused;
     struct producer_marker m = {.producer_id = producer_id, .commit = commit};
-    struct append_result a = append_marker(&r->log, &r->partition->topic->settings, &m, r->leader_epoch, c->wall_ms);
+    struct append_result a = append_marker(&r->log, broker_replica_settings(r), &m, r->leader_epoch, c->wall_ms);
     return appended(r, &a);
 }
 

@@ -64,7 +64,8 @@ struct fetch_read fetch_look(const struct broker_replica *replica, const struct 
     }
     int64_t end = end_for(l, isolation);
     read.lists_aborted = isolation == FETCH_COMMITTED;
-    if (asked->fetch_offset >= end) return read;
+    read.at_end = asked->fetch_offset >= end;
+    if (read.at_end) return read;
     read.first = broker_log_find(l, asked->fetch_offset);
     if (read.first >= l->count) {  // compaction took all that was behind the offset
         read.lists_aborted = false;
@@ -96,7 +97,7 @@ static void list_aborted(struct broker_request *r, const struct fetch_read *read
                          struct fetch_response_partition *answer) {
     const struct producer_states *states = &read->log->producers;
     answer->aborted_transactions_count = 0;
-    if (states->aborted_count == 0) return;
+    if (states->aborted_count == 0 || read->at_end) return;
     struct aborted_transaction *found = REQUEST_ARRAY(r, states->aborted_count, struct aborted_transaction);
     size_t count = producer_states_aborted(states, offset, aborted_bound(read), found, states->aborted_count);
     answer->aborted_transactions = REQUEST_ARRAY(r, count, struct fetch_response_aborted_transaction);

@@ -10,6 +10,7 @@ enum fetch_isolation {  // org.apache.kafka.server.storage.log.FetchIsolation
 };
 
 struct fetch_read {
+    bool at_end;  // the list of aborted transactions is there, and empty
     const struct broker_log *log;  // NULL after an error
     size_t first;                  // the batch that holds the offset, as broker_log_find() answers
     int32_t size;                  // bytes from there on; the last batch may be cut

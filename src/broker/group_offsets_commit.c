@@ -25,6 +25,7 @@ struct topic_asked {
     struct wire_uuid id;
     struct offset_asked *partitions;
     int32_t count, refused;
+    bool known;
 };
 struct commit {
     struct broker_request *request;
@@ -46,6 +47,7 @@ static void refuse_partition(struct topic_asked *t, struct offset_asked *p, int1
 static void look_up(const struct commit *c, struct topic_asked *t, bool by_id) {
     const struct broker_node *n = c->request->node;
     struct broker_topic *topic = by_id ? broker_known_topic_by_id(n, &t->id) : broker_known_topic(n, t->name);
+    t->known = topic != NULL;
     if (topic && by_id) t->name = text_of(topic->name);
     if (topic && !c->producer) t->id = topic->id;
     int16_t error_code = by_id && !topic ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
@@ -159,10 +161,10 @@ static bool fails_with_write(int16_t error_code) {
 static struct offset_commit_response *commit_response(const struct commit *c) {
     struct offset_commit_response *response = REQUEST_ARRAY(c->request, 1, struct offset_commit_response);
     response->topics = REQUEST_ARRAY(c->request, c->count, struct offset_commit_response_topic);
-    response->topics_count = c->count;
     for (int32_t i = 0; i < c->count; i++) {
         const struct topic_asked *t = &c->topics[i];
-        struct offset_commit_response_topic *to = &response->topics[i];
+        if (t->count == 0 && t->known) continue;
+        struct offset_commit_response_topic *to = &response->topics[response->topics_count++];
         *to = (struct offset_commit_response_topic){.name = t->name, .topic_id = t->id, .partitions_count = t->count};
         to->partitions = REQUEST_ARRAY(c->request, t->count, struct offset_commit_response_partition);
         for (int32_t k = 0; k < t->count; k++) {
@@ -236,10 +238,10 @@ static void answer_transactional(struct broker_request *r, struct txn_offset_com
 static struct txn_offset_commit_response *transactional_response(const struct commit *c) {
     struct txn_offset_commit_response *response = REQUEST_ARRAY(c->request, 1, struct txn_offset_commit_response);
     response->topics = REQUEST_ARRAY(c->request, c->count, struct txn_offset_commit_response_topic);
-    response->topics_count = c->count;
     for (int32_t i = 0; i < c->count; i++) {
         const struct topic_asked *t = &c->topics[i];
-        struct txn_offset_commit_response_topic *to = &response->topics[i];
+        if (t->count == 0 && t->known) continue;
+        struct txn_offset_commit_response_topic *to = &response->topics[response->topics_count++];
         *to = (struct txn_offset_commit_response_topic){.name = t->name, .partitions_count = t->count};
         to->partitions = REQUEST_ARRAY(c->request, t->count, struct txn_offset_commit_response_partition);
         for (int32_t k = 0; k < t->count; k++) {

@@ -2,6 +2,8 @@
 #include "broker/groups_private.h"
 #include "broker/handlers.h"
 
+#define PROTOCOL_NAMED_SINCE 5  // SyncGroup: type and name are mandatory (KIP-559)
+
 #define LEAVE_MANY_SINCE 3  // KIP-345
 
 void group_answer_sync(struct group_member *m, int16_t error_code) {
@@ -73,7 +75,9 @@ void handle_sync_group(struct broker_request *r) {
     int16_t error_code = KAFKA_INVALID_GROUP_ID;
     struct group_shard *s = body->group_id.size > 0 ? group_shard_find(r->node, body->group_id, &error_code) : NULL;
     struct group *g = s ? group_find(s, body->group_id) : NULL;
-    if (s) error_code = check_sync(g, body);
+    bool names = r->version < PROTOCOL_NAMED_SINCE || (body->protocol_type.size >= 0 && body->protocol_name.size >= 0);
+    if (!names) error_code = KAFKA_INCONSISTENT_GROUP_PROTOCOL;
+    else if (s) error_code = check_sync(g, body);
     if (error_code) {
         refuse_sync(r, error_code);
         return;

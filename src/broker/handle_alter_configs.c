@@ -3,6 +3,7 @@
 #include "broker/asked_partitions.h"
 #include "broker/config_view.h"
 #include "broker/handlers.h"
+#include "broker/setting_rules.h"
 #include "broker/topic_names.h"
 #include "wire/error_codes.h"
 
@@ -48,26 +49,27 @@ static bool changes_are_sound(struct alteration *a) {
     return true;
 }
 
-// The settings that are to change; NULL: refused.
+// ControllerConfigurationValidator.validate.
+static bool name_is_right(struct alteration *a) {
+    char reason[TOPIC_REASON_MAX];
+    if (a->resource_type != RESOURCE_TOPIC) return true;
+    if (a->resource_name.size == 0) return REFUSE(a, KAFKA_INVALID_REQUEST, "Default topic resources are not allowed.");
+    const char *refusal = topic_name_refusal(a->resource_name, reason, sizeof reason);
+    return !refusal || REFUSE(a, KAFKA_INVALID_TOPIC_EXCEPTION, "Topic name is invalid: %s", refusal);
+}
+
+// The settings that are to change; NULL: refused, or the topic does not exist, which is looked at last
+// (ConfigurationControlManager.validateAlterConfig).
 static struct setting_values *resource_of(struct alteration *a) {
     struct broker_node *n = a->request->node;
     struct broker_cluster *c = n->cluster;
-    char reason[TOPIC_REASON_MAX];
     if (a->resource_type == RESOURCE_TOPIC) {
-        if (a->resource_name.size == 0) {
-            return REFUSE(a, KAFKA_INVALID_REQUEST, "Default topic resources are not allowed."), NULL;
-        }
-        const char *refusal = topic_name_refusal(a->resource_name, reason, sizeof reason);
-        if (refusal) return REFUSE(a, KAFKA_INVALID_TOPIC_EXCEPTION, "Topic name is invalid: %s", refusal), NULL;
         struct broker_topic *t = broker_find_topic(c, a->resource_name);
-        if (t) return &t->values;
-        return REFUSE(a, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "The topic '%.*s' does not exist.", a->resource_name.size,
-                      a->resource_name.at),
-               NULL;
+        return t ? &t->values : NULL;
     }
     if (a->resource_type == RESOURCE_BROKER) {
         if (a->resource_name.size == 0) return &c->settings_dynamic;
-        if (wire_text_same(a->resource_name, broker_request_say(a->request, "%d", n->id))) return &n->settings;
+        if (wire_text_same(a->resource_name, broker_request_say(a->request, "%d", n->id))) return &n->settings_dynamic;
         return REFUSE(a, KAFKA_INVALID_REQUEST, "Unexpected broker id, expected %d, but received %.*s", n->id,
                       a->resource_name.size, a->resource_name.at),
                NULL;
@@ -104,16 +106,15 @@ static void copy_parts(struct buffer *out, struct wire_text from, struct wire_te
 }
 
 static bool change_list(struct alteration *a, struct setting_values *values, const struct change *change) {
-    const struct broker_cluster *c = a->request->node->cluster;
     bool topic = a->resource_type == RESOURCE_TOPIC;
     const struct setting_definition *d = setting_find(topic ? SETTING_OF_TOPIC : SETTING_OF_BROKER, change->name);
     if (!d || d->type != SETTING_LIST) {
         return REFUSE(a, KAFKA_INVALID_CONFIG, "Can't %s to key %.*s because its type is not LIST.",
                       change->operation == OP_APPEND ? "APPEND" : "SUBTRACT", change->name.size, change->name.at);
     }
-    char text[SETTING_NUMBER_SIZE];
     const char *now = setting_values_get(values, d->name);
-    struct wire_text old = config_text(now ? now : setting_default(d, &c->settings, text, sizeof text));
+    struct wire_text old =
+        config_text(now ? now : d->value_default);  // not the brokers' (KafkaConfigSchema.getDefault)
     struct buffer list;
     buffer_init(&list, 2 * MiB);
     if (change->operation == OP_SUBTRACT) {
@@ -141,6 +142,35 @@ static bool value_is_right(struct alteration *a, const struct setting_value *v) 
     return REFUSE(a, topic ? KAFKA_INVALID_CONFIG : KAFKA_INVALID_REQUEST, "%s", refusal);
 }
 
+// The asked broker tries what it would go on with.
+static bool change_is_right(struct alteration *a, const struct setting_values *changed) {
+    const struct broker_node *n = a->request->node;
+    const struct broker_cluster *c = n->cluster;
+    bool of_all = a->resource_name.size == 0;
+    const struct setting_values *from[] = {&c->settings_static, of_all ? changed : &c->settings_dynamic,
+                                           of_all ? &n->settings_dynamic : changed};
+    struct setting_values then = {0};
+    char text[MESSAGE_MAX];
+    setting_values_merge(&then, from, sizeof from / sizeof *from);
+    const char *refusal = setting_change_refusal(&n->settings, &then, text, sizeof text);
+    setting_values_free(&then);
+    return !refusal || REFUSE(a, KAFKA_INVALID_REQUEST, "%s", refusal);
+}
+
+// Eligible leader replicas (KIP-966) need one minimum for all brokers.
+static bool controller_agrees(struct alteration *a, const struct setting_values *changed) {
+    static const char name[] = "min.insync.replicas";
+    if (a->resource_name.size == 0) {
+        return setting_values_get(changed, name) ||
+               REFUSE(a, KAFKA_INVALID_CONFIG, "Cluster-level %s cannot be removed while ELR is enabled.", name);
+    }
+    for (int32_t i = 0; i < a->count; i++) {
+        if (wire_text_same(a->changes[i].name, config_text(name)))
+            return REFUSE(a, KAFKA_INVALID_CONFIG, "Broker-level %s cannot be altered while ELR is enabled.", name);
+    }
+    return true;
+}
+
 static bool apply(struct alteration *a, struct setting_values *values) {
     for (int32_t i = 0; i < a->count; i++) {
         const struct change *c = &a->changes[i];
@@ -149,15 +179,16 @@ static bool apply(struct alteration *a, struct setting_values *values) {
         if (c->operation == OP_SET) setting_values_set(values, name, c->value);
         else if (c->operation == OP_DELETE) setting_values_unset(values, name);
         else if (c->operation == OP_APPEND || c->operation == OP_SUBTRACT) done = change_list(a, values, c);
-        else a->error_code = KAFKA_UNKNOWN_SERVER_ERROR, done = false;
+        else done = REFUSE(a, KAFKA_UNKNOWN_SERVER_ERROR, "Unknown operation");
         if (!done) return false;
         if (values->count > BROKER_SETTINGS_OF_RESOURCE_MAX)
             return REFUSE(a, KAFKA_POLICY_VIOLATION, "More than %d settings", BROKER_SETTINGS_OF_RESOURCE_MAX);
     }
+    if (!name_is_right(a)) return false;
     for (size_t i = 0; i < values->count; i++) {
         if (!value_is_right(a, &values->at[i])) return false;
     }
-    return true;
+    return a->resource_type != RESOURCE_BROKER || (change_is_right(a, values) && controller_agrees(a, values));
 }
 
 static void in_force(struct alteration *a) {
@@ -165,13 +196,6 @@ static void in_force(struct alteration *a) {
     if (a->resource_type == RESOURCE_TOPIC) {
         broker_topic_settings_changed(c, broker_find_topic(c, a->resource_name));
         return;
-    }
-    setting_values_free(&c->settings);
-    const struct setting_values *from[] = {&c->settings_static, &c->settings_dynamic};
-    for (size_t i = 0; i < 2; i++) {
-        for (size_t at = 0; at < from[i]->count; at++) {
-            setting_values_set(&c->settings, from[i]->at[at].name, config_text(from[i]->at[at].value));
-        }
     }
     broker_settings_changed(c);
 }
@@ -185,11 +209,16 @@ static void alter(struct alteration *a) {
     if (!changes_are_sound(a)) return;
     if (a->resource_type == RESOURCE_METRICS || a->resource_type == RESOURCE_GROUP) return;  // accepted, not modelled
     struct setting_values *values = resource_of(a), trial = {0};
-    if (!values) return;
-    for (size_t i = 0; i < values->count && !a->replace; i++) {
+    if (a->error_code != KAFKA_NONE) return;
+    for (size_t i = 0; values && i < values->count && !a->replace; i++) {
         setting_values_set(&trial, values->at[i].name, config_text(values->at[i].value));
     }
-    if (!apply(a, &trial) || a->validate_only) {
+    bool right = apply(a, &trial);
+    if (right && !values) {
+        REFUSE(a, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "The topic '%.*s' does not exist.", a->resource_name.size,
+               a->resource_name.at);
+    }
+    if (!right || !values || a->validate_only) {
         setting_values_free(&trial);
         return;
     }

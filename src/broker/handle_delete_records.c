@@ -25,7 +25,7 @@ struct deletion {
 };
 
 static int16_t delete_below(struct broker_replica *leader, int64_t *offset) {
-    const struct broker_topic_settings *settings = &leader->partition->topic->settings;
+    const struct broker_topic_settings *settings = broker_replica_settings(leader);
     if (settings->compact && !settings->delete) return KAFKA_POLICY_VIOLATION;
     if (*offset == OFFSET_HIGH_WATERMARK) *offset = leader->log.high_watermark;
     if (*offset < 0 || *offset > leader->log.high_watermark) return KAFKA_OFFSET_OUT_OF_RANGE;
@@ -104,12 +104,13 @@ static void take(struct deletion *d, const struct delete_records_request *body) 
     d->all = REQUEST_ARRAY(r, count, struct deleted);
     struct asked_partitions *asked = asked_partitions_new(r, count);
     d->response.topics = REQUEST_ARRAY(r, body->topics_count, struct delete_records_response_topic);
-    d->response.topics_count = body->topics_count;
     struct delete_records_response_partition *answers =
         REQUEST_ARRAY(r, count, struct delete_records_response_partition);
     for (int32_t i = 0; i < body->topics_count; i++) {
         const struct delete_records_request_topic *t = &body->topics[i];
-        d->response.topics[i] = (struct delete_records_response_topic){t->name, &answers[d->count], 0};
+        if (t->partitions_count == 0) continue;
+        struct delete_records_response_topic *told = &d->response.topics[d->response.topics_count++];
+        *told = (struct delete_records_response_topic){t->name, &answers[d->count], 0};
         for (int32_t j = 0; j < t->partitions_count; j++) {
             int32_t place =
                 asked_partitions_place(asked, text_bytes(t->name), t->partitions[j].partition_index, d->count);
@@ -118,7 +119,7 @@ static void take(struct deletion *d, const struct delete_records_request *body) 
             d->all[place].of = d;
             d->all[place].answer = &answers[d->count++];
             d->all[place].answer->partition_index = t->partitions[j].partition_index;
-            d->response.topics[i].partitions_count++;
+            told->partitions_count++;
         }
     }
 }

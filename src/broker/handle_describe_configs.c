@@ -55,8 +55,22 @@ static void describe_topic(struct broker_request *r, const struct describe_confi
         struct describe_configs_response_config *config = add(out, d);
         char *text = broker_request_alloc(r, SETTING_NUMBER_SIZE);
         config->value =
-            config_text(own.value ? own.value : setting_default(d, &c->settings, text, SETTING_NUMBER_SIZE));
+            config_text(own.value ? own.value : setting_default(d, &r->node->settings, text, SETTING_NUMBER_SIZE));
         add_synonyms(r, config, own.value ? &own : NULL, synonyms, count);
+    }
+}
+
+// What was set for all brokers and is no setting of theirs may be a plug-in's secret.
+static void add_unknown(struct broker_request *r, struct describe_configs_response_resource *out) {
+    const struct setting_values *values = &r->node->cluster->settings_dynamic;
+    for (size_t i = 0; i < values->count; i++) {
+        const struct setting_definition unknown = {.name = values->at[i].name, .sensitive = true};
+        if (setting_find(SETTING_OF_BROKER, config_text(unknown.name))) continue;
+        struct config_synonym synonym = {unknown.name, NULL, CONFIG_OF_ALL_BROKERS};
+        struct describe_configs_response_config *config = add(out, &unknown);
+        config->read_only = true;
+        config->value = config_text(NULL);
+        add_synonyms(r, config, NULL, &synonym, 1);
     }
 }
 
@@ -65,7 +79,8 @@ static void describe_broker(struct broker_request *r, const struct describe_conf
                             struct describe_configs_response_resource *out) {
     const struct broker_cluster *c = r->node->cluster;
     bool of_all = asked->resource_name.size == 0;
-    out->configs = REQUEST_ARRAY(r, setting_table_count, struct describe_configs_response_config);
+    out->configs = REQUEST_ARRAY(r, setting_table_count + (of_all ? c->settings_dynamic.count : 0),
+                                 struct describe_configs_response_config);
     for (size_t i = 0; i < setting_table_count; i++) {
         const struct setting_definition *d = &setting_table[i];
         if (d->scope != SETTING_OF_BROKER || !asked_for(asked, d->name)) continue;
@@ -78,6 +93,7 @@ static void describe_broker(struct broker_request *r, const struct describe_conf
         config->value = config_text(count > 0 && !d->sensitive ? synonyms[0].value : NULL);
         add_synonyms(r, config, NULL, synonyms, count);
     }
+    if (of_all && asked->configuration_keys_count <= 0) add_unknown(r, out);
 }
 
 static void refuse(struct broker_request *r, struct describe_configs_response_resource *out, const char *text) {

@@ -354,6 +354,34 @@ static void refuse(struct broker_request *r, int16_t error_code) {
     broker_answer(r, &response);
 }
 
+// As FetchRequest.getErrorResponse() does: up to version 12 the error is with each partition too.
+static void refuse_isolation(struct broker_request *r) {
+    const struct fetch_request *body = r->body;
+    struct fetch_response response;
+    message_defaults(&fetch_response_message, &response);
+    response.error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+    response.session_id = body->session_id;
+    int32_t count = r->version < TOPIC_IDS_SINCE_VERSION ? body->topics_count : 0;
+    response.responses = REQUEST_ARRAY(r, count, struct fetch_response_topic);
+    response.responses_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        const struct fetch_request_topic *t = &body->topics[i];
+        response.responses[i] = (struct fetch_response_topic){
+            .topic = t->topic,
+            .partitions = REQUEST_ARRAY(r, t->partitions_count, struct fetch_response_partition),
+            .partitions_count = t->partitions_count};
+        for (int32_t j = 0; j < t->partitions_count; j++) {
+            struct fetch_response_partition *p = &response.responses[i].partitions[j];
+            message_defaults(&fetch_response_partition_message, p);
+            p->partition_index = t->partitions[j].partition;
+            p->error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+            p->high_watermark = -1;
+            p->records = (struct wire_bytes){NULL, 0};
+        }
+    }
+    broker_answer(r, &response);
+}
+
 void handle_fetch(struct broker_request *r) {
     const struct fetch_request *body = r->body;
     struct fetch *f = broker_request_alloc(r, sizeof *f);
@@ -370,6 +398,11 @@ void handle_fetch(struct broker_request *r) {
         return;
     }
     move_unknown_back(f);
+    bool isolated = body->isolation_level == 0 || body->isolation_level == READ_COMMITTED;
+    if (f->count > 0 && f->all[0].partition && !isolated) {  // IsolationLevel.forId throws when something is to be read
+        refuse_isolation(r);
+        return;
+    }
     if (read_all(f)) answer(f);
     else wait(f);
 }

@@ -68,12 +68,20 @@ static int16_t look_up(const struct list_offsets_request *body, const struct bro
     return KAFKA_NONE;
 }
 
+static bool isolation_is_known(const struct list_offsets_request *body) {
+    return body->isolation_level == 0 || body->isolation_level == READ_COMMITTED;
+}
+
 static void answer_partition(const struct broker_request *r, const struct broker_topic *t,
                              const struct list_offsets_request_partition *asked,
                              struct list_offsets_response_partition *a) {
     const struct list_offsets_request *body = r->body;
     message_defaults(&list_offsets_response_partition_message, a);
     a->partition_index = asked->partition_index;
+    if (!isolation_is_known(body)) {  // IsolationLevel.forId throws
+        a->error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+        return;
+    }
     if (!is_supported(asked->timestamp, r->version)) {
         a->error_code = KAFKA_UNSUPPORTED_VERSION;
         return;
@@ -103,7 +111,6 @@ void handle_list_offsets(struct broker_request *r) {
     const struct list_offsets_request *body = r->body;
     struct list_offsets_response response = {.throttle_time_ms = r->node->throttle_ms};
     response.topics = REQUEST_ARRAY(r, body->topics_count, struct list_offsets_response_topic);
-    response.topics_count = body->topics_count;
     size_t count = partitions_in(body);
     struct asked_partitions *asked = asked_partitions_new(r, count);
     struct list_offsets_response_partition *answers = REQUEST_ARRAY(r, count, struct list_offsets_response_partition);
@@ -111,7 +118,9 @@ void handle_list_offsets(struct broker_request *r) {
     for (int32_t i = 0; i < body->topics_count; i++) {
         const struct list_offsets_request_topic *t = &body->topics[i];
         const struct broker_topic *topic = broker_known_topic(r->node, t->name);
-        response.topics[i] = (struct list_offsets_response_topic){t->name, &answers[answered], 0};
+        if (t->partitions_count == 0 && isolation_is_known(body)) continue;
+        struct list_offsets_response_topic *told = &response.topics[response.topics_count++];
+        *told = (struct list_offsets_response_topic){t->name, &answers[answered], 0};
         for (int32_t j = 0; j < t->partitions_count; j++) {
             int32_t index = t->partitions[j].partition_index;
             int32_t place = asked_partitions_place(asked, text_bytes(t->name), index, answered);
@@ -122,7 +131,7 @@ void handle_list_offsets(struct broker_request *r) {
                 continue;
             }
             answer_partition(r, topic, &t->partitions[j], &answers[answered++]);
-            response.topics[i].partitions_count++;
+            told->partitions_count++;
         }
     }
     broker_answer(r, &response);

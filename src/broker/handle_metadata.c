@@ -80,11 +80,16 @@ static int16_t missing_topic(struct broker_request *r, struct wire_text name) {
                                                       : KAFKA_INVALID_REPLICATION_FACTOR;
 }
 
+static bool has_id(const struct metadata_request_topic *t) {
+    static const struct wire_uuid zero;
+    return memcmp(t->topic_id.at, zero.at, sizeof zero.at) != 0;
+}
+
 static void fill_asked(struct broker_request *r, const struct metadata_request_topic *asked,
                        struct metadata_response_topic *out) {
     static const struct wire_uuid zero;
     struct broker_cluster *c = r->node->cluster;
-    bool by_id = asked->name.size < 0;
+    bool by_id = asked->name.size < 0 || has_id(asked);
     const struct broker_topic *t =
         by_id ? broker_find_topic_by_id(c, &asked->topic_id) : broker_find_topic(c, asked->name);
     if (known(r->node, t)) {
@@ -109,8 +114,11 @@ static void fill_topics(struct broker_request *r, struct metadata_response *resp
     int32_t count = all ? (int32_t)c->topics_count : request->topics_count;
     response->topics = REQUEST_ARRAY(r, count, struct metadata_response_topic);
     struct asked_partitions *asked = asked_partitions_new(r, all ? 0 : (size_t)count);
+    bool by_ids = false;  // then those without one are not looked at
+    for (int32_t i = 0; i < count && !all; i++) by_ids |= has_id(&request->topics[i]);
     for (int32_t i = 0; i < count; i++) {  // the first of equal names or ids answers; Kafka keeps a set
         const struct metadata_request_topic *t = all ? NULL : &request->topics[i];
+        if (t && by_ids && !has_id(t)) continue;
         if (t ? asked_topic_again(asked, t->name, &t->topic_id, i) : !known(r->node, c->topics[i])) continue;
         struct metadata_response_topic *out = &response->topics[response->topics_count++];
         message_defaults(&metadata_response_topic_message, out);
@@ -143,6 +151,7 @@ static void refuse_topics(struct broker_request *r) {
         message_defaults(&metadata_response_topic_message, out);
         out->error_code = KAFKA_INVALID_REQUEST;
         if (name->size >= 0) out->name = *name;
+        out->topic_id = request->topics[response.topics_count].topic_id;
     }
     broker_answer(r, &response);
 }
@@ -179,7 +188,6 @@ void handle_describe_cluster(struct broker_request *r) {
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
     response.cluster_id = (struct wire_text){c->config.cluster_id, (int32_t)strlen(c->config.cluster_id)};
-    response.endpoint_type = request->endpoint_type;
     if (request->endpoint_type != ENDPOINT_BROKERS) {
         bool controllers = request->endpoint_type == 2;
         response.error_code = controllers ? KAFKA_MISMATCHED_ENDPOINT_TYPE : KAFKA_UNSUPPORTED_ENDPOINT_TYPE;

@@ -32,6 +32,7 @@ struct produced {
 };
 
 struct produce {
+    bool lacks_records;  // of a partition that is known: null
     struct broker_request *request;
     struct produce_response response;
     struct produced *all;
@@ -96,12 +97,12 @@ static void shape(struct produce *q, const struct produce_request *body) {
     for (int32_t i = 0; i < body->topic_data_count; i++) q->count += body->topic_data[i].partition_data_count;
     q->all = REQUEST_ARRAY(r, q->count, struct produced);
     struct asked_partitions *asked = asked_partitions_new(r, (size_t)q->count);
-    q->response.responses_count = body->topic_data_count;
     q->response.responses = REQUEST_ARRAY(r, body->topic_data_count, struct produce_response_topic);
     q->count = 0;
     for (int32_t i = 0; i < body->topic_data_count; i++) {
         const struct produce_request_topic *t = &body->topic_data[i];
-        struct produce_response_topic *answer = &q->response.responses[i];
+        if (t->partition_data_count == 0) continue;
+        struct produce_response_topic *answer = &q->response.responses[q->response.responses_count++];
         *answer = (struct produce_response_topic){.name = t->name, .topic_id = t->topic_id};
         answer->partition_responses = REQUEST_ARRAY(r, t->partition_data_count, struct produce_response_partition);
         struct bytes key = r->version >= TOPIC_IDS_SINCE_VERSION ? uuid_bytes(&t->topic_id) : text_bytes(t->name);
@@ -119,6 +120,7 @@ static void shape(struct produce *q, const struct produce_request *body) {
             one->records = p->records;
             answer_partition(one->answer, p->index, KAFKA_NONE);
             one->answer->error_code = examine(q, one);
+            q->lacks_records |= p->records.size < 0 && one->partition;
         }
     }
 }
@@ -165,8 +167,8 @@ static struct wire_text text(const char *t) {
 static void tell_bad_records(struct broker_request *r, struct produced *p) {
     struct produce_response_partition *a = p->answer;
     const struct broker_topic *t = p->partition->topic;
-    struct append_explanation e = append_explain(&t->settings, records_bytes(p->records), r->node->cluster->wall_ms,
-                                                 t->name, p->partition->index, &r->arena);
+    struct append_explanation e = append_explain(broker_replica_settings(p->replica), records_bytes(p->records),
+                                                 r->node->cluster->wall_ms, t->name, p->partition->index, &r->arena);
     a->error_message = text(e.error_message);
     a->record_errors = REQUEST_ARRAY(r, e.count, struct produce_response_record_error);
     a->record_errors_count = e.count;
@@ -289,14 +291,13 @@ static void append(struct produce *q, struct produced *p) {
     struct append_result result = {.error_code = body->acks == -1 ? broker_replica_enough(p->replica) : KAFKA_NONE};
     if (broker_data_is_full(r->node->cluster)) result.error_code = KAFKA_KAFKA_STORAGE_ERROR;
     if (result.error_code == KAFKA_NONE) {
-        result = append_from_client(&p->replica->log, &t->settings, records_bytes(p->records), p->replica->leader_epoch,
-                                    r->node->cluster->wall_ms);
+        result = append_from_client(&p->replica->log, broker_replica_settings(p->replica), records_bytes(p->records),
+                                    p->replica->leader_epoch, r->node->cluster->wall_ms);
     }
     tell_result(r, p, &result);
     if (result.error_code != KAFKA_NONE) return;
     p->required = end_of(&p->replica->log, &result);
     if (result.duplicate) return;
-    broker_data_added(r->node->cluster, p->records.size);
     broker_replica_appended(p->replica);
 }
 
@@ -468,6 +469,10 @@ void handle_produce(struct broker_request *r) {
     message_defaults(&produce_response_message, &q->response);
     q->request = r;
     shape(q, body);
+    if (q->lacks_records) {  // ProduceRequest.validateRecords throws, getErrorResponse() once more: nobody answers
+        broker_park(r, forget_nothing);
+        return;
+    }
     for (int32_t i = 0; i < body->topic_data_count && body->transactional_id.size < 0; i++) {
         for (int32_t j = 0; j < body->topic_data[i].partition_data_count; j++) {
             if (!is_transactional(records_bytes(body->topic_data[i].partition_data[j].records))) continue;

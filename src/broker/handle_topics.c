@@ -231,10 +231,16 @@ static const char *election_message(int16_t code) {
     }
 }
 
+static bool election_is_known(const struct broker_request *r) {  // ElectionType.valueOf
+    const struct elect_leaders_request *request = r->body;
+    return r->version < 1 || request->election_type == ELECTION_PREFERRED || request->election_type == ELECTION_UNCLEAN;
+}
+
 static void elect_asked(struct broker_request *r, const struct elect_leaders_request_topic *asked, bool unclean,
                         struct elect_leaders_response_topic *out) {
     struct wire_text name = asked->topic;
     struct broker_topic *t = broker_find_topic(r->node->cluster, name);
+    bool known = election_is_known(r);
     out->topic = name;
     out->partition_result_count = asked->partitions_count;
     out->partition_result = REQUEST_ARRAY(r, asked->partitions_count, struct elect_leaders_response_partition);
@@ -242,9 +248,12 @@ static void elect_asked(struct broker_request *r, const struct elect_leaders_req
         struct broker_partition *p = broker_find_partition(t, asked->partitions[i]);
         struct elect_leaders_response_partition *result = &out->partition_result[i];
         result->partition_id = asked->partitions[i];
-        result->error_code = p ? elect(p, unclean) : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        result->error_code = !p ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : known ? elect(p, unclean) : KAFKA_NONE;
         result->error_message = config_text(election_message(result->error_code));
-        if (!t) {
+        if (!known) {
+            result->error_code = KAFKA_INVALID_REQUEST;
+            result->error_message = config_text("Unknown election type");
+        } else if (!t) {
             result->error_message = broker_request_say(r, "No such topic as %.*s", name.size, name.at);
         } else if (!p) {
             result->error_message = broker_request_say(r, "No such partition as %s-%d", t->name, asked->partitions[i]);
@@ -274,6 +283,7 @@ void handle_elect_leaders(struct broker_request *r) {
     response.throttle_time_ms = r->node->throttle_ms;
     bool unclean = r->version >= 1 && request->election_type == ELECTION_UNCLEAN;
     bool all = request->topic_partitions_count < 0;
+    if (!election_is_known(r)) response.error_code = KAFKA_INVALID_REQUEST;
     int32_t count = all ? (int32_t)c->topics_count : request->topic_partitions_count;
     response.replica_election_results = REQUEST_ARRAY(r, count, struct elect_leaders_response_topic);
     response.replica_election_results_count = count;

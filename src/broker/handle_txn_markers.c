@@ -31,6 +31,7 @@ struct marking {
     int32_t count;
     int32_t *pending;      // of each marker: its partitions that wait
     int32_t markers_left;  // see write_markers()
+    bool failed;           // at a marker that cannot be written: what precedes it is, and the answer knows only that
 };
 
 // The answer ---------------------------------------------------------------------------------------------------------
@@ -136,8 +137,8 @@ static void append(struct marking *k, const struct write_txn_markers_request_mar
         .coordinator_epoch = marker->coordinator_epoch,
         .commit = marker->transaction_result,
     };
-    m->error_code =
-        append_marker(&m->replica->log, &p->topic->settings, &written, m->replica->leader_epoch, n->cluster->wall_ms)
+    m->error_code = append_marker(&m->replica->log, broker_replica_settings(m->replica), &written,
+                                  m->replica->leader_epoch, n->cluster->wall_ms)
             .error_code;
     if (m->error_code != KAFKA_NONE) return;
     m->required = m->replica->log.end;
@@ -146,46 +147,86 @@ static void append(struct marking *k, const struct write_txn_markers_request_mar
     k->pending[m->marker]++;
 }
 
-// Writes one marker to its partitions; false when the node has a replica of none of them.
-static bool write_marker(struct marking *k, int32_t index, const struct write_txn_markers_request_marker *marker) {
-    const struct broker_node *n = k->request->node;
-    bool any = false;
+static void collect(struct marking *k, int32_t index, const struct write_txn_markers_request_marker *marker) {
     for (int32_t i = 0; i < marker->topics_count; i++) {
         const struct write_txn_markers_request_topic *t = &marker->topics[i];
-        const struct broker_topic *topic = broker_known_topic(n, t->name);
         for (int32_t j = 0; j < t->partition_indexes_count; j++) {
-            struct marked *m = &k->all[k->count];
-            *m = (struct marked){
+            k->all[k->count] = (struct marked){
                 .of = k,
                 .producer_id = marker->producer_id,
                 .topic = t->name,
                 .partition = t->partition_indexes[j],
-                .order = k->count++,
+                .order = k->count,
                 .marker = index,
                 .error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
                 .waiter.ready = moved,
             };
-            struct broker_partition *p = broker_known_partition(n, topic, m->partition);
-            if (!p || !broker_node_replica(n, p)) continue;  // of other nodes' partitions no more is said than that
-            append(k, marker, m, p);
-            any = true;
+            k->count++;
         }
+    }
+}
+
+// What MemoryRecords.withEndTransactionMarker throws at.
+static bool is_unwritable(const struct write_txn_markers_request_marker *marker) {
+    return marker->producer_id == -1 || marker->producer_epoch == -1;
+}
+
+// Writes one marker to its partitions; false when the node has a replica of none of them, or it is unwritable.
+static bool write_marker(struct marking *k, int32_t index, const struct write_txn_markers_request_marker *marker) {
+    const struct broker_node *n = k->request->node;
+    bool any = false;
+    for (int32_t i = 0; i < k->count; i++) {
+        struct marked *m = &k->all[i];
+        if (m->marker != index) continue;
+        struct broker_partition *p = broker_known_partition(n, broker_known_topic(n, m->topic), m->partition);
+        if (!p || !broker_node_replica(n, p)) continue;  // of other nodes' partitions no more is said than that
+        any = true;
+        if (!is_unwritable(marker)) append(k, marker, m, p);
+        else k->failed = true;
     }
     return any;
 }
 
+static bool is_replicated(const struct marking *k, int32_t index) {
+    for (int32_t i = 0; i < k->count; i++) {
+        const struct marked *m = &k->all[i];
+        if (m->marker != index || m->error_code != KAFKA_NONE || !m->replica) continue;
+        if (broker_belief_of(m->replica->node, m->replica->partition)->isr_count > 1) return true;
+    }
+    return false;
+}
+
+static void fail_all(struct marking *k) {
+    for (int32_t i = 0; i < k->count; i++) {
+        k->all[i].error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+        k->all[i].pending = false;
+    }
+}
+
 // Kafka counts the markers that are not through. One without a partition of this node is taken off the count without a
-// look whether it was the last: when it is, and the others did not have to wait, nobody ever answers.
+// look whether it was the last: when it is, and the others did not have to wait, nobody ever answers. (What others hold
+// too has to wait on a real broker, be it a moment.)
 static bool write_markers(struct marking *k, const struct write_txn_markers_request *body) {
     bool answered = false, any = false;
+    int32_t waited = 0;
     k->markers_left = body->markers_count;
+    for (int32_t i = 0; i < body->markers_count; i++) collect(k, i, &body->markers[i]);
     for (int32_t i = 0; i < body->markers_count; i++) {
         bool written = write_marker(k, i, &body->markers[i]);
+        if (k->failed) {
+            fail_all(k);
+            return true;
+        }
         any |= written;
         if (k->pending[i] > 0) continue;
+        if (is_replicated(k, i)) {
+            waited++;
+            continue;
+        }
         k->markers_left--;
         answered |= written && k->markers_left == 0;
     }
+    for (; waited > 0; waited--) answered |= --k->markers_left == 0;
     return answered || !any;
 }
 

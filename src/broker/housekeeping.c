@@ -11,7 +11,7 @@ static int64_t interval_us(const struct broker_cluster *c) {
 static void clean_log(struct broker_replica *r, int32_t unused) {
     (void)unused;
     int64_t start = r->log.start;
-    broker_log_clean(&r->log, &r->partition->topic->settings, r->node->cluster->wall_ms);
+    broker_log_clean(&r->log, broker_replica_settings(r), r->node->cluster->wall_ms);
     if (r->log.start > start && r->leader == r->node->id) broker_replica_appended(r);
 }
 
@@ -24,7 +24,6 @@ void broker_clean_logs(struct broker_cluster *c) {
 static void clean(struct timer *t, int64_t now_us) {
     struct broker_node *n = CONTAINER_OF(t, struct broker_node, cleaning);
     broker_topics_sweep(n->cluster);
-    broker_data_count(n->cluster);
     if (broker_node_works(n)) broker_each_replica(n, clean_log, 0);
     timer_set(&n->cluster->timers, t, now_us + interval_us(n->cluster));
 }

@@ -10,8 +10,22 @@ void broker_log_init(struct broker_log *l) {
     producer_states_init(&l->producers);
 }
 
+static int64_t held_bytes(const struct stored_batch *b) {
+    return (int64_t)sizeof *b + b->header.size;
+}
+
+void log_holds(struct broker_log *l, struct stored_batch *b) {
+    if (b->logs++ == 0 && l->held) *l->held += held_bytes(b);
+}
+
+void log_lets_go(struct broker_log *l, struct stored_batch *b) {
+    assert(b->logs > 0);
+    if (--b->logs == 0 && l->held) *l->held -= held_bytes(b);
+    stored_batch_release(b);
+}
+
 static void release_all(struct broker_log *l) {
-    for (size_t i = 0; i < l->count; i++) stored_batch_release(broker_log_at(l, i));
+    for (size_t i = 0; i < l->count; i++) log_lets_go(l, broker_log_at(l, i));
     l->first = l->count = 0;
     l->bytes = 0;
 }
@@ -41,6 +55,7 @@ void broker_log_append(struct broker_log *l, struct stored_batch *b, int64_t wal
     assert(b->header.base_offset >= l->end);
     make_room(l);
     l->batches[l->first + l->count++] = stored_batch_hold(b);
+    log_holds(l, b);
     l->end = batch_last_offset(&b->header) + 1;
     l->bytes += b->header.size;
     l->appended_ms = wall_ms;
@@ -62,7 +77,7 @@ void broker_log_truncate(struct broker_log *l, int64_t offset) {
         struct stored_batch *b = broker_log_at(l, --l->count);
         if (b->header.base_offset < l->end) l->end = b->header.base_offset;
         l->bytes -= b->header.size;
-        stored_batch_release(b);
+        log_lets_go(l, b);
     }
     if (l->start > l->end) l->start = l->end;
     if (l->high_watermark > l->end) l->high_watermark = l->end;
@@ -90,7 +105,7 @@ void broker_log_delete_below(struct broker_log *l, int64_t offset) {
         l->first++;
         l->count--;
         l->bytes -= b->header.size;
-        stored_batch_release(b);
+        log_lets_go(l, b);
     }
     log_epochs_truncate_from_start(l, offset);
     producer_states_forget_below(&l->producers, offset, l->high_watermark);

@@ -28,6 +28,7 @@ struct broker_log {
         struct producer_states states;
     } * snapshots;  // by offset, at most LOG_SNAPSHOTS_MAX
     size_t snapshots_count;
+    int64_t *held;  // of all logs together, what they share counted once; NULL: nobody wants to know
     const int64_t *wall_ms, *producer_expiration_ms;  // the broker's, for truncations; NULL: nothing expires
     int64_t appended_ms;   // when the newest batch came: a segment file's time of modification
     int64_t active_start;  // where the active segment begins, as log_cleaner.c has found it

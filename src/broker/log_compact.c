@@ -245,7 +245,8 @@ static void compact_batches(struct compaction *c, size_t count) {
     for (size_t i = 0; i < count; i++) {
         struct stored_batch *b = broker_log_at(l, i), *after = compact_batch(c, &w, b);
         l->bytes += (after ? after->header.size : 0) - b->header.size;
-        stored_batch_release(b);
+        if (after) log_holds(l, after);
+        log_lets_go(l, b);
         if (after) l->batches[l->first + kept++] = after;
     }
     memmove(l->batches + l->first + kept, l->batches + l->first + count, (l->count - count) * sizeof *l->batches);

@@ -50,7 +50,7 @@ static size_t count_up_to(const struct broker_log *l, int32_t epoch) {
 
 struct log_epoch broker_log_end_of_epoch(const struct broker_log *l, int32_t epoch) {
     size_t n = count_up_to(l, epoch);
-    if (epoch < 0 || epoch > broker_log_newest_epoch(l)) return (struct log_epoch){-1, -1};
+    if (epoch == -1 || epoch > broker_log_newest_epoch(l)) return (struct log_epoch){-1, -1};
     if (n == l->epochs_count) return (struct log_epoch){epoch, l->end};
     return (struct log_epoch){n ? l->epochs[n - 1].epoch : epoch, l->epochs[n].start};
 }

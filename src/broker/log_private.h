@@ -2,6 +2,10 @@
 #pragma once
 #include "broker/log.h"
 
+// The log's reference to a batch, and what all logs hold (log.c).
+void log_holds(struct broker_log *l, struct stored_batch *b);  // the caller's reference becomes the log's
+void log_lets_go(struct broker_log *l, struct stored_batch *b);
+
 // Leader epochs (log_epochs.c): see org.apache.kafka.storage.internals.epoch.LeaderEpochFileCache.
 void log_epochs_assign(struct broker_log *l, int32_t epoch, int64_t start);
 void log_epochs_truncate_from_end(struct broker_log *l, int64_t end);

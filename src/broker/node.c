@@ -38,8 +38,7 @@ void broker_each_replica(struct broker_node *n, void (*each)(struct broker_repli
 
 static void expire(struct broker_replica *r, int32_t unused) {
     (void)unused;
-    struct broker_cluster *c = r->node->cluster;
-    producer_states_expire(&r->log.producers, c->wall_ms, c->producer_expiration_ms);
+    producer_states_expire(&r->log.producers, r->node->cluster->wall_ms, r->node->producer_expiration_ms);
 }
 
 void broker_expire_producers(struct broker_cluster *c, int32_t node) {
@@ -54,7 +53,10 @@ static void expiration(struct timer *t, int64_t now_us) {
 }
 
 void broker_node_init(struct broker_node *n, struct broker_cluster *c, int32_t id) {
-    *n = (struct broker_node){.cluster = c, .id = id, .running = true, .epoch = ++c->broker_epoch_next};
+    n->cluster = c;
+    n->id = id;
+    n->running = true;
+    n->epoch = ++c->broker_epoch_next;
     broker_connections_init(n);
     list_init(&n->queue);
     list_init(&n->parked);
@@ -152,9 +154,9 @@ void broker_node_stop(struct broker_cluster *c, int32_t node, enum broker_stop h
 }
 
 static void load_log(struct broker_replica *r, int32_t crashed) {
-    const struct broker_cluster *c = r->node->cluster;
-    if (crashed) broker_log_recover(&r->log, c->wall_ms, c->producer_expiration_ms);
-    else broker_log_reload(&r->log, c->wall_ms, c->producer_expiration_ms);
+    const struct broker_node *n = r->node;
+    if (crashed) broker_log_recover(&r->log, n->cluster->wall_ms, n->producer_expiration_ms);
+    else broker_log_reload(&r->log, n->cluster->wall_ms, n->producer_expiration_ms);
     r->leader_epoch = -1;  // it acts on what it is told, as if for the first time
 }
 

@@ -63,8 +63,9 @@ static struct broker_replica *replica_new(struct broker_partition *p, struct bro
     r->leader = BROKER_ID_NONE;
     r->leader_epoch = -1;
     broker_log_init(&r->log);
+    r->log.held = &n->cluster->data_bytes;
     r->log.wall_ms = &n->cluster->wall_ms;
-    r->log.producer_expiration_ms = &n->cluster->producer_expiration_ms;
+    r->log.producer_expiration_ms = &n->producer_expiration_ms;
     broker_replica_init_fetch(r);
     timer_init(&r->lag, lag_over);
     list_init(&r->waiting);
@@ -138,7 +139,7 @@ struct broker_replica *broker_leader_replica(const struct broker_node *n, struct
     if (b->leader_epoch < 0) return NULL;
     *error_code = KAFKA_NOT_LEADER_OR_FOLLOWER;
     if (!r) return NULL;
-    if (current_epoch >= 0 && current_epoch < r->leader_epoch) *error_code = KAFKA_FENCED_LEADER_EPOCH;
+    if (current_epoch != -1 && current_epoch < r->leader_epoch) *error_code = KAFKA_FENCED_LEADER_EPOCH;
     else if (current_epoch > r->leader_epoch) *error_code = KAFKA_UNKNOWN_LEADER_EPOCH;
     else if (r->leader == n->id) *error_code = KAFKA_NONE;
     return *error_code == KAFKA_NONE ? r : NULL;
@@ -203,12 +204,12 @@ static bool caught_up(const struct broker_replica *leader, int32_t i) {
 }
 
 static bool under_min_isr(const struct broker_replica *r) {
-    int32_t min = r->partition->topic->settings.insync_replicas_min, replicas = r->partition->replicas_count;
+    int32_t min = broker_replica_settings(r)->insync_replicas_min, replicas = r->partition->replicas_count;
     return broker_belief_of(r->node, r->partition)->isr_count < (min < replicas ? min : replicas);
 }
 
 int16_t broker_replica_enough(const struct broker_replica *r) {
-    int32_t min = r->partition->topic->settings.insync_replicas_min, replicas = r->partition->replicas_count;
+    int32_t min = broker_replica_settings(r)->insync_replicas_min, replicas = r->partition->replicas_count;
     int32_t isr = broker_belief_of(r->node, r->partition)->isr_count;
     return isr < (min < replicas ? min : replicas) ? KAFKA_NOT_ENOUGH_REPLICAS : KAFKA_NONE;
 }

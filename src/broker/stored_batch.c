@@ -9,6 +9,7 @@ struct stored_batch *stored_batch_new(struct bytes batch, const struct batch_hea
     assert(header->magic == BATCH_MAGIC && header->size >= BATCH_HEADER_SIZE && (size_t)header->size <= batch.size);
     struct stored_batch *b = memory_alloc(sizeof *b + (size_t)header->size);
     b->references = 1;
+    b->logs = 0;
     b->header = *header;
     memcpy(b->at, batch.at, (size_t)header->size);
     return b;

@@ -4,6 +4,7 @@
 
 struct stored_batch {
     uint32_t references;
+    uint32_t logs;               // that hold it: broker_log.held
     struct batch_header header;  // what the bytes say, base offset and leader epoch included
     uint8_t at[];                // header.size bytes
 };

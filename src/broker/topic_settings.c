@@ -14,6 +14,10 @@
 
 #define VALUE_SIZE_MAX 64  // of a number or a name; longer ones are wrong
 
+static struct wire_text text_of(const char *text) {
+    return (struct wire_text){text, (int32_t)strlen(text)};
+}
+
 void setting_values_free(struct setting_values *v) {
     for (size_t i = 0; i < v->count; i++) {
         memory_free(v->at[i].name);
@@ -47,6 +51,14 @@ void setting_values_set(struct setting_values *v, const char *name, struct wire_
     }
     memory_free(found->value);
     found->value = memory_copy_text(value.at, (size_t)value.size);
+}
+
+void setting_values_merge(struct setting_values *v, const struct setting_values *const *from, size_t count) {
+    setting_values_free(v);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t at = 0; at < from[i]->count; at++)
+            setting_values_set(v, from[i]->at[at].name, text_of(from[i]->at[at].value));
+    }
 }
 
 void setting_values_unset(struct setting_values *v, const char *name) {
@@ -233,10 +245,6 @@ const char *setting_refusal(const struct setting_definition *d, struct wire_text
 }
 
 // Understanding ------------------------------------------------------------------------------------------------------
-
-static struct wire_text text_of(const char *text) {
-    return (struct wire_text){text, (int32_t)strlen(text)};
-}
 
 // ServerTopicConfigSynonyms: the coarser names count when the finer one is not set.
 static const struct {

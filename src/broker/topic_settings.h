@@ -33,6 +33,7 @@ struct setting_values {
 void setting_values_free(struct setting_values *v);
 const char *setting_values_get(const struct setting_values *v, const char *name);  // NULL: not set
 void setting_values_set(struct setting_values *v, const char *name, struct wire_text value);
+void setting_values_merge(struct setting_values *v, const struct setting_values *const *from, size_t count);  // anew
 void setting_values_unset(struct setting_values *v, const char *name);
 
 enum setting_scope { SETTING_OF_TOPIC, SETTING_OF_BROKER };

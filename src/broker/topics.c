@@ -45,6 +45,8 @@ static void insert_sorted(struct broker_cluster *c, struct broker_topic *t) {
 
 void broker_topic_settings_changed(struct broker_cluster *c, struct broker_topic *t) {
     broker_topic_settings_parse(&t->settings, &t->values, &c->settings);
+    for (int32_t i = 0; i < c->config.nodes; i++)
+        broker_topic_settings_parse(&t->settings_at[i], &t->values, &c->nodes[i].settings);
 }
 
 void broker_topic_add_partition(struct broker_topic *t, struct broker_cluster *c, const int32_t *replicas,
@@ -62,6 +64,7 @@ struct broker_topic *broker_topic_new(struct broker_cluster *c, const struct bro
     t->id = topic_id_new(c);
     t->internal = strcmp(t->name, "__consumer_offsets") == 0 || strcmp(t->name, "__transaction_state") == 0;
     t->values = plan->values;
+    t->settings_at = memory_alloc((size_t)c->config.nodes * sizeof *t->settings_at);
     broker_topic_settings_changed(c, t);
     insert_sorted(c, t);
     map_put_text(&c->topics_by_name, plan->name.at, (size_t)plan->name.size, t);
@@ -75,6 +78,7 @@ struct broker_topic *broker_topic_new(struct broker_cluster *c, const struct bro
 static void topic_free(struct broker_topic *t) {
     for (int32_t i = 0; i < t->partitions_count; i++) broker_partition_free(t->partitions[i]);
     setting_values_free(&t->values);
+    memory_free(t->settings_at);
     memory_free(t->partitions);
     memory_free(t->name);
     memory_free(t);

@@ -146,22 +146,42 @@ static bool look_up(struct broker_request *r, const struct asked *asked,
     return all_known;
 }
 
+// This answer is made from errors of partitions, others from the request.
+static void drop_empty_topics(struct add_partitions_to_txn_response_transaction *out) {
+    int32_t kept = 0;
+    for (int32_t i = 0; i < out->topic_results_count; i++)
+        if (out->topic_results[i].results_by_partition_count > 0) out->topic_results[kept++] = out->topic_results[i];
+    out->topic_results_count = kept;
+}
+
 static void handle_one(struct adding *a, int32_t index, const struct asked *asked) {
-    if (!look_up(a->request, asked, &a->response->results_by_transaction[index])) return;
+    struct add_partitions_to_txn_response_transaction *out = &a->response->results_by_transaction[index];
+    if (!look_up(a->request, asked, out)) {
+        drop_empty_topics(out);
+        return;
+    }
     set_errors(a, index, KAFKA_NONE);
     int16_t error_code = KAFKA_INVALID_REQUEST;
     struct transaction_shard *s = NULL;
     if (asked->id.size > 0) s = transaction_shard_find(a->request->node, asked->id, &error_code);
     struct transaction *t = s ? transaction_find(s, asked->id) : NULL;
     if (!s) set_errors(a, index, error_code);
-    else if (asked->verify_only) verify(a, index, t, asked);
+    else if (asked->verify_only) verify(a, index, t, asked), drop_empty_topics(out);
     else add(a, index, t, asked);
+}
+
+static void forget_nothing(struct broker_request *r) {
+    (void)r;
 }
 
 void handle_add_partitions_to_txn(struct broker_request *r) {
     const struct add_partitions_to_txn_request *body = r->body;
     bool many = r->version >= TRANSACTIONS_SINCE;
     int32_t count = many ? body->transactions_count : 1;
+    if (count == 0) {  // KafkaApis answers with the last of the transactions
+        broker_park(r, forget_nothing);
+        return;
+    }
     struct adding *a = NEW(struct adding);
     a->response = REQUEST_ARRAY(r, 1, struct add_partitions_to_txn_response);
     a->response->results_by_transaction = REQUEST_ARRAY(r, count, struct add_partitions_to_txn_response_transaction);

@@ -140,7 +140,7 @@ static int16_t mark(struct transaction *t, const struct transaction_partition *p
                                      .transaction_version = (int8_t)t->data.client_version,
                                      .coordinator_epoch = t->shard->shard.epoch,
                                      .commit = t->data.state == TRANSACTION_PREPARE_COMMIT};
-    error_code = append_marker(&r->log, &partition->topic->settings, &marker, r->leader_epoch, c->wall_ms).error_code;
+    error_code = append_marker(&r->log, broker_replica_settings(r), &marker, r->leader_epoch, c->wall_ms).error_code;
     if (error_code) return error_code;
     *waits = true;
     wait_for_replicas(t, p, r);

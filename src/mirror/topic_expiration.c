@@ -1,5 +1,7 @@
-// producer.id.expiration.ms of the destination, asked once: how long its brokers remember where a producer id stands.
+// producer.id.expiration.ms of the destination: how long its brokers remember where a producer id stands. Each broker
+// has its own, and each may lead tomorrow, so all are asked, in turn, and again with each refresh of the topics.
 #include "base/limits.h"
+#include "base/memory.h"
 #include "client/topic_partition.h"
 #include "mirror/topics_private.h"
 #include "wire/error_codes.h"
@@ -13,48 +15,111 @@
 #define SETTING_BEFORE "transactional.id.expiration.ms"  // what decided it until then
 #define EXPIRATION_MS_DEFAULT 86400000  // TransactionLogConfig
 
+struct topic_expiration {  // of one broker
+    int64_t ms;
+    uint32_t round;        // in which it was said
+};
+
+static struct topic_expiration *said_by(const struct topic_expirations *x, int32_t node) {
+    return map_get_number(&x->said, (uint32_t)node);
+}
+
+static void take(struct topics *ts, int64_t ms) {
+    struct topic_expirations *x = &ts->expirations;
+    struct topic_expiration *said = said_by(x, x->node);
+    if (!said) {
+        said = NEW(struct topic_expiration);
+        map_put_number(&x->said, (uint32_t)x->node, said);
+    }
+    *said = (struct topic_expiration){ms, x->round};
+    x->failures = 0;
+}
+
+// What brokers have said counts though they are gone: they may come back, and lead.
+static void find_smallest(struct topics *ts) {
+    struct topic_expirations *x = &ts->expirations;
+    const struct topic_expiration *said;
+    const struct broker *b;
+    size_t i = 0, at = 0;
+    x->ms_min = INT64_MAX;
+    while ((said = map_next(&x->said, &i)))
+        if (said->ms < x->ms_min) x->ms_min = said->ms;
+    while ((b = map_next(&ts->destination->brokers, &at)))
+        if (b->node_id >= 0 && !b->gone && !said_by(x, b->node_id) && EXPIRATION_MS_DEFAULT < x->ms_min)
+            x->ms_min = EXPIRATION_MS_DEFAULT;
+    if (x->said.count == 0) x->ms_min = EXPIRATION_MS_DEFAULT;
+}
+
 static void assume(struct topics *ts, const char *why) {
     char quoted[2 * ERROR_DETAIL_MAX];
-    ts->expiration_known = true;
-    log_line(&ts->env->log, LOG_WARN, SETTING " not read", "cluster=%s assumed=%d reason=%s",
-             ts->destination->config.alias, EXPIRATION_MS_DEFAULT, log_quote(why, quoted, sizeof quoted));
+    take(ts, EXPIRATION_MS_DEFAULT);
+    if (ts->expirations.assumed) return;
+    ts->expirations.assumed = true;
+    log_line(&ts->env->log, LOG_WARN, SETTING " not read", "cluster=%s assumed=%d broker=%" PRId32 " reason=%s",
+             ts->destination->config.alias, EXPIRATION_MS_DEFAULT, ts->expirations.node,
+             log_quote(why, quoted, sizeof quoted));
+}
+
+// The next one in turn, by id, that has not said it in this round.
+static const struct broker *next_broker(const struct topics *ts) {
+    const struct topic_expirations *x = &ts->expirations;
+    const struct broker *b, *lowest = NULL, *next = NULL;
+    size_t i = 0;
+    while ((b = map_next(&ts->destination->brokers, &i))) {
+        const struct topic_expiration *said = said_by(x, b->node_id);
+        if (b->node_id < 0 || b->gone || (said && said->round == x->round)) continue;
+        if (!lowest || b->node_id < lowest->node_id) lowest = b;
+        if (b->node_id > x->node && (!next || b->node_id < next->node_id)) next = b;
+    }
+    return next ? next : lowest;
+}
+
+static void fail(struct topics *ts) {
+    struct topic_expirations *x = &ts->expirations;
+    timer_set(&ts->env->timers, &x->again, ts->env->now_us + topic_back_off_us(x->failures++));
+}
+
+static void on_again(struct timer *timer, int64_t now_us) {
+    (void)now_us;
+    topic_expiration_ask(CONTAINER_OF(timer, struct topics, expirations.again));
 }
 
 static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {
     (void)frame;
     struct topics *ts = context;
-    ts->expiration_asked = false;
-    if (error_is(error)) return;  // the next metadata asks again
+    ts->expirations.asked = false;
+    if (ts->stopped) return;
+    if (error_is(error)) {
+        fail(ts);
+        return;
+    }
     const struct describe_configs_response *r = response;
     int16_t code = r->results_count > 0 ? r->results[0].error_code : KAFKA_UNKNOWN_SERVER_ERROR;
-    if (code != KAFKA_NONE) {
-        assume(ts, code == KAFKA_CLUSTER_AUTHORIZATION_FAILED ? "the right DESCRIBE_CONFIGS on the cluster is missing"
-                                                              : kafka_error_name(code));
-        return;
-    }
-    int64_t ms = topic_setting_number(&r->results[0], SETTING, 0);
-    if (ms <= 0) ms = topic_setting_number(&r->results[0], SETTING_BEFORE, 0);
-    if (ms <= 0) {
-        assume(ts, "the broker does not name it");
-        return;
-    }
-    ts->expiration_ms = ms;
-    ts->expiration_known = true;
+    int64_t ms = code == KAFKA_NONE ? topic_setting_number(&r->results[0], SETTING, 0) : 0;
+    if (code == KAFKA_NONE && ms <= 0) ms = topic_setting_number(&r->results[0], SETTING_BEFORE, 0);
+    if (code == KAFKA_CLUSTER_AUTHORIZATION_FAILED) assume(ts, "the right DESCRIBE_CONFIGS on the cluster is missing");
+    else if (code != KAFKA_NONE) assume(ts, kafka_error_name(code));
+    else if (ms <= 0) assume(ts, "the broker does not name it");
+    else take(ts, ms);
+    topic_expiration_ask(ts);
 }
 
 static void run(struct cluster_task *task, struct connection *connection, const struct error *failure) {
     (void)failure;
-    struct topics *ts = CONTAINER_OF(task, struct topics, expiration_task);
+    struct topics *ts = CONTAINER_OF(task, struct topics, expirations.task);
     assert(!ts->stopped);
-    ts->expiration_asked = false;
-    if (!connection) return;
+    ts->expirations.asked = false;
+    if (!connection) {
+        fail(ts);
+        return;
+    }
     char node[12];
     struct wire_text keys[] = {text_of(SETTING), text_of(SETTING_BEFORE)};
     struct describe_configs_request request;
     struct describe_configs_request_resource resource;
     message_defaults(&describe_configs_request_message, &request);
     message_defaults(&describe_configs_request_resource_message, &resource);
-    snprintf(node, sizeof node, "%" PRId32, ts->expiration_node);
+    snprintf(node, sizeof node, "%" PRId32, ts->expirations.node);
     resource.resource_type = RESOURCE_BROKER;
     resource.resource_name = text_of(node);
     resource.configuration_keys = keys;
@@ -68,24 +133,44 @@ static void run(struct cluster_task *task, struct connection *connection, const 
                                    .context = ts,
                                    .timeout_us = ts->destination->config.request_timeout_us};
     struct error e = connection_call(connection, &call);
-    if (error_is(&e)) assume(ts, e.detail);
-    else ts->expiration_asked = true;
+    ts->expirations.asked = !error_is(&e);
+    if (ts->expirations.asked) return;
+    assume(ts, e.detail);
+    topic_expiration_ask(ts);
 }
 
 void topic_expiration_init(struct topics *ts) {
-    ts->expiration_ms = EXPIRATION_MS_DEFAULT;
-    ts->expiration_task.run = run;
+    struct topic_expirations *x = &ts->expirations;
+    map_init(&x->said);
+    timer_init(&x->again, on_again);
+    x->task.run = run;
+    x->node = -1;
+    x->ms_min = EXPIRATION_MS_DEFAULT;
 }
 
-// A broker's settings are known to that broker only.
-void topic_expiration_ask(struct topics *ts) {
-    if (ts->expiration_known || ts->expiration_asked) return;
-    struct broker *b;
+void topic_expiration_stop(struct topics *ts) {
+    timer_cancel(&ts->env->timers, &ts->expirations.again);
+    cluster_withdraw(&ts->expirations.task);
+}
+
+void topic_expiration_free(struct topics *ts) {
+    struct topic_expiration *said;
     size_t i = 0;
-    while ((b = map_next(&ts->destination->brokers, &i)))
-        if (b->node_id >= 0 && !b->gone) break;
+    while ((said = map_next(&ts->expirations.said, &i))) memory_free(said);
+    map_free(&ts->expirations.said);
+}
+
+void topic_expiration_ask(struct topics *ts) {
+    struct topic_expirations *x = &ts->expirations;
+    find_smallest(ts);
+    if (x->asked || timer_is_set(&x->again)) return;
+    const struct broker *b = next_broker(ts);
     if (!b) return;
-    ts->expiration_node = b->node_id;
-    ts->expiration_asked = true;
-    cluster_submit(ts->destination, b->node_id, &ts->expiration_task);
+    x->node = b->node_id;
+    x->asked = true;
+    cluster_submit(ts->destination, b->node_id, &x->task);
+}
+
+void topic_expiration_ask_anew(struct topics *ts) {
+    ts->expirations.round++;
 }

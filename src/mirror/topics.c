@@ -28,11 +28,14 @@ static void await(struct topic *t, struct cluster *c) {
         timer_set(&t->owner->env->timers, &t->again, t->owner->env->now_us + TOPIC_AWAIT_INTERVAL_US);
 }
 
-void topic_back_off(struct topic *t) {
+int64_t topic_back_off_us(int failures) {
     int64_t wait_us = TOPIC_BACKOFF_US_MIN;
-    for (int i = 0; i < t->failures && wait_us < TOPIC_BACKOFF_US_MAX; i++) wait_us *= 2;
-    if (wait_us > TOPIC_BACKOFF_US_MAX) wait_us = TOPIC_BACKOFF_US_MAX;
-    t->failures++;
+    for (int i = 0; i < failures && wait_us < TOPIC_BACKOFF_US_MAX; i++) wait_us *= 2;
+    return wait_us < TOPIC_BACKOFF_US_MAX ? wait_us : TOPIC_BACKOFF_US_MAX;
+}
+
+void topic_back_off(struct topic *t) {
+    int64_t wait_us = topic_back_off_us(t->failures++);
     set_step(t, STEP_BACKOFF);
     timer_set(&t->owner->env->timers, &t->again, t->owner->env->now_us + wait_us);
 }
@@ -349,6 +352,7 @@ static void look_anew(struct topic *t) {
 // The metadata a refresh asked for are there: halted topics get another chance, settings are read again.
 static void look_again(struct topics *ts) {
     ts->refresh_pending = false;
+    topic_expiration_ask_anew(ts);
     struct topic *t;
     size_t i = 0;
     while ((t = map_next(&ts->topics, &i))) {
@@ -359,11 +363,11 @@ static void look_again(struct topics *ts) {
 
 void topics_on_metadata(struct topics *ts) {
     if (!ts->started || ts->stopped || ts->source->refreshes == 0 || ts->destination->refreshes == 0) return;
-    topic_expiration_ask(ts);
     discover(ts);
     if (ts->refresh_pending && ts->source->refreshes > ts->source_refreshes &&
         ts->destination->refreshes > ts->destination_refreshes)
         look_again(ts);
+    topic_expiration_ask(ts);
     struct topic *t;
     size_t i = 0;
     while (!ts->stopped && (t = map_next(&ts->topics, &i))) {
@@ -407,7 +411,7 @@ void topics_stop(struct topics *ts) {
     timer_cancel(&ts->env->timers, &ts->refresh);
     timer_cancel(&ts->env->timers, &ts->recheck);
     topic_lanes_stop(ts);
-    cluster_withdraw(&ts->expiration_task);
+    topic_expiration_stop(ts);
     struct topic *t;
     size_t i = 0;
     while ((t = map_next(&ts->topics, &i))) timer_cancel(&ts->env->timers, &t->again);
@@ -426,6 +430,7 @@ void topics_free(struct topics *ts) {
     }
     map_free(&ts->topics);
     map_free(&ts->rejected);
+    topic_expiration_free(ts);
     memory_free(ts);
 }
 
@@ -435,5 +440,5 @@ struct mirror_topic *topics_next(const struct topics *ts, size_t *i) {
 }
 
 int64_t topics_producer_expiration_ms(const struct topics *ts) {
-    return ts->expiration_ms;
+    return ts->expirations.ms_min;
 }

@@ -52,6 +52,6 @@ void topics_on_metadata(struct topics *ts);
 // Walks all topics, halted ones too: size_t i = 0; while ((t = topics_next(ts, &i))) ...
 struct mirror_topic *topics_next(const struct topics *ts, size_t *i);
 
-// The smallest producer.id.expiration.ms seen at the destination's brokers (1 day until it is known); the reader of
-// design rule 14 wants it.
+// The smallest producer.id.expiration.ms of the destination's brokers, any of which may lead; of one that has not said
+// it, a day is assumed. The reader of design rule 14 wants it.
 int64_t topics_producer_expiration_ms(const struct topics *ts);

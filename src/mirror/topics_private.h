@@ -73,6 +73,19 @@ struct topic {
 #define WARNED_SOURCE_UNREADABLE (1u << 30)       // next to one bit for each of topic_checks
 #define WARNED_DESTINATION_UNREADABLE (1u << 31)
 
+// producer.id.expiration.ms of the destination's brokers, one asked after the other.
+struct topic_expirations {
+    struct map said;      // by node id: struct topic_expiration
+    struct cluster_task task;
+    struct timer again;   // after a broker that could not be asked
+    int32_t node;         // the broker asked last
+    bool asked;           // and its answer is awaited
+    bool assumed;         // and it was said why
+    int failures;         // in a row, for the back-off
+    uint32_t round;       // rises with each refresh: what is said then counts
+    int64_t ms_min;       // of all that is known
+};
+
 struct topics {
     struct cluster *source, *destination;
     struct topics_config config;
@@ -96,16 +109,14 @@ struct topics {
 
     struct topic_lane lanes[LANES];
 
-    struct cluster_task expiration_task;
-    int32_t expiration_node;    // the broker asked
-    bool expiration_asked, expiration_known;
-    int64_t expiration_ms;
+    struct topic_expirations expirations;
 };
 
 // topics.c
 void topic_look(struct topic *t);
 void topic_halt(struct topic *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void topic_back_off(struct topic *t);
+int64_t topic_back_off_us(int failures);
 void topic_growth_refused(struct topic *t, const char *reason);
 void topic_forget_settings(struct topic *t);  // what it was to be created with
 
@@ -123,4 +134,7 @@ void topic_take_grown(struct topic_lane *l, const struct create_partitions_respo
 
 // topic_expiration.c
 void topic_expiration_init(struct topics *ts);
-void topic_expiration_ask(struct topics *ts);  // fine when it is known or under way
+void topic_expiration_stop(struct topics *ts);
+void topic_expiration_free(struct topics *ts);
+void topic_expiration_ask(struct topics *ts);        // fine when everything is known or a broker is being asked
+void topic_expiration_ask_anew(struct topics *ts);   // it is dynamic: all brokers, with the next metadata

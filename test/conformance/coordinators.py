@@ -29,14 +29,14 @@ def coordinator(t, key, kind=0):
     return look()["node_id"]
 
 
-def neighbour(t, key):
-    """Another transactional id that the same coordinator has (Utils.abs(hash) of both in one of 4 partitions)."""
+def neighbour(t, key, name="neighbour"):
+    """Another key that the same coordinator has (Utils.abs(hash) of both in one of 4 partitions)."""
     def partition(text):
         hashed = 0
         for c in text:
             hashed = (31 * hashed + ord(c)) & 0xFFFFFFFF
         return min(hashed, (1 << 32) - hashed) % 4  # abs() of 32 bits with a sign
-    return next(n for n in (t.topic(f"neighbour{i}") for i in range(99)) if partition(n) == partition(key))
+    return next(n for n in (t.topic(f"{name}{i}") for i in range(99)) if partition(n) == partition(key))
 
 
 def find_coordinators(t):

@@ -2,6 +2,7 @@
 """Runs the same scripts against the model (`odraz broker`) and real Kafka, and compares every answer field by field.
 
 test/conformance/run.py [--seeds N] [--show] [PATTERN]     scripts whose name holds PATTERN; N seeds of generated ones
+test/conformance/run.py --seeds 100-150 generated          and those of other seeds
 """
 
 import argparse
@@ -18,18 +19,28 @@ DIFFERENCES_SHOWN = 12
 ENDED = "the script ended"
 
 
+def seeds_of(text):
+    """N: from 1 to N; or FROM-TO."""
+    first, _, last = text.rpartition("-")
+    return range(int(first or 1), int(last) + 1)
+
+
 def scripts(seeds):
     """(name, function of a Talk), hand-written ones and then generated ones."""
+    import any_request  # pylint: disable=import-outside-toplevel
     import coordinators  # pylint: disable=import-outside-toplevel
     import data  # pylint: disable=import-outside-toplevel
+    import defaults  # pylint: disable=import-outside-toplevel
     import generated  # pylint: disable=import-outside-toplevel
+    import generated_transactions  # pylint: disable=import-outside-toplevel
     import second_version  # pylint: disable=import-outside-toplevel
     import topics  # pylint: disable=import-outside-toplevel
-    for module in (topics, data, coordinators, second_version):
+    for module in (topics, defaults, data, coordinators, second_version):
         for script in module.SCRIPTS:
             yield f"{module.__name__}.{script.__name__}", script
-    for seed in range(1, seeds + 1):
-        yield f"generated.{seed}", generated.script(seed)
+    for module in (generated, generated_transactions, any_request):
+        for seed in seeds:
+            yield f"{module.__name__}.{seed}", module.script(seed)
 
 
 def told(world, name, script):
@@ -77,7 +88,7 @@ def compare(name, ours, theirs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pattern", nargs="?", default="")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="generated scripts")
+    parser.add_argument("--seeds", type=seeds_of, default="3", metavar="N", help="generated scripts: N, or FROM-TO")
     parser.add_argument("--show", action="store_true", help="all differences, not only the first of each script")
     options = parser.parse_args()
     chosen = [(name, script) for name, script in scripts(options.seeds) if options.pattern in name]

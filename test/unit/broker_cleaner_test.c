@@ -460,6 +460,32 @@ TEST(segments_by_size) {
     broker_log_free(&l);
 }
 
+// Batches that replicas share count once, and each replica's own after compaction.
+TEST(what_logs_hold_is_counted) {
+    int64_t held = 0, whole;
+    struct broker_log a, b;
+    broker_log_init(&a);
+    broker_log_init(&b);
+    a.held = b.held = &held;
+    for (int i = 0; i < 4; i++) put_one(&a, i % 2 ? "k" : "other", "value", 100 + 10 * i);
+    whole = held;
+    EXPECT_INT(whole, a.bytes + 4 * (int64_t)sizeof(struct stored_batch));
+    for (size_t i = 0; i < a.count; i++) broker_log_append(&b, broker_log_at(&a, i), NOW);
+    b.high_watermark = b.end;
+    EXPECT_INT(held, whole);
+    struct broker_topic_settings s = compacted();
+    broker_log_clean(&a, &s, NOW);
+    EXPECT(a.bytes < b.bytes);
+    EXPECT(held >= whole);
+    broker_log_truncate(&b, 3);
+    broker_log_delete_below(&b, 2);
+    broker_log_free(&b);
+    EXPECT_INT(held, a.bytes + (int64_t)(a.count * sizeof(struct stored_batch)));
+    broker_log_restart_at(&a, 7);
+    EXPECT_INT(held, 0);
+    broker_log_free(&a);
+}
+
 int main(void) {
     RUN(newest_of_each_key_stays);
     RUN(whole_batches_go_and_leave_holes);
@@ -480,6 +506,7 @@ int main(void) {
     RUN(retention_by_time_takes_whole_segments_below_the_high_watermark);
     RUN(retention_by_size);
     RUN(segments_by_size);
+    RUN(what_logs_hold_is_counted);
     buffer_free(&scratch);
     return test_result();
 }

@@ -339,8 +339,10 @@ TEST(markers_answer_by_producer_topic_and_partition) {
 // KafkaApis.handleWriteTxnMarkersRequest forgets to answer then.
 TEST(a_marker_for_nobody_behind_others_is_never_answered) {
     open();
-    struct write_txn_markers_request_marker markers[] = {marker(8, 0, 0), marker(9, 0, 0)};
+    struct write_txn_markers_request_marker markers[] = {marker(8, 1, 0), marker(9, 0, 0)};
     markers[1].topics = &unknown_partition;
+    EXPECT(write_markers(markers, 2));  // the first waits for replicas, and counts last
+    markers[0] = marker(8, 0, 0);       // refused: nothing to wait for
     EXPECT(!write_markers(markers, 2));
     talk_pass(&t, 60000);
     EXPECT_INT(broker_replica_log(t.c, "t", 0, 1)->end, 1);

@@ -288,9 +288,31 @@ TEST(settings_are_changed) {
     EXPECT_INT(t->settings.message_bytes_max, 5000);
     EXPECT_INT(describe(2, "t", "max.message.bytes").config_source, 3);
     EXPECT_INT(alter(4, "", "producer.id.expiration.ms", 0, "777"), 0);
-    EXPECT_INT(c->producer_expiration_ms, 777);
+    EXPECT_INT(c->nodes[0].producer_expiration_ms, 777);
+    EXPECT_INT(alter(4, "1", "producer.id.expiration.ms", 0, "888"), 0);
+    EXPECT_INT(c->nodes[0].producer_expiration_ms, 888);
     EXPECT_INT(alter(4, "2", "message.max.bytes", 0, "1"), KAFKA_INVALID_REQUEST);
     EXPECT_INT(alter(4, "1", "num.partitions", 0, "1"), KAFKA_INVALID_REQUEST);
+    close_cluster();
+}
+
+TEST(a_log_goes_by_the_settings_of_its_broker) {
+    static const char *const settings[] = {"log.retention.hours", "2", NULL};
+    open_cluster(3, settings);
+    broker_topic_create(c, "t", 1, 3, NULL);
+    struct broker_topic *t = broker_find_topic(c, (struct wire_text){"t", 1});
+    EXPECT_INT(t->settings_at[0].retention_ms, 7200000);
+    EXPECT_INT(alter(4, "1", "log.retention.ms", 0, "5000"), 0);
+    EXPECT_INT(alter(4, "", "log.retention.ms", 0, "6000"), 0);
+    EXPECT_INT(t->settings_at[0].retention_ms, 5000);
+    EXPECT_INT(t->settings_at[1].retention_ms, 6000);
+    EXPECT_INT(t->settings.retention_ms, 6000);
+    EXPECT_INT(alter(4, "1", "log.retention.ms", 1, NULL), 0);
+    EXPECT_INT(t->settings_at[0].retention_ms, 6000);
+    EXPECT_INT(alter(2, "t", "retention.ms", 0, "7000"), 0);
+    EXPECT_INT(t->settings_at[2].retention_ms, 7000);
+    EXPECT_INT(alter(4, "1", "log.retention.ms", 0, "0"), KAFKA_INVALID_REQUEST);
+    EXPECT_INT(alter(4, "1", "min.insync.replicas", 0, "2"), KAFKA_INVALID_CONFIG);
     close_cluster();
 }
 
@@ -414,6 +436,7 @@ int main(void) {
     RUN(asking_makes_a_topic_where_that_is_allowed);
     RUN(settings_are_described_with_their_sources);
     RUN(settings_are_changed);
+    RUN(a_log_goes_by_the_settings_of_its_broker);
     RUN(a_wrong_setting_of_the_brokers_is_refused);
     RUN(leaders_are_elected_when_asked);
     RUN(quotas_are_kept);

@@ -330,13 +330,47 @@ TEST(an_illegal_name_halts) {
 
 // The rest ------------------------------------------------------------------------------------------------------------
 
-TEST(the_expiry_of_producer_ids_is_asked_once) {
+TEST(the_expiry_of_producer_ids_is_asked_of_each_broker_and_again_with_each_refresh) {
     struct world *w = world_of_all();
+    w->at_destination.nodes = 3;
     world_start(w);
     EXPECT_INT(topics_producer_expiration_ms(w->topics), 3600000);
-    world_run(w, 130 * SECOND);
-    EXPECT_INT(w->at_destination.requests[API_DESCRIBE_CONFIGS], 1);
+    world_run(w, 50 * SECOND);
+    EXPECT_INT(w->at_destination.requests[API_DESCRIBE_CONFIGS], 3);
+    w->at_destination.expiration_ms = "1800000";
+    world_run(w, 20 * SECOND);
+    EXPECT_INT(topics_producer_expiration_ms(w->topics), 1800000);
+    EXPECT_INT(w->at_destination.requests[API_DESCRIBE_CONFIGS], 6);
     world_free(w);
+}
+
+TEST(the_smallest_expiry_of_producer_ids_counts) {
+    struct world *w = world_of_all();
+    w->at_destination.nodes = 3;
+    w->at_destination.expiration_ms_of_2 = "60000";
+    world_start(w);
+    EXPECT_INT(topics_producer_expiration_ms(w->topics), 60000);
+    w->at_destination.expiration_ms_of_2 = "7200000";
+    world_run(w, 70 * SECOND);
+    EXPECT_INT(topics_producer_expiration_ms(w->topics), 3600000);
+    world_free(w);
+}
+
+TEST(of_a_broker_that_cannot_be_asked_the_expiry_is_a_day_and_others_are_asked) {
+    for (int32_t node = 1; node <= 3; node++) {
+        struct world *w = world_of_all();
+        w->at_destination.nodes = 3;
+        w->at_destination.expiration_ms = node < 3 ? "60000" : "604800000";
+        w->at_destination.unreachable = node;
+        world_start(w);
+        world_run(w, 40 * SECOND);
+        EXPECT_INT(w->at_destination.requests[API_DESCRIBE_CONFIGS], 2);
+        EXPECT_INT(topics_producer_expiration_ms(w->topics), node < 3 ? 60000 : 86400000);
+        w->at_destination.unreachable = 0;
+        world_run(w, 19 * SECOND);
+        EXPECT_INT(topics_producer_expiration_ms(w->topics), node < 3 ? 60000 : 604800000);
+        world_free(w);
+    }
 }
 
 TEST(before_kafka_3_4_the_expiry_has_another_name) {
@@ -525,7 +559,9 @@ int main(void) {
     RUN(a_destination_topic_recreated_before_it_is_ready_is_checked_again);
     RUN(only_selected_topics_are_mirrored);
     RUN(an_illegal_name_halts);
-    RUN(the_expiry_of_producer_ids_is_asked_once);
+    RUN(the_expiry_of_producer_ids_is_asked_of_each_broker_and_again_with_each_refresh);
+    RUN(the_smallest_expiry_of_producer_ids_counts);
+    RUN(of_a_broker_that_cannot_be_asked_the_expiry_is_a_day_and_others_are_asked);
     RUN(before_kafka_3_4_the_expiry_has_another_name);
     RUN(that_nothing_is_selected_is_said);
     RUN(an_unknown_expiry_is_a_day);

@@ -64,6 +64,7 @@ struct model_cluster {
     bool hides_new;          // topics created are not in metadata
     bool created_meanwhile;  // somebody else creates what is asked for, a moment before
     const char *expiration_ms, *transactional_expiration_ms;
+    const char *expiration_ms_of_2;  // what node 2 says; NULL: the same
     int requests[API_KEYS_KNOWN];
     bool forgets_one;        // leaves one topic out of the next answer to DescribeConfigs
     int settings_told;       // in answers to DescribeConfigs
@@ -244,7 +245,10 @@ static inline void world_describe_one(struct world *w, struct model_cluster *c,
     r->resource_name = q->resource_name;
     r->configs = arena_alloc(&w->arena, sizeof *r->configs * MODEL_SETTINGS_MAX);
     struct model_topic broker = {0};
-    if (c->expiration_ms) model_set(&broker, "producer.id.expiration.ms", c->expiration_ms, SOURCE_DEFAULT);
+    const char *expiration_ms = c->expiration_ms;
+    if (c->expiration_ms_of_2 && strcmp(world_text(w, q->resource_name), "2") == 0)
+        expiration_ms = c->expiration_ms_of_2;
+    if (expiration_ms) model_set(&broker, "producer.id.expiration.ms", expiration_ms, SOURCE_DEFAULT);
     if (c->transactional_expiration_ms)
         model_set(&broker, "transactional.id.expiration.ms", c->transactional_expiration_ms, SOURCE_DEFAULT);
     struct model_topic *t = q->resource_type == 2 ? model_find(c, world_text(w, q->resource_name)) : &broker;

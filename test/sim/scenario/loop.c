@@ -13,6 +13,7 @@ const char *loop(int64_t moment_us, struct outcome *out) {
     bool went_on = scenario_truth(w).log->end == end;
     load_write_mirrored(w, &w->ledger.topics[0], 0, SIM_CLUSTER_DESTINATION);
     scenario_write(w);
+    world_run(w, 100 * MS);  // what halted is looked at anew with each refresh of the topics: not within that
     const struct partition *p = w->instances[0].flow->partitions[0];
     bool halted = p->state == PARTITION_HALTED && p->halt_offset == end;
     const char *said = scenario_end(w);
