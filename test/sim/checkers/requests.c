@@ -233,6 +233,7 @@ static bool same_source_as_ever(const struct sender *s) {
 static void check_epochs(const struct sender *s, const struct fetch_request_partition *p, bool copies) {
     const struct partition *its = s->partition;
     if (p->current_leader_epoch < 0) fail(s, "a fetch that demands no leader epoch");
+    if (p->last_fetched_epoch < -1) fail(s, "a fetch with an epoch that does not exist");
     if (!copies || its->state != PARTITION_COPY || its->log_end != p->fetch_offset) return;
     if (its->log_end > its->position.log_end && p->last_fetched_epoch < 0)
         fail(s, "a fetch that does not say under which epoch the batch before was written");
