@@ -122,6 +122,7 @@ static bool change_list(struct alteration *a, struct setting_values *values, con
     } else {
         copy_parts(&list, old, (struct wire_text){NULL, -1}, false);
         copy_parts(&list, change->value, old, false);
+        if (change->value.size == 0 && list.size > 0) buffer_append_u8(&list, ',');  // "".split(",") has one part
     }
     setting_values_set(values, d->name, (struct wire_text){(const char *)list.at, (int32_t)list.size});
     buffer_free(&list);

@@ -139,7 +139,7 @@ static bool asks_too_early(const struct broker_request *r) {
 }
 
 // As MetadataRequest.getErrorResponse() does: no brokers, and the error with each topic.
-static void refuse_topics(struct broker_request *r) {
+static void refuse_topics(struct broker_request *r, int16_t error_code) {
     const struct metadata_request *request = r->body;
     struct metadata_response response;
     message_defaults(r->api->response, &response);
@@ -149,17 +149,32 @@ static void refuse_topics(struct broker_request *r) {
         struct metadata_response_topic *out = &response.topics[response.topics_count];
         const struct wire_text *name = &request->topics[response.topics_count].name;
         message_defaults(&metadata_response_topic_message, out);
-        out->error_code = KAFKA_INVALID_REQUEST;
+        out->error_code = error_code;
         if (name->size >= 0) out->name = *name;
         out->topic_id = request->topics[response.topics_count].topic_id;
     }
     broker_answer(r, &response);
 }
 
+// Neither names nor ids: KafkaApis falls over it.
+static bool names_nothing(const struct broker_request *r) {
+    const struct metadata_request *request = r->body;
+    bool nothing = false;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        if (has_id(&request->topics[i])) return false;
+        nothing |= request->topics[i].name.size < 0;
+    }
+    return nothing;
+}
+
 void handle_metadata(struct broker_request *r) {
     const struct metadata_request *request = r->body;
     if (asks_too_early(r)) {
-        refuse_topics(r);
+        refuse_topics(r, KAFKA_INVALID_REQUEST);
+        return;
+    }
+    if (names_nothing(r)) {
+        refuse_topics(r, KAFKA_UNKNOWN_SERVER_ERROR);
         return;
     }
     const struct broker_cluster *c = r->node->cluster;

@@ -336,6 +336,7 @@ class Producer:
             nonlocal answer
             answer = self.ask("AddPartitionsToTxn", 3, values, False)
             results = answer["results_by_topic_v3_and_below"]
+            results[0]["results_by_partition"].sort(key=lambda result: result["partition_index"])
             return results[0]["results_by_partition"][0]["partition_error_code"] != 51
 
         self.t.until(done)
