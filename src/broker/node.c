@@ -86,6 +86,7 @@ void broker_node_free(struct broker_node *n) {
     }
     fetch_sessions_free(n->sessions);
     setting_values_free(&n->settings);
+    setting_values_free(&n->settings_dynamic);
     cancel_timers(n);
 }
 
