@@ -6,7 +6,6 @@
 #include "broker/topic_names.h"
 #include "wire/error_codes.h"
 
-#define ERROR_SINCE_VERSION 13  // of the whole answer
 #define OPERATIONS_OF_TOPIC 3576  // all that AclEntry.supportedOperations lists, as bits: no authorizer is set
 #define OPERATIONS_OF_CLUSTER 8096
 
@@ -145,7 +144,7 @@ static void refuse_topics(struct broker_request *r, int16_t error_code) {
     struct metadata_response response;
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
-    if (r->version >= ERROR_SINCE_VERSION) response.error_code = error_code;
+    response.error_code = error_code;
     response.topics = REQUEST_ARRAY(r, request->topics_count, struct metadata_response_topic);
     for (; response.topics_count < request->topics_count; response.topics_count++) {
         struct metadata_response_topic *out = &response.topics[response.topics_count];
