@@ -152,6 +152,7 @@ struct broker_topic_plan {
     const int32_t *replicas;       // node ids: replicas_count for each partition
     struct setting_values values;  // the topic takes them
 };
+struct wire_uuid broker_topic_id_new(struct broker_cluster *c);
 struct broker_topic *broker_topic_new(struct broker_cluster *c, const struct broker_topic_plan *plan);
 void broker_topic_add_partition(struct broker_topic *t, struct broker_cluster *c, const int32_t *replicas,
                                 int32_t replicas_count);

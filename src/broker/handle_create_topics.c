@@ -199,6 +199,7 @@ static void create(struct broker_request *r, const struct create_topics_request_
             answer->topic_id = broker_topic_new(r->node->cluster, &n.plan)->id;
             return;
         }
+        answer->topic_id = broker_topic_id_new(r->node->cluster);  // it would have
     }
     setting_values_free(&n.plan.values);
 }

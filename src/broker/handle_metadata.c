@@ -144,6 +144,7 @@ static void refuse_topics(struct broker_request *r, int16_t error_code) {
     struct metadata_response response;
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
+    response.error_code = error_code;
     response.topics = REQUEST_ARRAY(r, request->topics_count, struct metadata_response_topic);
     for (; response.topics_count < request->topics_count; response.topics_count++) {
         struct metadata_response_topic *out = &response.topics[response.topics_count];

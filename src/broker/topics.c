@@ -22,7 +22,7 @@ struct broker_partition *broker_find_partition(const struct broker_topic *t, int
 }
 
 // A random UUID (version 4), and none that would begin with a dash as text (Uuid.randomUuid).
-static struct wire_uuid topic_id_new(struct broker_cluster *c) {
+struct wire_uuid broker_topic_id_new(struct broker_cluster *c) {
     struct wire_uuid id;
     do {
         store_be64(id.at, prng_next(&c->prng));
@@ -61,7 +61,7 @@ struct broker_topic *broker_topic_new(struct broker_cluster *c, const struct bro
     assert(!broker_find_topic(c, plan->name));
     struct broker_topic *t = NEW(struct broker_topic);
     t->name = memory_copy_text(plan->name.at, (size_t)plan->name.size);
-    t->id = topic_id_new(c);
+    t->id = broker_topic_id_new(c);
     t->internal = strcmp(t->name, "__consumer_offsets") == 0 || strcmp(t->name, "__transaction_state") == 0;
     t->values = plan->values;
     t->settings_at = memory_alloc((size_t)c->config.nodes * sizeof *t->settings_at);
