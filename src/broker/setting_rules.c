@@ -2,6 +2,7 @@
 #include "broker/setting_rules.h"
 
 #include "base/limits.h"
+#include "broker/config_view.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,18 +16,14 @@ static const char *const pools[] = {"background.threads",  "log.cleaner.threads"
 // Dynamic in Kafka, if the listeners stay that brokers use among themselves; the model has one, and nothing else.
 static const char *const fixed[] = {"listener.security.protocol.map", "listeners"};
 
-static struct wire_text text_of(const char *text) {
-    return (struct wire_text){text, (int32_t)strlen(text)};
-}
-
 static int64_t number(const struct setting_values *values, const char *name) {
     const char *value = setting_values_get(values, name);
-    return strtoll(value ? value : setting_find(SETTING_OF_BROKER, text_of(name))->value_default, NULL, 10);
+    return strtoll(value ? value : setting_find(SETTING_OF_BROKER, config_text(name))->value_default, NULL, 10);
 }
 
 static int64_t retention_ms(const struct setting_values *values) {  // log.retention.ms, or .minutes, or .hours
     char text[SETTING_NUMBER_SIZE];
-    const struct setting_definition *d = setting_find(SETTING_OF_TOPIC, text_of("retention.ms"));
+    const struct setting_definition *d = setting_find(SETTING_OF_TOPIC, config_text("retention.ms"));
     return strtoll(setting_default(d, values, text, sizeof text), NULL, 10);
 }
 
