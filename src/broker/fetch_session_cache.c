@@ -79,7 +79,7 @@ struct fetch_session *fetch_sessions_add(struct fetch_sessions *s, int32_t size,
     struct fetch_session *session = NEW(struct fetch_session);
     do {
         session->id = (int32_t)prng_between(prng, 1, INT32_MAX);
-    } while (fetch_sessions_find(s, session->id));
+    } while (!fetch_session_id_is_valid(session->id) || fetch_sessions_find(s, session->id));
     session->epoch = fetch_epoch_next(FETCH_EPOCH_INITIAL);
     session->by_id = by_id;
     session->cached = true;

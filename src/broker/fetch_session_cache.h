@@ -11,6 +11,7 @@
 #define FETCH_EPOCH_INITIAL 0   // FetchMetadata: a full fetch that wants a session
 #define FETCH_EPOCH_FINAL (-1)  // a full fetch that wants none, and ends the one it names
 #define FETCH_SESSION_NONE 0
+#define FETCH_SESSION_SHARDS 8  // FetchSessionCache: each has as many ids
 
 // A partition of a session: what was asked last, and what was answered last.
 struct session_partition {
@@ -62,6 +63,12 @@ void fetch_session_forget(struct fetch_session *s, struct bytes topic, int32_t i
 // CachedPartition.maybeUpdateResponseData: remembers the answer, and says whether the client must be told.
 bool fetch_session_answered(struct fetch_session *s, struct session_partition *p,
                             const struct fetch_response_partition *answer);
+
+// FetchSessionCache.getCacheShard: ids of which no shard is in charge are an exception on a broker.
+static inline bool fetch_session_id_is_valid(int32_t id) {
+    int32_t shard = id / (INT32_MAX / FETCH_SESSION_SHARDS);
+    return shard >= 0 && shard < FETCH_SESSION_SHARDS;
+}
 
 static inline int32_t fetch_epoch_next(int32_t epoch) {  // FetchMetadata.nextEpoch
     if (epoch < 0) return FETCH_EPOCH_FINAL;

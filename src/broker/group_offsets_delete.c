@@ -61,14 +61,15 @@ void handle_offset_delete(struct broker_request *r) {
     const struct offset_delete_request *body = r->body;
     struct offset_delete_response *response = REQUEST_ARRAY(r, 1, struct offset_delete_response);
     response->topics = REQUEST_ARRAY(r, body->topics_count, struct offset_delete_response_topic);
-    response->topics_count = body->topics_count;
+    response->topics_count = 0;
     for (int32_t i = 0; i < body->topics_count; i++) {
         const struct offset_delete_request_topic *from = &body->topics[i];
-        struct offset_delete_response_topic *to = &response->topics[i];
+        const struct broker_topic *t = broker_known_topic(r->node, from->name);
+        if (t && from->partitions_count == 0) continue;  // only what is not known comes back without partitions
+        struct offset_delete_response_topic *to = &response->topics[response->topics_count++];
         to->name = from->name;
         to->partitions_count = from->partitions_count;
         to->partitions = REQUEST_ARRAY(r, from->partitions_count, struct offset_delete_response_partition);
-        const struct broker_topic *t = broker_known_topic(r->node, from->name);
         for (int32_t k = 0; k < to->partitions_count; k++) {
             to->partitions[k].partition_index = from->partitions[k].partition_index;
             if (!broker_known_partition(r->node, t, to->partitions[k].partition_index))

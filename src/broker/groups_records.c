@@ -16,11 +16,6 @@ static void put_offset_key(struct coordinator_records *r, const struct offset_re
     buffer_append_be32(b, (uint32_t)key->partition);
 }
 
-static bool id_is_zero(const struct wire_uuid *id) {
-    static const struct wire_uuid zero;
-    return !memcmp(id, &zero, sizeof zero);
-}
-
 static void put_offset_value(struct buffer *b, const struct group_offset *o) {
     struct wire_text metadata = o->metadata.size < 0 ? text_of("") : o->metadata;
     if (o->expire_ms >= 0) {
@@ -37,7 +32,7 @@ static void put_offset_value(struct buffer *b, const struct group_offset *o) {
     record_put_uvarint(b, (uint32_t)metadata.size + 1);
     buffer_append(b, metadata.at, (size_t)metadata.size);
     buffer_append_be64(b, (uint64_t)o->commit_ms);
-    if (id_is_zero(&o->topic_id)) {
+    if (uuid_is_zero(&o->topic_id)) {
         record_put_uvarint(b, 0);
         return;
     }

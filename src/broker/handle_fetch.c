@@ -124,6 +124,7 @@ static void update_session(struct fetch *f, struct fetch_session *session) {
 // FetchManager.newContext: 0, or what is wrong with the session.
 static int16_t take_context(struct fetch *f, struct fetch_sessions *sessions) {
     const struct fetch_request *body = body_of(f);
+    if (!fetch_session_id_is_valid(body->session_id)) return KAFKA_UNKNOWN_SERVER_ERROR;
     struct fetch_session *s = fetch_sessions_find(sessions, body->session_id);
     if (body->session_epoch == FETCH_EPOCH_INITIAL || body->session_epoch == FETCH_EPOCH_FINAL) {
         if (s) fetch_sessions_remove(sessions, s);
@@ -161,16 +162,20 @@ static void find(struct fetch *f, struct fetched *p) {
     p->answer.aborted_transactions_count = 0;
 }
 
+// As KafkaApis answers consumers: what there is, what nobody knows by id, what topics have not.
 static void move_unknown_back(struct fetch *f) {
-    struct fetched *unknown = REQUEST_ARRAY(f->request, f->count, struct fetched);
-    int32_t known = 0, unknowns = 0;
+    struct fetched *sorted = REQUEST_ARRAY(f->request, f->count, struct fetched);
+    int32_t count = 0;
     for (int32_t i = 0; i < f->count; i++) {
         f->all[i].of = f;
         find(f, &f->all[i]);
-        if (!f->all[i].partition) unknown[unknowns++] = f->all[i];
-        else if (known++ < i) f->all[known - 1] = f->all[i];
+        if (f->all[i].partition) sorted[count++] = f->all[i];
     }
-    memcpy(f->all + known, unknown, (size_t)unknowns * sizeof *unknown);
+    for (int32_t i = 0; i < f->count; i++)
+        if (!f->all[i].partition && !f->all[i].topic.at) sorted[count++] = f->all[i];
+    for (int32_t i = 0; i < f->count; i++)
+        if (!f->all[i].partition && f->all[i].topic.at) sorted[count++] = f->all[i];
+    f->all = sorted;
 }
 
 static struct broker_replica *replica_of(const struct fetched *p, int16_t *error_code) {
@@ -180,8 +185,8 @@ static struct broker_replica *replica_of(const struct fetched *p, int16_t *error
     if (t->deleted) return NULL;
     *error_code = KAFKA_INCONSISTENT_TOPIC_ID;
     if (by_id(f) && memcmp(&t->id, &p->topic_id, sizeof t->id) != 0) return NULL;
-    return broker_asked_replica(f->request->node, p->partition, p->asked.current_leader_epoch, f->only_leader,
-                                error_code);
+    int32_t epoch = p->asked.current_leader_epoch;  // below 0 there is none (FetchRequest.optionalEpoch)
+    return broker_asked_replica(f->request->node, p->partition, epoch < 0 ? -1 : epoch, f->only_leader, error_code);
 }
 
 // Reads all partitions in their order; true when the answer should not wait (ReplicaManager.fetchMessages).
@@ -263,6 +268,50 @@ static bool is_throttled(const struct broker_node *n) {
     return n->throttle_ms > 0 && fetch_sessions_throttle(n->sessions);
 }
 
+static void refuse(struct broker_request *r, int16_t error_code) {
+    struct fetch_response response;
+    message_defaults(&fetch_response_message, &response);
+    response.error_code = error_code;
+    broker_answer(r, &response);
+}
+
+// What an exception on a broker comes to (FetchRequest.getErrorResponse): up to version 12 the error is with each
+// partition too.
+static void fail(struct broker_request *r) {
+    const struct fetch_request *body = r->body;
+    struct fetch_response response;
+    message_defaults(&fetch_response_message, &response);
+    response.error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+    response.session_id = body->session_id;
+    int32_t count = r->version < TOPIC_IDS_SINCE_VERSION ? body->topics_count : 0;
+    response.responses = REQUEST_ARRAY(r, count, struct fetch_response_topic);
+    response.responses_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        const struct fetch_request_topic *t = &body->topics[i];
+        response.responses[i] = (struct fetch_response_topic){
+            .topic = t->topic,
+            .partitions = REQUEST_ARRAY(r, t->partitions_count, struct fetch_response_partition),
+            .partitions_count = t->partitions_count};
+        for (int32_t j = 0; j < t->partitions_count; j++) {
+            struct fetch_response_partition *p = &response.responses[i].partitions[j];
+            message_defaults(&fetch_response_partition_message, p);
+            p->partition_index = t->partitions[j].partition;
+            p->error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+            p->high_watermark = -1;
+            p->records = (struct wire_bytes){NULL, 0};
+        }
+    }
+    broker_answer(r, &response);
+}
+
+// FetchResponse.matchingTopic asks for the name of a topic whose id is zero, which nobody has: an exception where
+// another partition follows in the answer. (Whose topic is not known stands at the end, and is always told.)
+static bool cannot_be_answered(const struct fetch *f) {
+    for (int32_t i = 0; by_id(f) && i + 1 < f->count; i++)
+        if (uuid_is_zero(&f->all[i].topic_id)) return true;
+    return false;
+}
+
 static void answer(struct fetch *f) {
     struct broker_request *r = f->request;
     struct fetch_response *response = broker_request_alloc(r, sizeof *response);
@@ -270,6 +319,11 @@ static void answer(struct fetch *f) {
     if (f->session) response->session_id = f->session->id;
     // Another fetch has used the session while this one waited.
     bool overtaken = f->session && f->session->epoch != fetch_epoch_next(body_of(f)->session_epoch);
+    if (!overtaken && cannot_be_answered(f)) {
+        if (f->session) fetch_session_release(f->session);
+        fail(r);
+        return;
+    }
     if (overtaken) response->error_code = KAFKA_INVALID_FETCH_SESSION_EPOCH;
     hint_leaders(f, response);
     if (is_throttled(r->node)) {
@@ -347,41 +401,6 @@ static struct fetch_sessions *sessions_of(struct broker_node *n) {
     return n->sessions;
 }
 
-static void refuse(struct broker_request *r, int16_t error_code) {
-    struct fetch_response response;
-    message_defaults(&fetch_response_message, &response);
-    response.error_code = error_code;
-    broker_answer(r, &response);
-}
-
-// As FetchRequest.getErrorResponse() does: up to version 12 the error is with each partition too.
-static void refuse_isolation(struct broker_request *r) {
-    const struct fetch_request *body = r->body;
-    struct fetch_response response;
-    message_defaults(&fetch_response_message, &response);
-    response.error_code = KAFKA_UNKNOWN_SERVER_ERROR;
-    response.session_id = body->session_id;
-    int32_t count = r->version < TOPIC_IDS_SINCE_VERSION ? body->topics_count : 0;
-    response.responses = REQUEST_ARRAY(r, count, struct fetch_response_topic);
-    response.responses_count = count;
-    for (int32_t i = 0; i < count; i++) {
-        const struct fetch_request_topic *t = &body->topics[i];
-        response.responses[i] = (struct fetch_response_topic){
-            .topic = t->topic,
-            .partitions = REQUEST_ARRAY(r, t->partitions_count, struct fetch_response_partition),
-            .partitions_count = t->partitions_count};
-        for (int32_t j = 0; j < t->partitions_count; j++) {
-            struct fetch_response_partition *p = &response.responses[i].partitions[j];
-            message_defaults(&fetch_response_partition_message, p);
-            p->partition_index = t->partitions[j].partition;
-            p->error_code = KAFKA_UNKNOWN_SERVER_ERROR;
-            p->high_watermark = -1;
-            p->records = (struct wire_bytes){NULL, 0};
-        }
-    }
-    broker_answer(r, &response);
-}
-
 void handle_fetch(struct broker_request *r) {
     const struct fetch_request *body = r->body;
     struct fetch *f = broker_request_alloc(r, sizeof *f);
@@ -394,13 +413,15 @@ void handle_fetch(struct broker_request *r) {
     f->bytes_min = body->min_bytes < f->bytes_max ? body->min_bytes : f->bytes_max;
     int16_t error_code = take_context(f, sessions_of(r->node));
     if (error_code != KAFKA_NONE) {
-        refuse(r, error_code);
+        if (error_code == KAFKA_UNKNOWN_SERVER_ERROR) fail(r);
+        else refuse(r, error_code);
         return;
     }
     move_unknown_back(f);
     bool isolated = body->isolation_level == 0 || body->isolation_level == READ_COMMITTED;
     if (f->count > 0 && f->all[0].partition && !isolated) {  // IsolationLevel.forId throws when something is to be read
-        refuse_isolation(r);
+        if (f->session) fetch_session_release(f->session);   // whose epoch has risen
+        fail(r);
         return;
     }
     if (read_all(f)) answer(f);

@@ -81,8 +81,7 @@ static int16_t missing_topic(struct broker_request *r, struct wire_text name) {
 }
 
 static bool has_id(const struct metadata_request_topic *t) {
-    static const struct wire_uuid zero;
-    return memcmp(t->topic_id.at, zero.at, sizeof zero.at) != 0;
+    return !uuid_is_zero(&t->topic_id);
 }
 
 static void fill_asked(struct broker_request *r, const struct metadata_request_topic *asked,
@@ -129,11 +128,10 @@ static void fill_topics(struct broker_request *r, struct metadata_response *resp
 
 // Versions 10 and 11 have topic ids and nullable names in their schema, but may not use them (KafkaApis).
 static bool asks_too_early(const struct broker_request *r) {
-    static const struct wire_uuid none;
     const struct metadata_request *request = r->body;
     for (int32_t i = 0; r->version < 12 && i < request->topics_count; i++) {
         const struct metadata_request_topic *t = &request->topics[i];
-        if (t->name.size < 0 || memcmp(t->topic_id.at, none.at, sizeof none.at) != 0) return true;
+        if (t->name.size < 0 || has_id(t)) return true;
     }
     return false;
 }

@@ -5,12 +5,6 @@
 #include "broker/handlers.h"
 #include "wire/error_codes.h"
 
-static const struct wire_uuid zero_id;
-
-static bool is_zero(const struct wire_uuid *id) {
-    return memcmp(id->at, zero_id.at, sizeof id->at) == 0;
-}
-
 // DeleteTopics -------------------------------------------------------------------------------------------------------
 
 static void delete_refused(struct delete_topics_response_topic *out, int16_t code, const char *text) {
@@ -45,9 +39,9 @@ static void delete_asked(struct broker_request *r, const struct delete_topics_re
     bool by_id = asked->name.size < 0;
     out->name = asked->name;
     out->topic_id = asked->topic_id;
-    if (by_id && is_zero(&asked->topic_id)) {
+    if (by_id && uuid_is_zero(&asked->topic_id)) {
         delete_refused(out, KAFKA_INVALID_REQUEST, "Neither topic name nor id were specified.");
-    } else if (!by_id && !is_zero(&asked->topic_id)) {
+    } else if (!by_id && !uuid_is_zero(&asked->topic_id)) {
         delete_refused(out, KAFKA_INVALID_REQUEST, "You may not specify both topic name and topic id.");
     } else if (times_asked(r->body, asked) > 1) {
         delete_refused(out, KAFKA_INVALID_REQUEST, by_id ? "Duplicate topic id." : "Duplicate topic name.");

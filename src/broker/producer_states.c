@@ -138,8 +138,11 @@ int16_t producer_states_check(const struct producer_states *s, const struct batc
 }
 
 int16_t producer_states_check_marker(const struct producer_states *s, const struct producer_marker *m) {
+    static const struct producer_state nothing = {
+        .epoch = EPOCH_NONE, .coordinator_epoch = -1, .transaction_first_offset = -1};
+    if (m->producer_id < 0) return KAFKA_NONE;  // RecordBatch.hasProducerId: nobody's, and not looked at
     const struct producer_state *p = producer_states_find(s, m->producer_id);
-    if (!p) return m->coordinator_epoch < -1 ? KAFKA_TRANSACTION_COORDINATOR_FENCED : KAFKA_NONE;  // -1: of a new entry
+    if (!p) p = &nothing;
     // With transaction version 2 each transaction ends with a new epoch. That of a transaction which has ended
     // already is a repetition, and so is the largest epoch, which cannot rise (ProducerAppendInfo.checkProducerEpoch).
     bool repeated = m->producer_epoch == p->epoch && (p->transaction_first_offset < 0 || p->epoch == INT16_MAX);

@@ -11,15 +11,6 @@ struct topic_partition {
     int32_t index;
 };
 
-static inline bool uuid_is_zero(const struct wire_uuid *u) {
-    static const struct wire_uuid zero;
-    return memcmp(u, &zero, sizeof zero) == 0;
-}
-
-static inline bool uuid_equal(const struct wire_uuid *a, const struct wire_uuid *b) {
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
 static inline bool text_equal(const struct wire_text *a, const char *b) {
     size_t size = strlen(b);
     return a->size == (int32_t)size && memcmp(a->at, b, size) == 0;

@@ -91,7 +91,6 @@ static bool message_is_default(const struct message *m, const void *value) {
 }
 
 bool field_is_default(const struct message_field *f, const void *value) {
-    static const struct wire_uuid zero;
     int32_t size = f->default_null ? -1 : 0;
     if (f->array) return field_count(f, value) == size;
     const void *at = field_at_const(f, value);
@@ -109,7 +108,7 @@ bool field_is_default(const struct message_field *f, const void *value) {
     case FIELD_FLOAT64:
         return *(const double *)at == 0;
     case FIELD_UUID:
-        return memcmp(at, &zero, sizeof zero) == 0;
+        return uuid_is_zero(at);
     case FIELD_STRING:
         return ((const struct wire_text *)at)->size == size;
     case FIELD_BYTES:

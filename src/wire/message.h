@@ -9,7 +9,9 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 // Text and bytes inside a decoded message point into the frame it was decoded from; in a message to encode they point
 // to the caller's memory. size -1 is null (at is NULL then).
@@ -26,6 +28,15 @@ struct wire_bytes {
 struct wire_uuid {
     uint8_t at[16];
 };
+
+static inline bool uuid_is_zero(const struct wire_uuid *u) {
+    static const struct wire_uuid zero;
+    return memcmp(u, &zero, sizeof zero) == 0;
+}
+
+static inline bool uuid_equal(const struct wire_uuid *a, const struct wire_uuid *b) {
+    return memcmp(a, b, sizeof *a) == 0;
+}
 
 // Field names are Kafka's in snake case. An array field `foos []` of message bar becomes
 // `struct bar_foo *foos; int32_t foos_count;` with count -1 for null: the element's struct is named after the message

@@ -15,7 +15,7 @@ TRANSACTIONAL = ("AddOffsetsToTxn", "AddPartitionsToTxn", "DescribeTransactions"
 OF_GROUPS = ("DeleteGroups", "DescribeGroups", "Heartbeat", "JoinGroup", "LeaveGroup", "OffsetCommit",
              "OffsetDelete", "OffsetFetch", "SyncGroup", "TxnOffsetCommit")
 OTHERS = ("AlterConfigs", "CreatePartitions", "CreateTopics", "DeleteRecords", "DeleteTopics",
-          "DescribeCluster", "DescribeConfigs", "DescribeProducers", "ElectLeaders",
+          "DescribeCluster", "DescribeConfigs", "DescribeProducers", "ElectLeaders", "Fetch", "Fetch",
           "FindCoordinator", "IncrementalAlterConfigs", "ListOffsets", "ListPartitionReassignments", "Metadata",
           "OffsetForLeaderEpoch", "Produce", "WriteTxnMarkers")
 # Not left to chance: followers and time-outs are not what this is about, and others' things are not touched.
@@ -24,8 +24,8 @@ FIXED = {"replica_id": -1, "replica_state": None, "timeout_ms": 5000, "max_wait_
          "allow_auto_topic_creation": False, "include_topic_authorized_operations": False,
          "include_cluster_authorized_operations": False,
          "transaction_timeout_ms": 60000, "verify_only": True, "include_documentation": False, "enable2_pc": False,
-         "keep_prepared_txn": False, "forgotten_topics_data": [], "transactional_id_pattern": None,
-         "duration_filter": -1, "assignments": []}
+         "keep_prepared_txn": False, "transactional_id_pattern": None,
+         "duration_filter": -1, "assignments": [], "rack_id": ""}
 SETTINGS = ("retention.ms", "cleanup.policy", "max.message.bytes", "min.insync.replicas", "no.such")
 TIME = int(time.time() * 1000) - 1_000_000  # the same in both worlds
 LOADING = (14, 51)  # until then nothing is known
@@ -42,6 +42,7 @@ class Walk:
         self.id_node = coordinator(t, self.ids[0], 1)
         self.topic_id = asking.create(t, "x", 2, [1, 2])
         self.fresh = 0
+        self.sessions = []  # of Fetch: (id, epoch)
 
     def keys(self, key):
         """Keys of one coordinator: where the others are differs."""
@@ -75,13 +76,13 @@ class Walk:
         if field.name.endswith("producer_id"):
             return self.random.choice((asking.OUR_ID, asking.OUR_ID + 1, -1, -7, 1 << 40))
         if field.name == "coordinator_epoch":
-            return self.random.choice((-1, 0, 0, 1, 2, 1000))
+            return self.random.choice((-1, 0, 0, 1, 2, 1000, -2, -(1 << 31)))
         if field.name == "transaction_version":
             return self.random.randint(0, 2)
         if field.name == "isolation_level":
-            return self.random.randint(0, 1)
+            return self.random.choice((0, 0, 0, 0, 1, 1, 1, 1, 2, -1, 127))
         if field.name == "producer_epoch":
-            return self.random.choice((-1, 0, 0, 1, 2, 32767))
+            return self.random.choice((-1, 0, 0, 1, 2, 32767, -2))
         if field.name == "acks":
             return self.random.choice((-1, -1, -1, 2))  # what is not replicated yet would be seen or not
         if field.name == "num_partitions":
@@ -143,6 +144,9 @@ class Walk:
         if api == "JoinGroup":
             self.fresh += 1
             values["group_id"] = neighbour(self.t, self.groups[0], f"join{self.fresh}-")
+        if api == "Fetch" and self.sessions and self.random.random() < 0.7:
+            values["session_id"], epoch = self.random.choice(self.sessions[-4:])
+            values["session_epoch"] = self.random.choice((epoch, epoch, epoch, epoch, epoch + 1, 0, -1))
         if api == "Metadata":  # of more the order is a hash map's
             values["topics"] = (values["topics"] or [{}])[:1]
         if api == "JoinGroup":
@@ -175,8 +179,17 @@ class Walk:
         self.t.until(settled)
         if api == "InitProducerId" and answer:
             answer["producer_id"] = -1  # made up, and may be one that is asked about
+        if api == "Fetch" and answer:
+            self.fetched(values, answer)
         self.t.transcript.append((f"{api} v{version} {self.t.tame(values)!r:.5000}",
                                   self.sorted(api, self.t.tame(answer))))
+
+    def fetched(self, values, answer):
+        """Remembers the session, and reads the records."""
+        asking.read(self.t, answer)
+        if answer.get("session_id", 0) > 0 and answer["error_code"] == 0:
+            self.sessions = [s for s in self.sessions if s[0] != answer["session_id"]]
+            self.sessions.append((answer["session_id"], max(0, values["session_epoch"]) + 1))
 
     def sorted(self, api, value):
         if isinstance(value, list):

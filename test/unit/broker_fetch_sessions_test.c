@@ -130,6 +130,46 @@ TEST(a_session_has_an_epoch_and_an_end) {
     talk_close(&t);
 }
 
+TEST(ids_that_no_session_can_have_are_an_exception) {
+    open();
+    static const int32_t impossible[] = {INT32_MIN, INT32_MIN / 8 - 1, INT32_MAX - 7, INT32_MAX};
+    for (size_t i = 0; i < sizeof impossible / sizeof *impossible; i++) {
+        struct asking a = ASKING;
+        a.session_id = impossible[i];
+        struct fetch_response *r = fetch(a);  // whatever the epoch
+        EXPECT_INT(r->error_code, KAFKA_UNKNOWN_SERVER_ERROR);
+        EXPECT_INT(r->session_id, impossible[i]);
+        EXPECT_INT(r->responses[0].partitions[0].error_code, KAFKA_UNKNOWN_SERVER_ERROR);
+        a.version = 13;
+        a.session_epoch = 1;
+        r = fetch(a);
+        EXPECT_INT(r->error_code, KAFKA_UNKNOWN_SERVER_ERROR);
+        EXPECT_INT(r->responses_count, 0);
+    }
+    struct asking a = ASKING;
+    a.session_epoch = 1;
+    a.session_id = -1;  // of the first shard
+    EXPECT_INT(fetch(a)->error_code, KAFKA_FETCH_SESSION_ID_NOT_FOUND);
+    a.session_id = INT32_MAX - 8;
+    EXPECT_INT(fetch(a)->error_code, KAFKA_FETCH_SESSION_ID_NOT_FOUND);
+    talk_close(&t);
+}
+
+TEST(an_isolation_level_that_nobody_knows_is_an_exception_of_an_epoch) {
+    open();
+    struct asking a = ASKING;
+    a.session_epoch = 0;
+    a.session_id = fetch(a)->session_id;
+    a.session_epoch = 1;
+    a.isolation = 2;
+    EXPECT_INT(fetch(a)->error_code, KAFKA_UNKNOWN_SERVER_ERROR);
+    EXPECT_INT(fetch(a)->error_code, KAFKA_INVALID_FETCH_SESSION_EPOCH);
+    a.session_epoch = 2;
+    a.isolation = 0;
+    EXPECT_INT(fetch(a)->error_code, KAFKA_NONE);
+    talk_close(&t);
+}
+
 TEST(a_session_without_partitions_ends) {
     open();
     struct asking a = ASKING;
@@ -245,6 +285,8 @@ int main(void) {
     RUN(a_session_tells_what_has_changed);
     RUN(a_session_tells_of_watermarks_without_records);
     RUN(a_session_has_an_epoch_and_an_end);
+    RUN(ids_that_no_session_can_have_are_an_exception);
+    RUN(an_isolation_level_that_nobody_knows_is_an_exception_of_an_epoch);
     RUN(a_session_without_partitions_ends);
     RUN(errors_are_told_until_they_end_and_then_the_answer_once);
     RUN(a_session_of_ids_notices_that_the_topic_is_another);

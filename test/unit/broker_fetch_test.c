@@ -163,6 +163,8 @@ TEST(epochs_of_leaders) {
     EXPECT_INT(r->node_endpoints_count, 1);
     a.current_epoch = epoch + 1;
     EXPECT_INT(fetch_one(a)->error_code, KAFKA_UNKNOWN_LEADER_EPOCH);
+    a.current_epoch = INT32_MIN;  // as -1: none
+    EXPECT_INT(fetch_one(a)->error_code, KAFKA_NONE);
     // Who read offset 5 under the first epoch has seen records that are gone: it ended at 3.
     a.current_epoch = -1;
     a.offset = 5;
@@ -229,6 +231,28 @@ TEST(topics_by_id) {
     EXPECT_INT(p->error_code, KAFKA_UNKNOWN_TOPIC_ID);
     EXPECT_INT(p->high_watermark, -1);
     EXPECT_INT(p->aborted_transactions_count, 0);
+    talk_close(&t);
+}
+
+TEST(the_topic_without_an_id_comes_last_or_is_an_exception) {
+    open();
+    struct asking a = ASKING;
+    a.version = 13;
+    EXPECT_INT(fetch_one(a)->error_code, KAFKA_UNKNOWN_TOPIC_ID);
+    struct fetch_request_partition two[2] = {partition_request(&a, 0, 0), partition_request(&a, 1, 0)};
+    struct fetch_request_topic none = {client_text(""), a.topic_id, two, 2};
+    a.topics = &none;
+    a.topics_count = 1;
+    struct fetch_response *r = fetch(a);
+    EXPECT_INT(r->error_code, KAFKA_UNKNOWN_SERVER_ERROR);
+    EXPECT_INT(r->responses_count, 0);
+    // Ids that nobody knows are told before partitions that are not there.
+    two[0].partition = 9;
+    struct fetch_request_topic topics[2] = {{client_text(""), topic_id("t"), two, 1}, none};
+    topics[1].partitions_count = 1;
+    a.topics = topics;
+    a.topics_count = 2;
+    EXPECT_INT(fetch(a)->error_code, KAFKA_UNKNOWN_SERVER_ERROR);
     talk_close(&t);
 }
 
@@ -321,6 +345,7 @@ int main(void) {
     RUN(epochs_of_leaders);
     RUN(committed_reads_stop_at_open_transactions_and_list_aborted_ones);
     RUN(topics_by_id);
+    RUN(the_topic_without_an_id_comes_last_or_is_an_exception);
     RUN(a_fetch_waits_for_bytes_or_time);
     RUN(a_waiting_fetch_ends_with_its_leader_topic_or_node);
     RUN(throttled_fetches_are_empty);

@@ -313,6 +313,10 @@ TEST(deleting) {
     struct offset_delete_request_topic topic = {client_text(TOPIC), partitions, 2};
     struct offset_delete_request r = {client_text(GROUP), &topic, 1};
     struct offset_delete_response answer;
+    topic.partitions_count = 0;
+    talk_ask(&t, 0, API_OFFSET_DELETE, 0, &r, &answer);
+    EXPECT_INT(answer.topics_count, 0);
+    topic.partitions_count = 2;
     talk_ask(&t, 0, API_OFFSET_DELETE, 0, &r, &answer);
     EXPECT_INT(answer.error_code, 0);
     EXPECT_INT(answer.topics[0].partitions[0].error_code, 0);

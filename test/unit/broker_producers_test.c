@@ -137,6 +137,21 @@ TEST(markers_are_checked_by_epoch_and_coordinator_epoch) {
     producer_states_free(&s);
 }
 
+TEST(markers_of_an_unknown_producer_are_checked_as_after_none) {
+    struct producer_states s;
+    struct producer_marker m = {.producer_id = PRODUCER, .coordinator_epoch = -2};
+    producer_states_init(&s);
+    EXPECT_INT(producer_states_check_marker(&s, &m), KAFKA_TRANSACTION_COORDINATOR_FENCED);
+    m.coordinator_epoch = -1;
+    EXPECT_INT(producer_states_check_marker(&s, &m), KAFKA_NONE);
+    m.producer_epoch = -2;
+    EXPECT_INT(producer_states_check_marker(&s, &m), KAFKA_INVALID_PRODUCER_EPOCH);
+    m.producer_id = -2;  // nobody
+    m.coordinator_epoch = -2;
+    EXPECT_INT(producer_states_check_marker(&s, &m), KAFKA_NONE);
+    producer_states_free(&s);
+}
+
 TEST(second_version_of_transactions_wants_a_higher_epoch) {
     struct producer_states s;
     struct producer_marker m = {.producer_id = PRODUCER, .transaction_version = 2, .coordinator_epoch = 3};
@@ -296,6 +311,7 @@ int main(void) {
     RUN(marker_moves_epoch_and_sequence_begins_again);
     RUN(marker_of_same_epoch_keeps_sequence);
     RUN(markers_are_checked_by_epoch_and_coordinator_epoch);
+    RUN(markers_of_an_unknown_producer_are_checked_as_after_none);
     RUN(second_version_of_transactions_wants_a_higher_epoch);
     RUN(verification_remembers_the_lowest_sequence);
     RUN(second_version_begins_at_0_where_nothing_is_known);
