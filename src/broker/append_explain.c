@@ -1,6 +1,6 @@
 // What a Produce response says of records that were refused (KIP-467), in the sentences of LogValidator.
 #include "base/limits.h"
-#include "broker/append_private.h"
+#include "broker/append_records.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -58,12 +58,10 @@ static const char *say(const struct explaining *x, enum complaint complaint, con
 }
 
 static void explain_records(struct explaining *x, struct append_record_error *out, int32_t max) {
-    struct records records;
+    struct incoming_records records;
     struct record r;
-    struct buffer plain;
-    buffer_init(&plain, RECORDS_SIZE_MAX);
-    struct error err = records_open(&records, x->in.batch, &x->in.header, &plain);
-    for (int32_t i = 0; !error_is(&err) && x->said.count < max && records_next(&records, &r); i++) {
+    append_records_open(&records, &x->in, true);  // it was refused, so that it can be read in either way
+    for (int32_t i = 0; x->said.count < max && append_records_next(&records, &r); i++) {
         enum complaint complaint = append_judge(&x->in, &r);
         if (complaint == COMPLAINT_NONE) continue;
         const char *message = say(x, complaint, &r);
@@ -71,7 +69,7 @@ static void explain_records(struct explaining *x, struct append_record_error *ou
         x->bad_timestamps |= complaint != COMPLAINT_NO_KEY;
         out[x->said.count++] = (struct append_record_error){i, message};
     }
-    buffer_free(&plain);
+    append_records_close(&records);
 }
 
 // RecordError.toString of the first ones.

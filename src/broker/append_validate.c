@@ -3,20 +3,23 @@
 #include "base/crc32c.h"
 #include "base/limits.h"
 #include "base/memory.h"
-#include "broker/append_private.h"
+#include "broker/append_records.h"
 #include "wire/codec.h"
 #include "wire/error_codes.h"
-#include "wire/records.h"
 #include "wire/varint.h"
 
 #define NO_TIMESTAMP (-1)  // RecordBatch.NO_TIMESTAMP
+#define ATTRIBUTES_KNOWN 0x7f
 
 // What a walk over the records has found.
 struct findings {
     int64_t first_timestamp, max_timestamp;
     bool offsets_are_counted;  // from 0 on, one by one
+    bool offsets_rise;
+    int64_t offset_previous;
     int32_t bad_records;
     bool bad_timestamps;
+    bool negative_timestamps;  // which MemoryRecordsBuilder does not write
 };
 
 static int16_t validate_batch(const struct batch_header *h) {
@@ -45,27 +48,23 @@ static void look_at(const struct incoming *in, const struct record *r, int32_t i
     if (complaint != COMPLAINT_NONE) f->bad_records++;
     if (complaint > COMPLAINT_NO_KEY) f->bad_timestamps = true;
     if (index == 0) f->first_timestamp = r->timestamp;
+    f->negative_timestamps |= r->timestamp < 0 && r->timestamp != NO_TIMESTAMP;
     if (r->timestamp > f->max_timestamp) f->max_timestamp = r->timestamp;
     if (r->offset != in->header.base_offset + index) f->offsets_are_counted = false;
+    f->offsets_rise &= r->offset > f->offset_previous;
+    f->offset_previous = r->offset;
 }
 
-// Reads records whose offsets may be any that rise: nobody holds them against the header's last offset.
-static struct error open_records(struct records *records, const struct incoming *in, struct buffer *plain) {
-    struct batch_header any = in->header;
-    any.last_offset_delta = INT32_MAX;
-    return records_open(records, in->batch, &any, plain);
-}
-
-// Errors of decompression are not the record's but the server's (KafkaException in DefaultRecordBatch).
-static int16_t walk(const struct incoming *in, struct buffer *plain, struct findings *f) {
-    struct records records;
+static int16_t walk(const struct incoming *in, bool as_it_came, struct findings *f) {
+    struct incoming_records records;
     struct record record;
     *f = (struct findings){.max_timestamp = NO_TIMESTAMP, .offsets_are_counted = true};
-    struct error err = open_records(&records, in, plain);
-    if (error_is(&err)) return KAFKA_UNKNOWN_SERVER_ERROR;
-    for (int32_t i = 0; records_next(&records, &record); i++) look_at(in, &record, i, f);
-    err = records_result(&records);
-    return error_is(&err) ? KAFKA_INVALID_RECORD : KAFKA_NONE;
+    f->offsets_rise = true;
+    f->offset_previous = in->header.base_offset - 1;
+    append_records_open(&records, in, as_it_came);
+    for (int32_t i = 0; append_records_next(&records, &record); i++) look_at(in, &record, i, f);
+    append_records_close(&records);
+    return records.error_code;
 }
 
 void append_write_record(struct buffer *out, int64_t timestamp_delta, int32_t offset_delta, struct bytes body) {
@@ -79,34 +78,48 @@ void append_write_record(struct buffer *out, int64_t timestamp_delta, int32_t of
 
 // As MemoryRecordsBuilder writes it: offsets counted, base timestamp the first record's.
 static int16_t rebuild(struct incoming *in, enum codec target, const struct findings *f) {
-    struct buffer plain, again;
-    struct records records;
+    struct buffer again, body;
+    struct incoming_records records;
     struct record record;
-    buffer_init(&plain, RECORDS_SIZE_MAX);
     buffer_init(&again, RECORDS_SIZE_MAX);
-    struct error err = open_records(&records, in, &plain);
-    for (int32_t i = 0; !error_is(&err) && records_next(&records, &record); i++) {
+    buffer_init(&body, RECORDS_SIZE_MAX);
+    append_records_open(&records, in, false);
+    for (int32_t i = 0; append_records_next(&records, &record); i++) {
         int64_t delta = (int64_t)((uint64_t)record.timestamp - (uint64_t)f->first_timestamp);
-        append_write_record(&again, delta, i, record.body);
+        buffer_clear(&body);
+        append_records_body(&record, &body);
+        append_write_record(&again, delta, i, (struct bytes){body.at, body.size});
     }
+    append_records_close(&records);
     buffer_init(&in->built, FRAME_SIZE_MAX);
     buffer_extend(&in->built, BATCH_HEADER_SIZE);
-    if (!error_is(&err)) err = codec_compress(target, (struct bytes){again.at, again.size}, &in->built);
-    bool fits = !again.overflowed && !in->built.overflowed;
-    buffer_free(&plain);
+    struct error err = codec_compress(target, (struct bytes){again.at, again.size}, &in->built);
+    bool fits = !again.overflowed && !body.overflowed && !in->built.overflowed;
+    buffer_free(&body);
     buffer_free(&again);
     in->rebuilt = true;
     in->header.attributes = (int16_t)((in->header.attributes & BATCH_ATTRIBUTE_TRANSACTIONAL) | (int16_t)target);
     in->header.base_timestamp = f->first_timestamp;
     in->header.size = (int32_t)in->built.size;
-    bool no_epoch = in->header.producer_id >= 0 && in->header.producer_epoch == -1;  // IllegalArgumentException
-    return error_is(&err) || !fits || no_epoch ? KAFKA_UNKNOWN_SERVER_ERROR : KAFKA_NONE;
+    return error_is(&err) || !fits ? KAFKA_UNKNOWN_SERVER_ERROR : KAFKA_NONE;
 }
 
+// Of what MemoryRecordsBuilder throws IllegalArgumentException.
+static bool is_unwritable(const struct batch_header *h, const struct findings *f) {
+    if (f->negative_timestamps) return true;
+    if (h->producer_id == -1) return h->attributes & BATCH_ATTRIBUTE_TRANSACTIONAL;
+    return h->producer_epoch == -1 || h->base_sequence < 0;
+}
+
+// DefaultRecordBatch.setMaxTimestamp: attributes that mean nothing go when others are written.
 static void set_times(struct incoming *in, int64_t max_timestamp) {
-    in->header.attributes &= (int16_t)~BATCH_ATTRIBUTE_LOG_APPEND_TIME;
-    if (in->settings->append_time) in->header.attributes |= BATCH_ATTRIBUTE_LOG_APPEND_TIME;
-    in->header.max_timestamp = in->settings->append_time ? in->wall_ms : max_timestamp;
+    int16_t type = in->settings->append_time ? BATCH_ATTRIBUTE_LOG_APPEND_TIME : 0;
+    if (in->settings->append_time) max_timestamp = in->wall_ms;
+    if ((in->header.attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME) == type && in->header.max_timestamp == max_timestamp)
+        return;
+    in->header.attributes &= ATTRIBUTES_KNOWN & ~BATCH_ATTRIBUTE_LOG_APPEND_TIME;
+    in->header.attributes |= type;
+    in->header.max_timestamp = max_timestamp;
 }
 
 // LogValidator.processRecordErrors: one bad timestamp gives all of them its name.
@@ -118,21 +131,19 @@ static struct append_result refuse_records(const struct findings *f) {
 
 struct append_result append_validate(struct incoming *in) {
     struct findings f;
-    struct buffer plain;
     enum codec source = (enum codec)(in->header.attributes & BATCH_ATTRIBUTE_CODEC);
     enum codec target = in->settings->codec < 0 ? source : (enum codec)in->settings->codec;
     int16_t code = validate_batch(&in->header);
     if (code) return append_failed(code);
-    buffer_init(&plain, RECORDS_SIZE_MAX);
-    code = walk(in, &plain, &f);
-    buffer_free(&plain);
+    code = walk(in, source == target, &f);
     if (code) return append_failed(code);
     if (f.bad_records) return refuse_records(&f);
     // Of an uncompressed batch nobody looks at the records' own offsets. A compressed one would have to be written
     // again, but its keys were skipped (PartialDefaultRecord throws UnsupportedOperationException).
     if (source == target && source != CODEC_NONE && !f.offsets_are_counted)
         return append_failed(KAFKA_UNKNOWN_SERVER_ERROR);
-    if (source != target) code = rebuild(in, target, &f);
+    if (source == target && !f.offsets_rise) code = KAFKA_INVALID_RECORD;  // a broker stores them: docs/BROKER.md
+    if (source != target) code = is_unwritable(&in->header, &f) ? KAFKA_UNKNOWN_SERVER_ERROR : rebuild(in, target, &f);
     if (!code && in->rebuilt && in->header.size > in->settings->message_bytes_max) code = KAFKA_MESSAGE_TOO_LARGE;
     if (code) return append_failed(code);
     set_times(in, f.max_timestamp);

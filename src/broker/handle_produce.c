@@ -33,6 +33,7 @@ struct produced {
 
 struct produce {
     bool lacks_records;  // of a partition that is known: null
+    bool throws;         // an exception on a broker, of the whole request
     struct broker_request *request;
     struct produce_response response;
     struct produced *all;
@@ -58,8 +59,9 @@ static int16_t validate_records(int16_t version, struct bytes records, size_t *s
     int16_t error_code = append_next_batch(records, size);
     if (error_code) return error_code;
     if (*size == 0 || records.at[BATCH_AT_MAGIC] != BATCH_MAGIC) return KAFKA_INVALID_RECORD;
-    bool zstd = (attributes_of(records) & BATCH_ATTRIBUTE_CODEC) == CODEC_ZSTD;
-    if (version < ZSTD_SINCE_VERSION && zstd) return KAFKA_UNSUPPORTED_COMPRESSION_TYPE;
+    int codec = attributes_of(records) & BATCH_ATTRIBUTE_CODEC;
+    if (version < ZSTD_SINCE_VERSION && codec > CODEC_ZSTD) return KAFKA_UNKNOWN_SERVER_ERROR;  // CompressionType.forId
+    if (version < ZSTD_SINCE_VERSION && codec == CODEC_ZSTD) return KAFKA_UNSUPPORTED_COMPRESSION_TYPE;
     size_t second;
     error_code = append_next_batch((struct bytes){records.at + *size, records.size - *size}, &second);
     if (error_code) return error_code;
@@ -73,7 +75,7 @@ static struct bytes records_bytes(struct wire_bytes records) {
 static bool is_transactional(struct bytes records) {
     size_t size;
     return append_next_batch(records, &size) == KAFKA_NONE && size >= BATCH_HEADER_SIZE &&
-           (attributes_of(records) & BATCH_ATTRIBUTE_TRANSACTIONAL);
+           records.at[BATCH_AT_MAGIC] == BATCH_MAGIC && (attributes_of(records) & BATCH_ATTRIBUTE_TRANSACTIONAL);
 }
 
 // The first error of the partition that comes before anything is appended.
@@ -121,6 +123,7 @@ static void shape(struct produce *q, const struct produce_request *body) {
             answer_partition(one->answer, p->index, KAFKA_NONE);
             one->answer->error_code = examine(q, one);
             q->lacks_records |= p->records.size < 0 && one->partition;
+            q->throws |= one->answer->error_code == KAFKA_UNKNOWN_SERVER_ERROR;
         }
     }
 }
@@ -479,6 +482,10 @@ void handle_produce(struct broker_request *r) {
             refuse(q, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NULL);
             return;
         }
+    }
+    if (q->throws) {
+        refuse(q, KAFKA_UNKNOWN_SERVER_ERROR, NULL);
+        return;
     }
     bool transactional;
     struct append_producer producer;

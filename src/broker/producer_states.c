@@ -131,7 +131,7 @@ int16_t producer_states_check(const struct producer_states *s, const struct batc
     if (h->producer_id < 0) return KAFKA_NONE;
     if (p) *duplicate_of = find_duplicate(p, h);
     if (*duplicate_of) return KAFKA_NONE;
-    if (p && h->producer_epoch < p->epoch) return KAFKA_INVALID_PRODUCER_EPOCH;
+    if (h->producer_epoch < (p ? p->epoch : EPOCH_NONE)) return KAFKA_INVALID_PRODUCER_EPOCH;
     if (!sequence_is_next(s, p, h)) return KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER;
     bool open = p && p->transaction_first_offset >= 0;
     return open && !(h->attributes & BATCH_ATTRIBUTE_TRANSACTIONAL) ? KAFKA_INVALID_TXN_STATE : KAFKA_NONE;

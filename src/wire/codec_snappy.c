@@ -17,9 +17,11 @@ static struct error decompress_block(struct bytes block, struct buffer *out) {
         size > block.size * RATIO_MAX) {
         return codec_damaged(CODEC_SNAPPY);
     }
+    size_t before = out->size;
     uint8_t *to = buffer_extend(out, size);
     if (!to) return codec_too_large(CODEC_SNAPPY, out);
     if (snappy_uncompress((const char *)block.at, block.size, (char *)to, &size) != SNAPPY_OK) {
+        out->size = before;
         return codec_damaged(CODEC_SNAPPY);
     }
     return error_none();

@@ -28,6 +28,7 @@ def seeds_of(text):
 def scripts(seeds):
     """(name, function of a Talk), hand-written ones and then generated ones."""
     import any_request  # pylint: disable=import-outside-toplevel
+    import broken_records  # pylint: disable=import-outside-toplevel
     import coordinators  # pylint: disable=import-outside-toplevel
     import data  # pylint: disable=import-outside-toplevel
     import defaults  # pylint: disable=import-outside-toplevel
@@ -38,7 +39,7 @@ def scripts(seeds):
     for module in (topics, defaults, data, coordinators, second_version):
         for script in module.SCRIPTS:
             yield f"{module.__name__}.{script.__name__}", script
-    for module in (generated, generated_transactions, any_request):
+    for module in (generated, generated_transactions, any_request, broken_records):
         for seed in seeds:
             yield f"{module.__name__}.{seed}", module.script(seed)
 

@@ -353,6 +353,78 @@ TEST(inner_offsets_that_are_not_counted) {
     broker_log_free(&l);
 }
 
+// One record, of a length that it does not have, then `more`.
+static struct bytes one_lying_record(enum codec codec, const char *more) {
+    static const uint8_t record[] = {2, 0, 0, 0, 2, 'k', 1, 0};  // length 1, though it has 7
+    struct buffer plain;
+    struct batch_header h = {.magic = BATCH_MAGIC, .attributes = (int16_t)codec, .count = 1, .producer_id = -1};
+    h.base_timestamp = h.max_timestamp = NOW;
+    h.producer_epoch = -1;
+    h.base_sequence = -1;
+    buffer_init(&plain, KiB);
+    buffer_append(&plain, record, sizeof record);
+    buffer_append(&plain, more, strlen(more));
+    buffer_clear(&scratch);
+    buffer_extend(&scratch, BATCH_HEADER_SIZE);
+    struct error err = codec_compress(codec, (struct bytes){plain.at, plain.size}, &scratch);
+    assert(!error_is(&err));
+    batch_header_write(scratch.at, &h, (int32_t)scratch.size);
+    buffer_free(&plain);
+    return (struct bytes){scratch.at, scratch.size};
+}
+
+TEST(nobody_looks_at_lengths_inside_of_what_is_stored_compressed) {
+    struct broker_log l;
+    struct broker_topic_settings s = usual();
+    broker_log_init(&l);
+    EXPECT_INT(refusal(one_lying_record(CODEC_NONE, "")), KAFKA_INVALID_RECORD);
+    for (int codec = CODEC_GZIP; codec <= CODEC_ZSTD; codec++) {
+        EXPECT_INT(refusal(one_lying_record((enum codec)codec, "")), KAFKA_NONE);
+        EXPECT_INT(refusal(one_lying_record((enum codec)codec, "more")), KAFKA_INVALID_RECORD);
+    }
+    s.codec = CODEC_NONE;
+    EXPECT_INT(append(&l, &s, one_lying_record(CODEC_LZ4, "")).error_code, KAFKA_INVALID_RECORD);
+    broker_log_free(&l);
+}
+
+TEST(times_before_1970_are_not_written_again) {
+    struct broker_log l;
+    struct broker_topic_settings s = usual();
+    struct test_record r = {"k", "v", -2};
+    struct test_batch b = PLAIN_BATCH;
+    broker_log_init(&l);
+    EXPECT_INT(append(&l, &s, test_batch_write(&scratch, &b, &r, 1)).error_code, KAFKA_NONE);
+    s.codec = CODEC_GZIP;
+    EXPECT_INT(append(&l, &s, test_batch_write(&scratch, &b, &r, 1)).error_code, KAFKA_UNKNOWN_SERVER_ERROR);
+    r.timestamp = -1;  // none
+    EXPECT_INT(append(&l, &s, test_batch_write(&scratch, &b, &r, 1)).error_code, KAFKA_NONE);
+    broker_log_free(&l);
+}
+
+TEST(attributes_that_mean_nothing_go_with_the_header) {
+    struct broker_log l;
+    struct broker_topic_settings s = usual();
+    struct test_batch b = PLAIN_BATCH;
+    broker_log_init(&l);
+    b.attributes = 0x1080;
+    EXPECT_INT(append(&l, &s, three_records(b)).error_code, KAFKA_NONE);
+    EXPECT_INT(broker_log_at(&l, 0)->header.attributes, 0x1080);  // nothing was to be changed
+    s.append_time = true;
+    EXPECT_INT(append(&l, &s, three_records(b)).error_code, KAFKA_NONE);
+    EXPECT_INT(broker_log_at(&l, 1)->header.attributes, BATCH_ATTRIBUTE_LOG_APPEND_TIME);
+    EXPECT(is_sound(broker_log_at(&l, 1)));
+    broker_log_free(&l);
+}
+
+TEST(epochs_below_none_are_old) {
+    struct test_batch b = PLAIN_BATCH;
+    b.producer_id = PRODUCER;
+    b.base_sequence = 0;
+    EXPECT_INT(refusal(three_records(b)), KAFKA_NONE);
+    b.producer_epoch = -2;
+    EXPECT_INT(refusal(three_records(b)), KAFKA_INVALID_PRODUCER_EPOCH);
+}
+
 TEST(a_batch_that_grows_too_large_is_refused) {
     struct broker_log l;
     struct broker_topic_settings s = usual();
@@ -466,6 +538,10 @@ int main(void) {
     RUN(max_timestamp_is_the_records_whatever_the_header_says);
     RUN(compression_type_writes_the_batch_again);
     RUN(inner_offsets_that_are_not_counted);
+    RUN(nobody_looks_at_lengths_inside_of_what_is_stored_compressed);
+    RUN(times_before_1970_are_not_written_again);
+    RUN(attributes_that_mean_nothing_go_with_the_header);
+    RUN(epochs_below_none_are_old);
     RUN(a_batch_that_grows_too_large_is_refused);
     RUN(repeats_are_answered_and_not_appended);
     RUN(markers_are_control_batches_that_move_the_end);
