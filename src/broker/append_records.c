@@ -20,6 +20,7 @@ void append_records_open(struct incoming_records *r, const struct incoming *in, 
     struct error err = empty ? error_none() : codec_decompress(codec, r->left, &r->plain);
     r->cut = error_is(&err);
     r->left = (struct bytes){r->plain.at, r->plain.size};
+    if (r->cut && codec == CODEC_LZ4) r->left.size = 0;  // which comes in whole blocks, of 64 KiB or more
 }
 
 void append_records_close(struct incoming_records *r) {

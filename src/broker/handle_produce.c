@@ -51,7 +51,7 @@ static void answer_partition(struct produce_response_partition *a, int32_t index
 }
 
 static uint16_t attributes_of(struct bytes batch) {
-    return batch.size >= BATCH_HEADER_SIZE ? load_be16(batch.at + BATCH_AT_ATTRIBUTES) : 0;
+    return batch.size >= BATCH_AT_ATTRIBUTES + 2 ? load_be16(batch.at + BATCH_AT_ATTRIBUTES) : 0;
 }
 
 // ProduceRequest.validateRecords: exactly one batch, of the new format, with a codec that the version knows.
@@ -68,13 +68,20 @@ static int16_t validate_records(int16_t version, struct bytes records, size_t *s
     return second > 0 ? KAFKA_INVALID_RECORD : KAFKA_NONE;
 }
 
+// ReplicaManager.handleProduceAppend reads what is wanted of the producer whether the batch is that long or not.
+static bool lacks_producer(struct bytes batch) {
+    if (batch.size < BATCH_AT_PRODUCER_EPOCH) return true;
+    if (!(attributes_of(batch) & BATCH_ATTRIBUTE_TRANSACTIONAL)) return false;
+    return (int64_t)load_be64(batch.at + BATCH_AT_PRODUCER_ID) >= 0 && batch.size < BATCH_AT_COUNT;
+}
+
 static struct bytes records_bytes(struct wire_bytes records) {
     return (struct bytes){records.at, records.size > 0 ? (size_t)records.size : 0};
 }
 
 static bool is_transactional(struct bytes records) {
     size_t size;
-    return append_next_batch(records, &size) == KAFKA_NONE && size >= BATCH_HEADER_SIZE &&
+    return append_next_batch(records, &size) == KAFKA_NONE && size > 0 &&
            records.at[BATCH_AT_MAGIC] == BATCH_MAGIC && (attributes_of(records) & BATCH_ATTRIBUTE_TRANSACTIONAL);
 }
 
@@ -90,6 +97,7 @@ static int16_t examine(const struct produce *q, struct produced *p) {
     size_t size = 0;
     int16_t error_code = validate_records(q->request->version, records_bytes(p->records), &size);
     p->records.size = (int32_t)size;  // what follows is no batch: UnifiedLog.trimInvalidBytes
+    if (!error_code && lacks_producer(records_bytes(p->records))) return KAFKA_UNKNOWN_SERVER_ERROR;
     return error_code;
 }
 

@@ -1,5 +1,5 @@
-"""Scripts made from a seed: Produce with records as no producer writes them: damaged, cut, miscounted, of old formats, in
-codecs that are none, with fields of headers and records as nobody would fill them. Most are one step from being right.
+"""Scripts made from a seed: Produce with records as no producer writes them: damaged, cut, miscounted, of old formats,
+in codecs that are none, with fields of headers and records as nobody would fill them. Most are one step from right.
 """
 
 import random
@@ -74,7 +74,8 @@ class Walk:
     def record(self, delta):
         """One that is nearly right."""
         choose = self.random.choice
-        key, value = self.rare(b"k", None, b"", chance=0.2), self.rare(b"v" * choose((1, 20, 60)), None, b"", chance=0.2)
+        key = self.rare(b"k", None, b"", chance=0.2)
+        value = self.rare(b"v" * choose((1, 20, 60)), None, b"", chance=0.2)
         body = self.rare(b"\0", b"\1", b"\xff", chance=0.03)
         body += varint(self.rare(0, 5, -5, 1 << 40, -(1 << 62), DAY_MS * 2, -DAY_MS * 2, chance=0.15)) + varint(delta)
         body += self.size(key) + self.size(value)
@@ -101,7 +102,7 @@ class Walk:
         if self.random.random() < 0.05:
             return self.random.choice((data, b"", b"\0" * 40, b"garbage" * 9))
         done = squeezed(self.rare(codec, GZIP, LZ4, ZSTD, chance=0.02), data)
-        if codec != NONE and self.random.random() < 0.08:
+        if codec != NONE and len(data) > 40 and self.random.random() < 0.08:
             done = self.random.choice((done[:-3], done[:len(done) // 2],
                                        damaged(done, self.random.randrange(len(done)))))
         return done
@@ -110,8 +111,8 @@ class Walk:
         if self.random.random() < 0.6:
             return NOBODY
         return self.random.choice(((asking.OUR_ID, 0, self.sequence[topic]),) * 5 + (
-            (asking.OUR_ID, 0, -1), (asking.OUR_ID, -1, 0), (-1, 0, 0), (-1, -1, 5), (-5, 0, 0), (asking.OUR_ID, 0, 9999),
-            (asking.OUR_ID, -3, 0), (asking.OUR_ID + 1, 0, 2147483647), (asking.OUR_ID, 1, 0)))
+            (asking.OUR_ID, 0, -1), (asking.OUR_ID, -1, 0), (-1, 0, 0), (-1, -1, 5), (-5, 0, 0),
+            (asking.OUR_ID, 0, 9999), (asking.OUR_ID, -3, 0), (asking.OUR_ID + 1, 0, 2147483647), (asking.OUR_ID, 1, 0)))
 
     def batch(self, topic):
         """One that is nearly right, as bytes; and how it would move its producer."""
@@ -129,7 +130,8 @@ class Walk:
             ">qiib", self.rare(0, 1, -1, 5, chance=0.04),
             self.rare(len(covered) + 9, len(covered) + 8, len(covered) + 10, 0, 13, 14, -1, 49, chance=0.04),
             self.rare(-1, 0, 7, -2, chance=0.1), self.rare(2, 0, 1, 3, -1, chance=0.04))
-        return header + struct.pack(">I", crc32c(covered) ^ self.rare(0, 1, chance=0.03)) + covered, producer, len(deltas)
+        header += struct.pack(">I", crc32c(covered) ^ self.rare(0, 1, chance=0.03))
+        return header + covered, producer, len(deltas)
 
     def old(self):
         """Of formats 0 and 1."""
@@ -141,8 +143,8 @@ class Walk:
 
     def around(self, data):
         """What stands beside a batch, or is missing of it."""
-        return self.random.choice((data + data, data + b"\0", data + b"\0" * 30, data[:-1], data[:17], data[:12], data[:5],
-                                   data[:61], data[:60], b"\0" * 61 + data, data + data[:20], b"",
+        return self.random.choice((data + data, data + b"\0", data + b"\0" * 30, data[:-1], data[:17], data[:12],
+                                   data[:5], data[:61], data[:60], b"\0" * 61 + data, data + data[:20], b"",
                                    damaged(data, self.random.randrange(len(data)))))
 
     def produce(self):

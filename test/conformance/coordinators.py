@@ -135,7 +135,8 @@ def described(t, group, node):
     """A group as DescribeGroups shows it."""
     answer = t.ask("DescribeGroups", 5, {"groups": [group]}, node, note=False)
     for g in answer["groups"]:
-        g["members"].sort(key=lambda m: (m["member_metadata"], t.name("member", m["member_id"])))
+        g["members"].sort(key=lambda m: (m["member_metadata"], m.get("group_instance_id") or "",
+                                         t.name("member", m["member_id"])))
         for m in g["members"]:
             m["client_host"] = "host"
         g["authorized_operations"] = 0

@@ -120,7 +120,8 @@ class Walk:
             lambda: self.t.ask("DeleteRecords", 2, {"timeout_ms": 10000, "topics": [
                 {"name": self.t.topic(name), "partitions": [{"partition_index": partition, "offset": 1}]}]}, node),
             lambda: self.t.ask("DescribeConfigs", 4, {"resources": [{
-                "resource_type": 2, "resource_name": self.t.topic(name), "configuration_keys": ["retention.ms"]}]}, node),
+                "resource_type": 2, "resource_name": self.t.topic(name), "configuration_keys": ["retention.ms"]}]},
+                               node),
         ))()
 
     def marker(self):

@@ -34,13 +34,15 @@ def scripts(seeds):
     import defaults  # pylint: disable=import-outside-toplevel
     import generated  # pylint: disable=import-outside-toplevel
     import generated_transactions  # pylint: disable=import-outside-toplevel
+    import rebalances  # pylint: disable=import-outside-toplevel
     import remade_topics  # pylint: disable=import-outside-toplevel
     import second_version  # pylint: disable=import-outside-toplevel
     import topics  # pylint: disable=import-outside-toplevel
     for module in (topics, defaults, data, coordinators, second_version):
         for script in module.SCRIPTS:
             yield f"{module.__name__}.{script.__name__}", script
-    for module in (generated, generated_transactions, any_request, broken_records, remade_topics):
+    for module in (generated, generated_transactions, any_request, broken_records, rebalances,
+                   remade_topics):
         for seed in seeds:
             yield f"{module.__name__}.{seed}", module.script(seed)
 
