@@ -112,7 +112,8 @@ class Walk:
             return NOBODY
         return self.random.choice(((asking.OUR_ID, 0, self.sequence[topic]),) * 5 + (
             (asking.OUR_ID, 0, -1), (asking.OUR_ID, -1, 0), (-1, 0, 0), (-1, -1, 5), (-5, 0, 0),
-            (asking.OUR_ID, 0, 9999), (asking.OUR_ID, -3, 0), (asking.OUR_ID + 1, 0, 2147483647), (asking.OUR_ID, 1, 0)))
+            (asking.OUR_ID, 0, 9999), (asking.OUR_ID, -3, 0), (asking.OUR_ID, 1, 0),
+            (asking.OUR_ID + 1, 0, 2147483647)))
 
     def batch(self, topic):
         """One that is nearly right, as bytes; and how it would move its producer."""

@@ -123,6 +123,34 @@ TEST(exactly_one_batch_of_the_new_format) {
     talk_close(&t);
 }
 
+static void set_attributes(struct bytes batch, int16_t attributes) {
+    store_be16((uint8_t *)batch.at + BATCH_AT_ATTRIBUTES, (uint16_t)attributes);
+}
+
+// A batch that says it is only so long.
+static struct bytes cut(struct bytes batch, size_t size) {
+    store_be32((uint8_t *)batch.at + BATCH_AT_LENGTH, (uint32_t)size - BATCH_AT_LEADER_EPOCH);
+    return (struct bytes){batch.at, size};
+}
+
+TEST(what_a_broker_stumbles_over_is_refused_as_a_whole) {
+    open();
+    struct bytes one = talk_batch(&t, 1);
+    set_attributes(one, 7);  // no codec
+    EXPECT_INT(produce(1, version(7), one)->error_code, KAFKA_CORRUPT_MESSAGE);  // of its CRC
+    EXPECT_INT(produce(1, version(6), one)->error_code, KAFKA_UNKNOWN_SERVER_ERROR);
+    EXPECT_INT(produce(1, TALK_PRODUCE, cut(talk_batch(&t, 1), BATCH_AT_PRODUCER_EPOCH))->error_code,
+               KAFKA_CORRUPT_MESSAGE);
+    EXPECT_INT(produce(1, TALK_PRODUCE, cut(talk_batch(&t, 1), BATCH_AT_PRODUCER_EPOCH - 1))->error_code,
+               KAFKA_UNKNOWN_SERVER_ERROR);
+    one = talk_batch(&t, 1);
+    set_attributes(one, BATCH_ATTRIBUTE_TRANSACTIONAL);
+    EXPECT_INT(produce(1, TALK_PRODUCE, one)->error_code, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    ((uint8_t *)one.at)[BATCH_AT_MAGIC] = 1;  // which knows no transactions
+    EXPECT_INT(produce(1, TALK_PRODUCE, one)->error_code, KAFKA_INVALID_RECORD);
+    talk_close(&t);
+}
+
 TEST(sequences_and_repeats) {
     open();
     EXPECT_INT(produce(1, TALK_PRODUCE, talk_producer_batch(&t, 0, 5, 0, 10, 4))->base_offset, 0);
@@ -369,6 +397,7 @@ int main(void) {
     RUN(who_does_not_lead_says_who_does);
     RUN(unknown_partitions_topics_and_ids);
     RUN(exactly_one_batch_of_the_new_format);
+    RUN(what_a_broker_stumbles_over_is_refused_as_a_whole);
     RUN(sequences_and_repeats);
     RUN(all_acks_wait_for_the_high_watermark);
     RUN(a_deposed_leader_answers_at_once);
