@@ -66,6 +66,7 @@ static const struct {
     {"source_rewritten_joined", source_rewritten_joined, false},
     {"zombie_source", zombie_source, false},
     {"zombie_source_alone", zombie_source_alone, false},
+    {"lost_behind_first", lost_behind_first, false},
     {"forbidden_topic", forbidden_topic, false},
     {"lease_of_another", lease_of_another, false},
     {"starts_in_first", starts_in_first, false},

@@ -80,6 +80,7 @@ const char *source_rewritten_times(int64_t moment_us, struct outcome *out);
 const char *source_rewritten_joined(int64_t moment_us, struct outcome *out);
 const char *zombie_source(int64_t moment_us, struct outcome *out);
 const char *zombie_source_alone(int64_t moment_us, struct outcome *out);
+const char *lost_behind_first(int64_t moment_us, struct outcome *out);
 const char *forbidden_topic(int64_t moment_us, struct outcome *out);
 const char *lease_of_another(int64_t moment_us, struct outcome *out);
 const char *starts_in_first(int64_t moment_us, struct outcome *out);
