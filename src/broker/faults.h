@@ -63,6 +63,8 @@ void broker_topic_create(struct broker_cluster *c, const char *topic, int32_t pa
 void broker_topic_delete(struct broker_cluster *c, const char *topic);
 void broker_topic_grow(struct broker_cluster *c, const char *topic, int32_t partitions);
 void broker_topic_alter(struct broker_cluster *c, const char *topic, const char *setting, const char *value);
+// The right READ on the topic is missing: nobody fetches it, sees its producers, or commits offsets of it.
+void broker_topic_forbid(struct broker_cluster *c, const char *topic, bool forbidden);
 // A partition that nobody has written to begins at `offset`, as if all below had been there and was gone.
 void broker_log_begin(struct broker_cluster *c, const char *topic, int32_t partition, int64_t offset);
 // Appends as a producer with acks=all at the leader, if there is one; 0 or Kafka's error code.

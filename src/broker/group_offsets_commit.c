@@ -50,9 +50,11 @@ static void look_up(const struct commit *c, struct topic_asked *t, bool by_id) {
     t->known = topic != NULL;
     if (topic && by_id) t->name = text_of(topic->name);
     if (topic && !c->producer) t->id = topic->id;
+    bool unreadable = topic && topic->unreadable;
     int16_t error_code = by_id && !topic ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (unreadable) error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
     for (int32_t i = 0; i < t->count; i++)
-        if (!broker_known_partition(n, topic, t->partitions[i].index))
+        if (unreadable || !broker_known_partition(n, topic, t->partitions[i].index))
             refuse_partition(t, &t->partitions[i], error_code);
 }
 

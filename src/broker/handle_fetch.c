@@ -156,9 +156,11 @@ static void find(struct fetch *f, struct fetched *p) {
     const struct broker_node *n = f->request->node;
     p->answer.partition_index = p->asked.partition;
     struct broker_topic *t = broker_known_topic(n, p->topic);
-    p->partition = broker_known_partition(n, t, p->asked.partition);
+    bool unreadable = t && t->unreadable;
+    p->partition = unreadable ? NULL : broker_known_partition(n, t, p->asked.partition);
     if (p->partition) return;
-    fetch_refuse(&p->answer, p->topic.at ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_UNKNOWN_TOPIC_ID);
+    int16_t error_code = p->topic.at ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_UNKNOWN_TOPIC_ID;
+    fetch_refuse(&p->answer, unreadable ? KAFKA_TOPIC_AUTHORIZATION_FAILED : error_code);
     p->answer.aborted_transactions_count = 0;
 }
 

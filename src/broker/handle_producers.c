@@ -39,7 +39,7 @@ struct refusal {
 
 static struct refusal refuse_topic(struct broker_request *r, struct wire_text name, const struct broker_topic *t) {
     static const char prefix[] = "Topic name is invalid: ";
-    if (t) return (struct refusal){KAFKA_NONE, {NULL, -1}};
+    if (t) return (struct refusal){t->unreadable ? KAFKA_TOPIC_AUTHORIZATION_FAILED : KAFKA_NONE, {NULL, -1}};
     char text[TOPIC_REASON_MAX];
     const char *reason = topic_name_refusal(name, text, sizeof text);
     if (!reason) {

@@ -219,3 +219,8 @@ void broker_topic_alter(struct broker_cluster *c, const char *topic, const char 
     setting_values_set(&t->values, setting, (struct wire_text){value, (int32_t)strlen(value)});
     broker_topic_settings_changed(c, t);
 }
+
+void broker_topic_forbid(struct broker_cluster *c, const char *topic, bool forbidden) {
+    struct broker_topic *t = broker_find_topic(c, (struct wire_text){topic, (int32_t)strlen(topic)});
+    if (t) t->unreadable = forbidden;
+}

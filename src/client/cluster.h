@@ -45,7 +45,6 @@ struct cluster_topic {
     struct wire_uuid id;  // zero when the broker is older than 2.8
     bool internal;
     bool seen;            // in the newest metadata
-    int16_t error;
     struct cluster_partition *partitions;
     int32_t partitions_count;
 };

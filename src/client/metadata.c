@@ -58,7 +58,6 @@ static void take_topic(struct cluster *c, const struct metadata_response_topic *
         map_put_text(&c->topics, m->name.at, (size_t)m->name.size, t);
     }
     t->seen = true;
-    t->error = m->error_code;
     t->internal = m->is_internal;
     if (m->error_code == KAFKA_NONE || m->partitions_count > 0) {
         bool same = !uuid_is_zero(&t->id) && uuid_equal(&t->id, &m->topic_id);

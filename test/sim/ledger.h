@@ -47,6 +47,7 @@ struct ledger_topic {
     bool destination_deleted;                       // by somebody else
     bool destination_grown;                         // the same
     bool limit_lowered;                             // max.message.bytes of the destination's topic, by somebody else
+    bool forbidden;                                 // READ was missing, on either side
     int64_t transaction_of[2 * SIM_PARTITIONS_MAX];  // the producer of the newest one
     bool transaction_open[2 * SIM_PARTITIONS_MAX];  // its end never comes
     const struct planned_topic *plan;

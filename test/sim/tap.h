@@ -7,6 +7,11 @@
 
 struct channel;
 
+struct tap_deletion {
+    int64_t offset;
+    int32_t again;  // asked for, though it had been done
+};
+
 struct tap {
     struct buffer bytes;                                               // of a request that has not wholly left
     uint64_t sent, delivered;                                          // bytes; what lies between is under way
@@ -16,6 +21,7 @@ struct tap {
     int32_t append_id[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];      // of the last append
     int32_t next_sequence[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // that may be appended; -1: any
     bool in_session[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];        // as the broker was told
+    struct tap_deletion deleted[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];
     uint8_t untrue[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // fetches since that is not what the instance wants
 };
 

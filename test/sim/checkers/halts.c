@@ -89,6 +89,10 @@ static bool gone_or_unheard_of(const struct said *s) {
     return s->topic->ever_deleted || somebody_heard_nothing(s);
 }
 
+static bool was_forbidden(const struct said *s) {
+    return s->topic->forbidden;
+}
+
 static bool limit_lowered(const struct said *s) {
     return s->topic->limit_lowered;
 }
@@ -111,6 +115,7 @@ static const struct sentence {
     { "destination topic was deleted" , destination_deleted   , true, false  },
     { "destination topic was re-cr"   , destination_deleted   , true, false  },
     { "the destination refused a bat" , limit_lowered         , true, true   },
+    { "the right READ on the topic is" , was_forbidden        , true, false  },
     { "loop: "                        , has_loop              , false, true },
     { "too few brokers for more "     , brokers_were_away     , true, false  },
     { "replication.factor cannot be " , brokers_were_away     , true, false  },

@@ -281,14 +281,23 @@ static void on_offsets(struct sender *s, const struct list_offsets_request *r) {
     }
 }
 
+// What was deleted is not deleted again and again. (Once more it may be, when the answer was that it takes too long.)
+static void check_deleted_once(const struct sender *s, int64_t offset, const struct broker_truth *truth) {
+    struct tap_deletion *d = &s->channel->tap.deleted[s->topic][s->index];
+    bool again = d->offset == offset && truth->log->start >= offset;
+    *d = (struct tap_deletion){offset, again ? d->again + 1 : 0};
+    if (d->again > 2) fail(s, "records are deleted that are gone already");
+}
+
 // Only what the source does not have either is deleted, and only what is replicated: else its leader refuses.
 static void check_deletion(const struct sender *s, int64_t offset) {
     const struct ledger_topic *t = &s->in->world->ledger.topics[s->topic];
     struct broker_truth truth;
     if (!same_source_as_ever(s) || t->foreign_written[s->index]) return;
     if (offset > t->lived[t->lives - 1][s->index].start) fail(s, "records are deleted that the source still has");
-    if (led_as_known(s, &truth) && offset > truth.log->high_watermark)
-        fail(s, "records are deleted that are not replicated yet");
+    if (!led_as_known(s, &truth)) return;
+    if (offset > truth.log->high_watermark) fail(s, "records are deleted that are not replicated yet");
+    check_deleted_once(s, offset, &truth);
 }
 
 static void on_deletion(struct sender *s, const struct delete_records_request *r) {

@@ -87,3 +87,23 @@ const char *deletion_refused(int64_t moment_us, struct outcome *out) {
     if (!said && !came) said = "what was to wait for some seconds waits for minutes";
     return said || (stuck && waits) ? said : "nothing waited when the deletion was refused";
 }
+
+// A retention takes what was not mirrored yet, when the very first batch is: that is lost, and never filled.
+const char *lost_behind_first(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(70 + (uint64_t)moment_us);
+    plan.load_pause_us = 1 * SECOND;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    int64_t end = scenario_run_to(w, 1);
+    instance_kill(&w->instances[0], false);
+    scenario_write(w);
+    ledger_note(w);
+    int64_t starts_at = scenario_source(w).log->high_watermark;
+    broker_delete_records(w->clusters[SOURCE], "topic-0", 0, starts_at);
+    end = scenario_truth(w).log->end;
+    world_run(w, 5 * SECOND + moment_us);
+    instance_start(&w->instances[0]);
+    world_run(w, 20 * SECOND);
+    const char *said = scenario_end(w);
+    if (!said && end > 0 && end < starts_at && out->halted == 0) said = "a lost range was filled";
+    return said || (end > 0 && end < starts_at) ? said : "nothing was lost";
+}

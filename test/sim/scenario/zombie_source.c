@@ -26,3 +26,44 @@ const char *zombie_source(int64_t moment_us, struct outcome *out) {
     if (!said && out->halted > 0) said = "a deposed leader was believed";
     return said || behind ? said : "the deposed leader was not behind, or not asked";
 }
+
+static void restart_others(struct world *w, int32_t leader) {
+    struct broker_cluster *c = w->clusters[SOURCE];
+    for (int32_t node = 1; node <= 3; node++)
+        if (node != leader) broker_node_stop(c, node, BROKER_SHUT_DOWN, 0);
+    world_run(w, 40 * SECOND);
+    for (int32_t node = 1; node <= 3; node++)
+        if (node != leader) broker_node_start(c, node);
+    world_run(w, 40 * SECOND);
+}
+
+// The same for who had nothing to do for so long that he is connected to none of the others: they were away since. He
+// must go and ask them.
+const char *zombie_source_alone(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(63 + (uint64_t)moment_us);
+    plan.instances = 2;
+    plan.nodes[SOURCE] = 3;
+    plan.load_pause_us = 300 * MS;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 20 * SECOND);
+    int owner = slices_count(&w->instances[0].flow->ownership.owned) > 0 ? 0 : 1;
+    struct instance *a = &w->instances[owner], *b = &w->instances[!owner];
+    int32_t zombie = scenario_source(w).leader;
+    restart_others(w, zombie);
+    instance_kill(a, false);
+    instance_start(a);  // and is connected to all
+    world_run(w, 10 * SECOND);
+    broker_node_isolate(w->clusters[SOURCE], zombie, true);
+    broker_leader_move(w->clusters[SOURCE], "topic-0", 0, zombie % 3 + 1, false);
+    world_run(w, 60 * SECOND + moment_us);
+    const struct broker_log *its = broker_replica_log(w->clusters[SOURCE], "topic-0", 0, zombie);
+    bool behind = its->end < scenario_truth(w).log->end;
+    instance_kill(a, false);
+    world_run(w, 60 * SECOND);
+    const struct partition *p = b->flow->partitions_count > 0 ? b->flow->partitions[0] : NULL;
+    bool heard = p && p->state == PARTITION_COPY && p->source_leader != zombie;
+    broker_node_isolate(w->clusters[SOURCE], zombie, false);
+    const char *said = scenario_end(w);
+    if (!said && behind && !heard) said = "a deposed leader was believed, or nobody else asked";
+    return said || behind ? said : "the deposed leader was not behind";
+}
