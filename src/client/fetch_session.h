@@ -23,6 +23,7 @@ struct fetch_partition {
     struct link changed;            // in session->changed: the broker has to be told
     bool known;                     // the broker has it in its session
     bool unasked;                   // since it was added: what is answered is not for it
+    int32_t batch_bytes;            // of the first batch it last got, perhaps only in part; 0: it got none yet
 };
 
 struct fetch_answer {
