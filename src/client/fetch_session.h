@@ -16,6 +16,7 @@ struct fetch_partition {
     int64_t fetch_offset;
     int32_t leader_epoch;        // current one, or -1
     int32_t last_fetched_epoch;  // epoch of the batch before fetch_offset, or -1: lets the source report divergence
+    bool first_only;             // nothing but the first batch will be of use
 
     // fetch_session.c
     struct fetch_session *session;  // NULL: not in any

@@ -212,11 +212,36 @@ TEST(a_share_is_at_least_a_batch) {
     end(2);
 }
 
+// Where many wait for it; a few may bring as much in vain as fits once.
+TEST(the_first_batch_alone_is_asked_for_in_little) {
+    enum { MANY = FETCH_PARTITIONS_FEW + 1 };
+    static struct fetch_partition many[MANY];
+    begin(0);
+    f.on_turn = NULL;
+    for (int32_t i = 0; i < MANY; i++) {
+        many[i] = (struct fetch_partition){.name = {topic, {{1}}, i}, .first_only = i > 0};
+        fetch_session_add(&f, &many[i]);
+    }
+    scripted_run(&s, MS);
+    EXPECT_INT(asked(&f)->topics[0].partitions_count, MANY);
+    EXPECT_INT(asked(&f)->topics[0].partitions[0].partition_max_bytes, FETCH_PARTITION_BYTES_MIN);
+    EXPECT_INT(asked(&f)->topics[0].partitions[1].partition_max_bytes, FETCH_FIRST_BATCH_BYTES);
+    for (int32_t i = 0; i < MANY; i++) fetch_session_remove(&many[i]);
+    end(0);
+    begin(2);
+    partitions[0].first_only = true;
+    f.on_turn = NULL;
+    reply(0, 80 * KiB);
+    EXPECT_INT(share_of_first(), FETCH_PARTITION_BYTES_MIN);
+    end(2);
+}
+
 int main(void) {
     RUN(a_partition_may_go_to_another_session);
     RUN(a_session_whose_last_partition_goes_fetches_nothing);
     RUN(what_is_asked_for_may_change);
     RUN(those_never_asked_share_a_response);
     RUN(a_share_is_at_least_a_batch);
+    RUN(the_first_batch_alone_is_asked_for_in_little);
     return test_result();
 }
