@@ -32,6 +32,7 @@
 #ifndef FETCH_PARTITIONS_FEW                 // the simulator's is small, too
 #define FETCH_PARTITIONS_FEW 16              // that have something; beyond it a fetch asks for more,
 #endif
+#define FETCH_FIRST_BATCH_BYTES (16 * KiB)   // beyond it a partition whose first batch goes alone: batch.size of a producer
 #define FETCH_BYTES_EACH (64 * KiB)          // so much for each partition of the session,
 #define FETCH_BYTES_MANY_MAX (8 * MiB)       // up to this
 #define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch
@@ -63,6 +64,7 @@
 #define LINE_TRY_PAUSE_US_MIN 10000000       // after more sessions brought little; doubled each time
 #define LINE_TRY_PAUSE_US_MAX 600000000
 #endif
+#define LINE_BEHIND_PROXY_US 30000           // from which on it is long even if the way to the peer is short
 #define LINE_INTERVAL_US_MAX 2000000
 #define LINE_QUIET_BYTES KiB                 // of a session between two looks: no more than empty answers
 #define LINE_INTERVAL_ROUND_TRIPS 6          // a connection opens in two, and needs about four to its full window

@@ -183,8 +183,9 @@ static void on_greeting(void *context, const struct error *error, const void *re
     c->on_state(c, &fine);
 }
 
-void connection_opened(struct connection *c) {
+void connection_opened(struct connection *c, int64_t way_us) {
     assert(c->state == CONNECTION_OPENING);
+    c->way_us = way_us;
     c->state = CONNECTION_GREETING;
     struct api_versions_request greeting;
     message_defaults(&api_versions_request_message, &greeting);

@@ -75,6 +75,7 @@ struct connection {
     struct timer timer;
     int64_t asked_us;       // when the only request under way was made; 0: its answer has begun, or there are more
     int64_t round_trip_us;  // shortest time from a request to its answer's first byte; 0: none since it was set to 0
+    int64_t way_us;         // as the driver said last; to a proxy, where there is one
     uint64_t bytes_in, bytes_out;  // since creation
 };
 
@@ -117,7 +118,8 @@ void connection_set_receive_hint(struct connection *c, size_t hint);
 // Driver's side -----------------------------------------------------------------------------------------------------
 // Any of these may end in connection_close() by the owner; the driver looks at connection_is_open() after each.
 
-void connection_opened(struct connection *c);
+// `way_us`: the transport's own round trip when it connected, however busy the peer's process was; 0: not known.
+void connection_opened(struct connection *c, int64_t way_us);
 void connection_failed(struct connection *c, const struct error *why);  // also for EOF and resets
 
 // Where received bytes go; size 0: reading is paused. Then connection_received() with what came.

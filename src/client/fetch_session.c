@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/rare.h"
 #include "client/cluster.h"
+#include "wire/batch.h"
 #include "wire/error_codes.h"
 #include "wire/messages.h"
 
@@ -109,10 +110,13 @@ static int64_t bytes_worth_asking(const struct fetch_session *s) {
 }
 
 // A fair share of the response, so that one request's answer serves many partitions: the produce requests made of it
-// then carry many partitions each.
-static int32_t bytes_max_each(const struct fetch_session *s) {
-    int32_t share = s->asked / sharing(s);
-    return share > s->share_min ? share : s->share_min;
+// then carry many partitions each. But at least a batch: of a smaller share only the response's first one is of use,
+// which the broker gives whole (KIP-74).
+static int32_t bytes_max_of(const struct fetch_session *s, const struct fetch_partition *p) {
+    int32_t share = s->asked / sharing(s), batch = p->batch_bytes < s->asked ? p->batch_bytes : s->asked;
+    if (share < s->share_min) share = s->share_min;
+    if (p->first_only && sharing(s) > FETCH_PARTITIONS_FEW) share = FETCH_FIRST_BATCH_BYTES;
+    return share > batch ? share : batch;
 }
 
 struct request_parts {
@@ -139,7 +143,6 @@ static void add_changed(struct fetch_session *s, struct request_parts *r) {
     r->topics = scratch_alloc(s, count * sizeof *r->topics);
     r->partitions = scratch_alloc(s, count * sizeof *r->partitions);
     r->request.topics = r->topics;
-    int32_t share = bytes_max_each(s);
     const char *topic = NULL;
     for (struct link *k = list_first(&s->changed); k; k = list_next(&s->changed, k), n++) {
         struct fetch_partition *p = CONTAINER_OF(k, struct fetch_partition, changed);
@@ -154,7 +157,7 @@ static void add_changed(struct fetch_session *s, struct request_parts *r) {
         q->current_leader_epoch = p->leader_epoch;
         q->fetch_offset = p->fetch_offset;
         q->last_fetched_epoch = p->last_fetched_epoch;
-        q->partition_max_bytes = share;
+        q->partition_max_bytes = bytes_max_of(s, p);
         r->topics[r->request.topics_count - 1].partitions_count++;
     }
 }
@@ -300,13 +303,17 @@ static int64_t take_partition(struct fetch_session *s, struct fetch_partition *p
                              .frame = frame};
     int64_t size = r->records.size < room ? r->records.size : room;
     if (size > 0) a.records = (struct bytes){r->records.at, (size_t)size};
+    struct batch_header first = {0};
+    if (batch_look(a.records, &first) != BATCH_DAMAGED && first.size > 0) p->batch_bytes = first.size;
     int64_t before = p->fetch_offset, kept = s->on_answer(s, p, &a);
-    if (p->session == s && p->fetch_offset != before) {
+    if (p->session != s) return kept;
+    bool in_part = size > 0 && first.size > size;
+    if (p->fetch_offset != before) {
         // To the end of the list, as the broker does with it: the others get their turn first.
         list_remove(&p->link);
         list_append(&s->partitions, &p->link);
-        if (!link_linked(&p->changed)) list_append(&s->changed, &p->changed);
     }
+    if ((p->fetch_offset != before || in_part) && !link_linked(&p->changed)) list_append(&s->changed, &p->changed);
     return kept;
 }
 

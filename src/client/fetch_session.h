@@ -16,6 +16,7 @@ struct fetch_partition {
     int64_t fetch_offset;
     int32_t leader_epoch;        // current one, or -1
     int32_t last_fetched_epoch;  // epoch of the batch before fetch_offset, or -1: lets the source report divergence
+    bool first_only;             // nothing but the first batch will be of use
 
     // fetch_session.c
     struct fetch_session *session;  // NULL: not in any
@@ -23,6 +24,7 @@ struct fetch_partition {
     struct link changed;            // in session->changed: the broker has to be told
     bool known;                     // the broker has it in its session
     bool unasked;                   // since it was added: what is answered is not for it
+    int32_t batch_bytes;            // of the first batch it last got, perhaps only in part; 0: it got none yet
 };
 
 struct fetch_answer {

@@ -32,7 +32,9 @@ int64_t line_round_trip_us(const struct line *l) {
 }
 
 bool line_is_long(const struct line *l) {
-    return line_round_trip_us(l) >= LINE_LONG_US;
+    int64_t us = line_round_trip_us(l);
+    bool busy_broker = l->way_us > 0 && l->way_us < LINE_LONG_US / 2 && us < LINE_BEHIND_PROXY_US;
+    return us >= LINE_LONG_US && !busy_broker;
 }
 
 // Sessions ----------------------------------------------------------------------------------------------------------
@@ -142,8 +144,9 @@ int64_t line_interval_us(const struct line *l) {
 }
 
 // While it climbs, partitions must soon get to their new sessions, and move only between two fetches.
-int64_t line_fetch_bytes(const struct line *l, int64_t bytes, int64_t us) {
-    int64_t lasts = line_round_trip_us(l) * (l->climbing ? LINE_CLIMBING_ROUND_TRIPS : LINE_FETCH_ROUND_TRIPS);
+int64_t line_fetch_bytes(const struct line *l, int64_t bytes, int64_t us, int64_t waited_us) {
+    int64_t wait = waited_us > line_round_trip_us(l) ? waited_us : line_round_trip_us(l);
+    int64_t lasts = wait * (l->climbing ? LINE_CLIMBING_ROUND_TRIPS : LINE_FETCH_ROUND_TRIPS);
     if (lasts > LINE_FETCH_US_MAX) lasts = LINE_FETCH_US_MAX;
     return us > 0 ? (int64_t)((double)bytes * (double)lasts / (double)us) : bytes;
 }

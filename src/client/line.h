@@ -26,6 +26,7 @@ struct line {
     enum line_state state;
     int64_t round_trip_us[2];  // the shortest seen in this window and in the one before; 0: none
     int64_t window_ends_us;
+    int64_t way_us;  // the transport's round trip, as the newest connection said; 0: not known
     int64_t since_us, since_bytes;
     double rate_before;  // bytes a microsecond, with `before`
     int64_t try_us, pause_us;
@@ -47,12 +48,15 @@ void line_init(struct line *l, int32_t sessions_min);
 // From a question to the first byte of its answer.
 void line_saw_round_trip(struct line *l, int64_t round_trip_us, int64_t now_us);
 int64_t line_round_trip_us(const struct line *l);  // 0: not known
+
+// A busy broker answers late on a short line: then the transport knows better. But behind a proxy it knows only the way
+// to that, so what is very late is long.
 bool line_is_long(const struct line *l);
 
 // To be called every line_interval_us() while anything comes. True: `sessions` has changed.
 bool line_look(struct line *l, const struct line_seen *seen);
 int64_t line_interval_us(const struct line *l);
 
-// How much to ask for in the next fetch of a session that received `bytes` in `us`, waiting for them included: so much
-// that the round trip between two fetches matters little.
-int64_t line_fetch_bytes(const struct line *l, int64_t bytes, int64_t us);
+// How much to ask for in the next fetch of a session that received `bytes` in `us`, after it had waited `waited_us` for
+// the first of them: so much that the wait between two fetches, at least a round trip, matters little.
+int64_t line_fetch_bytes(const struct line *l, int64_t bytes, int64_t us, int64_t waited_us);

@@ -236,6 +236,14 @@ static int pending_error(const struct channel *ch) {
     return ch->loop->sys->getsockopt(ch->fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0 ? errno : code;
 }
 
+// The kernel's, of the handshake: 0 if it does not say.
+static int64_t way_us(const struct channel *ch) {
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    int failed = ch->loop->sys->getsockopt(ch->fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+    return failed ? 0 : info.tcpi_rtt;
+}
+
 static void finish_connect(struct channel *ch) {
     if (!ch->writable) return;
     int code = pending_error(ch);
@@ -246,7 +254,7 @@ static void finish_connect(struct channel *ch) {
     timer_cancel(&ch->loop->env.timers, &ch->address_timer);
     ch->state = CHANNEL_OPEN;
     channel_queue(ch);
-    connection_opened(ch->c);
+    connection_opened(ch->c, way_us(ch));
 }
 
 // Moving bytes ------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ void copy_begin(struct partition *p) {
     if (p->log_end == 0 || p->tail.size == 0 || p->only_filler) p->fetch.last_fetched_epoch = -1;
     p->withheld = false;
     p->fill_to = 0;
+    p->fetch.first_only = p->alone;
     fetch_session_add(flow_fetch_session(p->flow, p), &p->fetch);
     if (p->log_start_wanted >= 0) fill_raise_log_start(p);
 }

@@ -84,7 +84,8 @@ static int32_t bytes_wanted(const struct fetch_lane *lane) {
     int64_t wanted = s->bytes_max, received = (int64_t)(s->link.connection.bytes_in - lane->bytes_before);
     if (lane->began_us == 0) wanted = FETCH_BYTES_FIRST;
     else if (received > s->bytes_max / 2)  // else it ended for want of records
-        wanted = line_fetch_bytes(&lane->line->line, received, f->env->now_us - lane->began_us);
+        wanted = line_fetch_bytes(&lane->line->line, received, f->env->now_us - lane->began_us,
+                                  s->link.connection.round_trip_us);
     wanted = at_most(wanted, at_most(share_of_budget(f), FETCH_BYTES_MAX));
     return (int32_t)(wanted > FETCH_BYTES_MIN ? wanted : FETCH_BYTES_MIN);
 }
@@ -109,10 +110,11 @@ static void on_turn(struct fetch_session *s) {
     struct fetch_line *l = lane->line;
     struct connection *c = &s->link.connection;
     int64_t now_us = s->env->now_us;
+    l->line.way_us = c->way_us;
     if (c->round_trip_us > 0) line_saw_round_trip(&l->line, c->round_trip_us, now_us);
-    c->round_trip_us = 0;
     if (lane->sessions != sessions_of(l)) put_in_order(lane);
     int32_t bytes = bytes_wanted(lane);
+    c->round_trip_us = 0;
     if (bytes != s->bytes_max) fetch_session_set_bytes(s, bytes);
     bool far = line_is_long(&l->line);
     s->room = far ? INT64_MAX : FETCH_ROOM_SHORT;

@@ -154,7 +154,7 @@ static void begin(uint8_t switches) {
     story.c.on_state = on_state;
     story.c.admit = admit;
     connection_open(&story.c);
-    connection_opened(&story.c);
+    connection_opened(&story.c, 0);
 }
 
 // Everything asked is answered exactly once; no frame and no timer is left over.

@@ -293,7 +293,7 @@ static void deliver_in(struct channel *ch) {
             return;
         }
         struct connection *c = ch->connection;
-        if (s->kind == SEGMENT_OPEN) connection_opened(c);
+        if (s->kind == SEGMENT_OPEN) connection_opened(c, 0);
         else take_in(ch, s);
         if (ch->connection != c || s->done < s->size) return;
         pipe_take_first(&ch->pipes[IN]);

@@ -3,7 +3,9 @@
 
 #include "unit/scripted_broker.h"
 
+#include "base/bytes.h"
 #include "client/fetch_session.h"
+#include "wire/batch.h"
 
 #define BYTES_MAX (100 * KiB)
 
@@ -17,11 +19,12 @@ static uint8_t some_records[4 * MiB];
 static int64_t bytes_answered;  // of the last answer's records
 static int turns;
 static int32_t bytes_next;  // 0: as before
+static bool takes_nothing;  // of an answer
 
 static int64_t on_answer(struct fetch_session *session, struct fetch_partition *p, const struct fetch_answer *a) {
     (void)session;
     bytes_answered = (int64_t)a->records.size;
-    if (a->records.size > 0) p->fetch_offset += 10;
+    if (a->records.size > 0 && !takes_nothing) p->fetch_offset += 10;
     return 0;
 }
 
@@ -52,7 +55,7 @@ static void begin(int count) {
     scripted_topic(&s, topic, 2);
     scripted_cluster(&s, &cluster);
     budget_init(&budget, 10 * MiB);
-    turns = bytes_next = 0;
+    turns = bytes_next = takes_nothing = 0;
     session_begin(&f);
     session_begin(&other);
     for (int32_t i = 0; i < count; i++) {
@@ -179,10 +182,66 @@ TEST(those_never_asked_share_a_response) {
     end(2);
 }
 
+static void batch_begins(int32_t size) {
+    struct batch_header h = {.size = size, .magic = BATCH_MAGIC, .count = 1};
+    batch_header_write(some_records, &h, BATCH_HEADER_SIZE);
+    store_be32(some_records + BATCH_AT_LENGTH, (uint32_t)(size - BATCH_LENGTH_EXTRA));
+}
+
+// Else each fetch would bring one batch, the response's first, and the beginnings of others in vain.
+TEST(a_share_is_at_least_a_batch) {
+    begin(2);
+    EXPECT_INT(share_of_first(), FETCH_PARTITION_BYTES_MIN);
+    f.on_turn = NULL;
+    takes_nothing = true;
+    batch_begins(90 * KiB);
+    reply(0, 80 * KiB);  // so full that the other one may have been kept out
+    EXPECT_INT(share_of_first(), 90 * KiB);
+    takes_nothing = false;
+    batch_begins(80 * KiB);
+    reply(0, 80 * KiB);
+    EXPECT_INT(asked(&f)->topics[0].partitions[0].fetch_offset, 10);
+    EXPECT_INT(share_of_first(), 80 * KiB);
+    batch_begins(2 * MiB);  // more than is asked for: it comes whole when it is the response's first
+    reply(0, MiB);
+    EXPECT_INT(share_of_first(), BYTES_MAX);
+    takes_nothing = true;
+    memset(some_records, 0, BATCH_HEADER_SIZE);
+    reply(0, 10);  // not even a size
+    EXPECT_INT(asked(&f)->topics_count, 0);
+    end(2);
+}
+
+// Where many wait for it; a few may bring as much in vain as fits once.
+TEST(the_first_batch_alone_is_asked_for_in_little) {
+    enum { MANY = FETCH_PARTITIONS_FEW + 1 };
+    static struct fetch_partition many[MANY];
+    begin(0);
+    f.on_turn = NULL;
+    for (int32_t i = 0; i < MANY; i++) {
+        many[i] = (struct fetch_partition){.name = {topic, {{1}}, i}, .first_only = i > 0};
+        fetch_session_add(&f, &many[i]);
+    }
+    scripted_run(&s, MS);
+    EXPECT_INT(asked(&f)->topics[0].partitions_count, MANY);
+    EXPECT_INT(asked(&f)->topics[0].partitions[0].partition_max_bytes, FETCH_PARTITION_BYTES_MIN);
+    EXPECT_INT(asked(&f)->topics[0].partitions[1].partition_max_bytes, FETCH_FIRST_BATCH_BYTES);
+    for (int32_t i = 0; i < MANY; i++) fetch_session_remove(&many[i]);
+    end(0);
+    begin(2);
+    partitions[0].first_only = true;
+    f.on_turn = NULL;
+    reply(0, 80 * KiB);
+    EXPECT_INT(share_of_first(), FETCH_PARTITION_BYTES_MIN);
+    end(2);
+}
+
 int main(void) {
     RUN(a_partition_may_go_to_another_session);
     RUN(a_session_whose_last_partition_goes_fetches_nothing);
     RUN(what_is_asked_for_may_change);
     RUN(those_never_asked_share_a_response);
+    RUN(a_share_is_at_least_a_batch);
+    RUN(the_first_batch_alone_is_asked_for_in_little);
     return test_result();
 }

@@ -33,7 +33,8 @@ static struct peer *peer_of(struct connection *c) {
     return CONTAINER_OF(c, struct peer, c);
 }
 
-void connection_opened(struct connection *c) {
+void connection_opened(struct connection *c, int64_t way_us) {
+    c->way_us = way_us;
     peer_of(c)->opened++;
     c->state = CONNECTION_READY;
 }

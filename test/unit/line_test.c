@@ -192,16 +192,33 @@ TEST(few_bytes_say_little) {
     EXPECT_INT(l.before, FETCH_SESSIONS_SHORT);  // but one cannot wait for ever
 }
 
+TEST(a_busy_broker_does_not_make_a_line_long) {
+    line_init(&l, 2);
+    line_saw_round_trip(&l, LINE_LONG_US, SECOND);
+    EXPECT(line_is_long(&l));
+    l.way_us = 50;
+    EXPECT(!line_is_long(&l));
+    l.way_us = LINE_LONG_US;
+    EXPECT(line_is_long(&l));
+    l.way_us = 50;
+    l.round_trip_us[0] = LINE_BEHIND_PROXY_US;  // the way to the proxy is short
+    EXPECT(line_is_long(&l));
+    l.round_trip_us[0] = LINE_BEHIND_PROXY_US - 1;
+    EXPECT(!line_is_long(&l));
+}
+
 TEST(a_fetch_is_worth_many_round_trips) {
     line_init(&l, 2);
     line_saw_round_trip(&l, 100 * MS, SECOND);
-    EXPECT_INT(line_fetch_bytes(&l, 1000000, SECOND), 1600000);  // LINE_FETCH_ROUND_TRIPS at 1 MB/s
+    EXPECT_INT(line_fetch_bytes(&l, 1000000, SECOND, 0), 1600000);  // LINE_FETCH_ROUND_TRIPS at 1 MB/s
     l.climbing = true;
-    EXPECT_INT(line_fetch_bytes(&l, 1000000, SECOND), 400000);
-    EXPECT_INT(line_fetch_bytes(&l, 1000000, 0), 1000000);
+    EXPECT_INT(line_fetch_bytes(&l, 1000000, SECOND, 0), 400000);
+    EXPECT_INT(line_fetch_bytes(&l, 1000000, 0, 0), 1000000);
     l.climbing = false;
+    EXPECT_INT(line_fetch_bytes(&l, 1000000, SECOND, 50 * MS), 1600000);
+    EXPECT_INT(line_fetch_bytes(&l, 1000000, SECOND, 200 * MS), 3200000);  // who thinks longer is asked for more
     l.round_trip_us[0] = SECOND;
-    EXPECT_INT(line_fetch_bytes(&l, 1000000, SECOND), 1000000 * (LINE_FETCH_US_MAX / SECOND));
+    EXPECT_INT(line_fetch_bytes(&l, 1000000, SECOND, 0), 1000000 * (LINE_FETCH_US_MAX / SECOND));
 }
 
 int main(void) {
@@ -214,6 +231,7 @@ int main(void) {
     RUN(the_round_trip_is_the_shortest_lately);
     RUN(a_change_is_not_judged_before_all_sessions_have_turned);
     RUN(few_bytes_say_little);
+    RUN(a_busy_broker_does_not_make_a_line_long);
     RUN(a_fetch_is_worth_many_round_trips);
     return test_result();
 }

@@ -226,7 +226,7 @@ static inline bool scripted_move(struct scripted *s, struct scripted_channel *ch
     if (!ch->opened) {
         if (s->unreachable) return false;
         ch->opened = true;
-        connection_opened(ch->connection);
+        connection_opened(ch->connection, 0);
         return true;
     }
     if (!s->stalled && scripted_write(s, ch)) return true;

@@ -420,7 +420,7 @@ static inline bool world_move(struct world *w, struct model_channel *ch) {
     if (!ch->opened) {
         c->connections++;
         ch->opened = true;
-        connection_opened(ch->connection);
+        connection_opened(ch->connection, 0);
         return true;
     }
     struct bytes ranges[8];

@@ -368,7 +368,7 @@ static inline void channel_happens(struct world *w, struct event *e) {
         struct error why = error_make(ERROR_TRANSPORT, 0, "world", "cut");
         connection_failed(ch->connection, &why);
     } else if (!ch->silent && e->what == CONNECTED) {
-        connection_opened(ch->connection);
+        connection_opened(ch->connection, 0);
     } else if (!ch->silent) {
         channel_receive(ch, &e->bytes);
     }
