@@ -32,7 +32,7 @@
 #ifndef FETCH_PARTITIONS_FEW                 // the simulator's is small, too
 #define FETCH_PARTITIONS_FEW 16              // that have something; beyond it a fetch asks for more,
 #endif
-#define FETCH_FIRST_BATCH_BYTES (16 * KiB)   // beyond it a partition whose first batch goes alone: batch.size of a producer
+#define FETCH_FIRST_BATCH_BYTES (16 * KiB)   // where first batches go alone, and many wait; batch.size of Kafka
 #define FETCH_BYTES_EACH (64 * KiB)          // so much for each partition of the session,
 #define FETCH_BYTES_MANY_MAX (8 * MiB)       // up to this
 #define PRODUCE_BYTES_MAX MiB                // payloads of one Produce request, except a single larger batch
