@@ -75,6 +75,35 @@ TEST(filling_goes_on_after_it_was_cut_off) {
     }
 }
 
+// Of the filler under way; -1 when its CRC is wrong.
+static int64_t filler_time(void) {
+    const struct produce_request *q = scripted_next(&w->s, API_PRODUCE)->body;
+    struct bytes records = {q->topic_data[0].partition_data[0].records.at, BATCH_HEADER_SIZE};
+    struct batch_header h;
+    batch_look(records, &h);
+    records.size = (size_t)h.size;
+    return batch_crc_is_right(records) && h.base_timestamp == h.max_timestamp ? h.max_timestamp : -1;
+}
+
+// Else a process that has filled once would write fillers of the past some days later.
+TEST(a_filler_is_of_today_however_long_ago_it_was_made) {
+    begin(1);
+    write_above(2000001);
+    w->s.serve[API_PRODUCE] = NULL;
+    world_start(w);
+    int64_t made_ms = filler_time();
+    EXPECT(made_ms <= w->s.env.wall_ms);
+    world_run(w, 10 * SECOND);
+    world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+    world_run(w, MS);
+    EXPECT(filler_time() >= made_ms + 10000);
+    w->s.serve[API_PRODUCE] = world_produce;
+    world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
 TEST(a_slice_may_go_while_its_partition_is_filled) {
     begin(1);
     write_above(2000001);
@@ -347,6 +376,7 @@ int main(void) {
     RUN(a_log_start_inside_a_batch_hides_the_same_records);
     RUN(an_emptied_log_is_filled_up_to_its_end);
     RUN(filling_goes_on_after_it_was_cut_off);
+    RUN(a_filler_is_of_today_however_long_ago_it_was_made);
     RUN(a_slice_may_go_while_its_partition_is_filled);
     RUN(a_filler_refused_while_its_slice_goes_is_no_halt);
     RUN(an_emptied_log_halts_when_the_source_starts_later_still);
