@@ -91,6 +91,7 @@ static void find_leaders(struct partition *p, const struct error *why) {
     p->damaged_tries = 0;
     p->source_doubted_us = 0;
     p->alone = false;
+    p->only_filler = false;    // another owner may have mirrored since we filled: of an empty log we know nothing
     p->log_start_wanted = -1;  // of a log that may be another by now
     p->raise_again_us = 0;
     p->looked_below = false;
