@@ -20,8 +20,13 @@ struct forgotten {
     int32_t index;
 };
 
+static void fetch_at(struct fetch_session *s, int64_t at_us) {
+    bool sooner = !timer_is_set(&s->next) || s->next.deadline_us > at_us;
+    if (!s->fetching && sooner) timer_set(&s->env->timers, &s->next, at_us);
+}
+
 static void fetch_soon(struct fetch_session *s) {
-    if (!s->fetching && !timer_is_set(&s->next)) timer_set(&s->env->timers, &s->next, s->env->now_us);
+    fetch_at(s, s->env->now_us);
 }
 
 static void forgotten_free(struct forgotten *f) {
@@ -200,6 +205,7 @@ static struct error send_fetch(struct fetch_session *s) {
     struct request_parts r = {0};
     message_defaults(&fetch_request_message, &r.request);
     r.request.max_wait_ms = wait_ms(s);
+    s->waits_until_us = s->env->now_us + r.request.max_wait_ms * 1000LL;
     r.request.min_bytes = 1;
     r.request.max_bytes = s->asked;
     r.request.isolation_level = 1;  // read_committed: undecided data never crosses
@@ -373,7 +379,9 @@ static void on_response(void *context, const struct error *error, const void *re
     if (s->session_id != 0) s->session_epoch = s->session_epoch == INT32_MAX ? 1 : s->session_epoch + 1;
     take_topics(s, r, frame);
     if (s->session_id == 0) start_over(s);  // the broker's session cache is full: every fetch is a full one
-    fetch_soon(s);                          // behind those that waited for what was given back
+    bool news = r->responses_count > 0 || !list_empty(&s->changed) || !list_empty(&s->forgotten);
+    if (news || s->env->now_us >= s->waits_until_us) fetch_soon(s);  // behind those that waited for what was given back
+    else fetch_at(s, s->waits_until_us);
 }
 
 static void on_ready(struct broker_link *l) {

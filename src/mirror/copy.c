@@ -15,8 +15,13 @@
 static void on_source_start(struct leader_query *q, const struct leader_answer *a);
 static void on_first_batch(struct leader_query *q, const struct leader_answer *a);
 
-void copy_begin(struct partition *p) {
+// What comes next; a log may start inside the batch that it begins with.
+static void fetch_what_comes_next(struct partition *p) {
     p->fetch.fetch_offset = p->source_start > p->log_end ? p->source_start : p->log_end;
+}
+
+void copy_begin(struct partition *p) {
+    fetch_what_comes_next(p);
     if (p->log_end == 0 || p->tail.size == 0 || p->only_filler) p->fetch.last_fetched_epoch = -1;
     p->withheld = false;
     p->fill_to = 0;
@@ -308,7 +313,7 @@ int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a) {
     int64_t kept = take_records(p, a);
     if (p->state != PARTITION_COPY) return 0;
     p->bytes_in_flight += kept;  // only now: a partition that left COPY meanwhile keeps nothing of this answer
-    p->fetch.fetch_offset = p->log_end;
+    fetch_what_comes_next(p);
     if (p->alone ? kept > 0 : under_way_beyond(p, 1)) withhold(p);
     return kept;
 }

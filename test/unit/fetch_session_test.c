@@ -141,8 +141,7 @@ static void reply(const struct reply *how) {
     message_defaults(&fetch_response_message, &r);
     message_defaults(&fetch_response_topic_message, &t);
     if (how->session_id != ID_SAME) session_id_last = how->session_id;
-    r.session_id = session_id_last;
-    r.error_code = how->error_code;
+    r.session_id = session_id_last, r.error_code = how->error_code;
     t.topic = text_of(topic);
     t.topic_id.at[15] = 1;
     t.partitions = p;
@@ -159,6 +158,7 @@ static void reply(const struct reply *how) {
     }
     r.responses = &t;
     r.responses_count = t.partitions_count > 0;
+    if (!t.partitions_count && f.waits_until_us > s.env.now_us) scripted_run(&s, f.waits_until_us - s.env.now_us);
     scripted_answer(&s, under_way(), &r);
     scripted_run(&s, MS);
 }
@@ -465,7 +465,7 @@ TEST(sessions_take_turns_when_there_is_room_for_one_only) {
     unsigned turns = 0;
     for (int i = 0; i < 4; i++) {
         turns |= asked_mask() << (2 * i);
-        reply(&(struct reply){.session_id = 0});
+        reply(&(struct reply){.session_id = 0, .moved = asked_mask()});
     }
     EXPECT_INT(turns, 1 | 2 << 2 | 1 << 4 | 2 << 6);
     fetch_session_remove(&partitions[1]);

@@ -105,6 +105,7 @@ static void reply(int32_t partition, int32_t size) {
     t.partitions_count = 1;
     p.partition_index = partition;
     p.records = (struct wire_bytes){some_records, size};
+    if (size == 0) scripted_run(&s, f.wait_ms_max * MS);
     scripted_answer(&s, under_way(&f), &r);
     scripted_run(&s, MS);
 }
@@ -236,12 +237,35 @@ TEST(the_first_batch_alone_is_asked_for_in_little) {
     end(2);
 }
 
+// Where the last stable offset is below the log start a broker answers so, again and again.
+TEST(who_answers_nothing_at_once_is_not_asked_again_at_once) {
+    begin(1);
+    struct fetch_response r;
+    message_defaults(&fetch_response_message, &r);
+    r.session_id = 77;
+    scripted_answer(&s, under_way(&f), &r);
+    scripted_run(&s, (f.wait_ms_max - 20) * MS);
+    EXPECT(!asked(&f));
+    scripted_run(&s, 20 * MS);
+    EXPECT(asked(&f));
+    scripted_answer(&s, under_way(&f), &r);
+    scripted_run(&s, 10 * MS);
+    EXPECT(!asked(&f));
+    partitions[1] = (struct fetch_partition){.name = {topic, {{1}}, 1}, .leader_epoch = 5, .last_fetched_epoch = -1};
+    f.on_turn = NULL;
+    fetch_session_add(&f, &partitions[1]);  // that is news
+    scripted_run(&s, MS);
+    EXPECT(asked(&f));
+    end(2);
+}
+
 int main(void) {
     RUN(a_partition_may_go_to_another_session);
     RUN(a_session_whose_last_partition_goes_fetches_nothing);
     RUN(what_is_asked_for_may_change);
     RUN(those_never_asked_share_a_response);
     RUN(a_share_is_at_least_a_batch);
+    RUN(who_answers_nothing_at_once_is_not_asked_again_at_once);
     RUN(the_first_batch_alone_is_asked_for_in_little);
     return test_result();
 }
