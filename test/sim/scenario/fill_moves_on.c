@@ -107,3 +107,37 @@ const char *lost_behind_first(int64_t moment_us, struct outcome *out) {
     if (!said && end > 0 && end < starts_at && out->halted == 0) said = "a lost range was filled";
     return said || (end > 0 && end < starts_at) ? said : "nothing was lost";
 }
+
+// Who filled has to let go before he mirrors anything; another one mirrors, the destination is emptied, and the source
+// loses more. Who comes back must not take it for what he filled himself.
+const char *filled_before(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(71 + (uint64_t)moment_us);
+    plan.instances = 2;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    instance_kill(&w->instances[0], false);
+    instance_kill(&w->instances[1], false);
+    load_stop(w);
+    scenario_write(w);
+    broker_delete_records(w->clusters[SOURCE], "topic-0", 0, scenario_source(w).log->high_watermark);
+    instance_start(&w->instances[0]);
+    int64_t filled = scenario_run_to(w, 1);
+    world_run(w, 3 * SECOND + moment_us);
+    instance_sleep(&w->instances[0], 300 * SECOND);
+    instance_start(&w->instances[1]);
+    scenario_write(w);
+    int64_t end = scenario_run_to(w, filled + 1);
+    world_run(w, 10 * SECOND);
+    instance_kill(&w->instances[1], false);
+    scenario_write(w);
+    ledger_note(w);
+    broker_delete_records(w->clusters[SOURCE], "topic-0", 0, scenario_source(w).log->high_watermark);
+    broker_delete_records(w->clusters[DESTINATION], "topic-0", 0, scenario_truth(w).log->high_watermark);
+    world_run(w, 5 * SECOND);
+    instance_wake(&w->instances[0]);
+    world_run(w, 60 * SECOND);
+    struct broker_truth truth = scenario_truth(w);
+    bool emptied = filled > 0 && end > filled && truth.log->start == truth.log->end;
+    const char *said = scenario_end(w);
+    if (!said && out->halted == 0) said = "a lost range was filled";
+    return said || emptied ? said : "the log was not emptied";
+}
