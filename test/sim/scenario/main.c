@@ -86,6 +86,9 @@ static const struct {
     {"destination_topic_grows", destination_topic_grows, false},
     {"asked_behind", asked_behind, false},
     {"shared_answer", shared_answer, false},
+    {"leaderless", leaderless, false},
+    {"damage_mended", damage_mended, false},
+    {"controller_unreachable", controller_unreachable, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];

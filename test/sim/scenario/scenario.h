@@ -100,3 +100,6 @@ const char *many_slices(int64_t moment_us, struct outcome *out);
 const char *destination_topic_grows(int64_t moment_us, struct outcome *out);
 const char *asked_behind(int64_t moment_us, struct outcome *out);
 const char *shared_answer(int64_t moment_us, struct outcome *out);
+const char *leaderless(int64_t moment_us, struct outcome *out);
+const char *damage_mended(int64_t moment_us, struct outcome *out);
+const char *controller_unreachable(int64_t moment_us, struct outcome *out);
