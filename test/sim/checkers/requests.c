@@ -161,6 +161,15 @@ static void on_produce(struct sender *s, const struct produce_request *r) {
 
 // Questions ---------------------------------------------------------------------------------------------------------
 
+// Who looks at the logs again may find that he has to delete once more.
+static void forget_deletions(const struct sender *s) {
+    struct world *w = s->in->world;
+    for (struct link *k = list_first(&w->network.channels); k; k = list_next(&w->network.channels, k)) {
+        struct channel *ch = CONTAINER_OF(k, struct channel, link);
+        if (ch->owner == s->in) ch->tap.deleted[s->topic][s->index].again = 0;
+    }
+}
+
 // Rule 2: state, end, state, and after the last of them nothing before has been sent.
 static void on_state(struct sender *s, const struct describe_producers_request *r) {
     static const uint8_t next[] = {1, 1, 3, 1};
@@ -170,6 +179,7 @@ static void on_state(struct sender *s, const struct describe_producers_request *
             uint8_t *asked = &s->channel->tap.asked[s->topic][s->index];
             *asked = next[*asked];
             s->channel->tap.next_sequence[s->topic][s->index] = -1;
+            forget_deletions(s);
         }
     }
 }
