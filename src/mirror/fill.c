@@ -9,16 +9,6 @@
 
 #include <assert.h>
 
-// However long ago it was made: a filler of the past would let the broker forget the producer's state at once.
-static void set_time(struct frame *filler, size_t size, int64_t wall_ms) {
-    struct batch_header h;
-    enum batch_look look = batch_look((struct bytes){filler->at, size}, &h);
-    assert(look == BATCH_WHOLE);
-    (void)look;
-    h.base_timestamp = h.max_timestamp = wall_ms;
-    batch_header_write(filler->at, &h, (int32_t)size);
-}
-
 // A full filler is made once and copied: writing 800,000 records takes a third of a second, copying them does not.
 static struct frame *filler_frame(struct flow *f, int32_t count, size_t *size) {
     struct batch_stamp none = {0};
@@ -26,7 +16,6 @@ static struct frame *filler_frame(struct flow *f, int32_t count, size_t *size) {
         struct frame *copy = frame_new(&f->env->frames, f->filler->size);
         memcpy(copy->at, f->filler->at, f->filler->size);
         *size = f->filler->size;
-        set_time(copy, *size, f->env->wall_ms);
         return copy;
     }
     struct frame *made = frame_new(&f->env->frames, batch_filler_bound(count));
@@ -49,8 +38,12 @@ static void fill_next(struct partition *p) {
     enum batch_look look = batch_look((struct bytes){frame->at, size}, &h);
     assert(look == BATCH_WHOLE);
     (void)look;
-    struct batch_stamp stamp = {p->producer_id, p->producer_epoch, p->next_sequence};
-    batch_restamp(frame->at, &h, &stamp);
+    // Made now, even if copied: a filler of the past would let the broker forget the producer's state at once.
+    h.base_timestamp = h.max_timestamp = p->flow->env->wall_ms;
+    h.producer_id = p->producer_id;
+    h.producer_epoch = p->producer_epoch;
+    h.base_sequence = p->next_sequence;
+    batch_header_write(frame->at, &h, h.size);
     struct append a = {.hold = frame,
                        .at = frame->at,
                        .size = h.size,

@@ -35,6 +35,8 @@ MANY_PARTITIONS = 1000  # from here on the producer has to wait long for full ba
 LINGER_MS, LINGER_MANY_MS = 100, 1000
 CREATE_S_MAX = 180
 MEMORY = "/dev/shm"
+COMPILERS_SHARE = 0.05  # of the brokers' CPU time, below which they are warm
+WARM_SHARE = 0.25  # of the time there is, at most
 
 
 def parse():
@@ -152,11 +154,20 @@ class Bench:
             print(f"interrupted after {len(self.runs)} runs", flush=True)
 
     def _warm(self):
-        """Brokers compile while they work: the first runs would pay for it, and whoever sends few requests for long."""
+        """Brokers compile while they work, for minutes: who sends few requests, or other ones, would pay for it."""
         few = min(self.data, key=lambda data: data.partitions)
         self.run("busy floor", contenders.busy_floor, few)
+        self.run("busy odraz", contenders.busy_odraz, few)
         for data in self.data:
-            self.run("floor", contenders.floor, data)
+            deadline = time.monotonic() + self.arguments.minutes * 60 * WARM_SHARE / len(self.data)
+            while not self._is_warm(data) and time.monotonic() < deadline:
+                pass
+
+    def _is_warm(self, data):
+        """Copies it by both who send few requests."""
+        runs = [self.run(name, contenders.ALL[name], data)["cpu_s"] for name in ("floor", "odraz")]
+        compilers = sum(cpu["compilers"] for cpu in runs)
+        return compilers < COMPILERS_SHARE * sum(cpu["source"] + cpu["destination"] for cpu in runs)
 
     def _rounds(self, deadline):
         for repetition in range(self.arguments.repeat):

@@ -12,6 +12,7 @@ MIRRORMAKER_HEAP = "256m:2g"  # what Kafka's own connect-mirror-maker.sh gives i
 MIRRORMAKER_1_HEAP = "256m"  # what kafka-mirror-maker.sh gives it
 MIRRORMAKER_1 = "3.9.1"  # the last version that has it
 NEVER = 1 << 62
+BUSY_FETCH = 64 << 10  # bytes
 FLOOR = os.path.join(os.path.dirname(mirror.PROGRAM), "bench", "floor")
 
 
@@ -54,12 +55,21 @@ def floor(task):
 
 def busy_floor(task):
     """The floor with small fetches: who copies fast sends so few that a broker would still interpret them."""
-    return [*floor(task), "64"]
+    return [*floor(task), f"{BUSY_FETCH >> 10}"]
 
 
 def odraz(task):
     """This program with its defaults."""
-    values = {"topics": task.data.topic, "refresh.topics.interval.seconds": 600}
+    return _odraz(task, {})
+
+
+def busy_odraz(task):
+    """It uses requests that the floor does without: a broker must have compiled what serves these, too."""
+    return _odraz(task, {"fetch.max.bytes": BUSY_FETCH})
+
+
+def _odraz(task, more):
+    values = {"topics": task.data.topic, "refresh.topics.interval.seconds": 600, **more}
     text = mirror.properties(task.aliases(), (task.source.bootstrap, task.destination.bootstrap), values)
     return [mirror.PROGRAM, "run", task.write("mirror.properties", text)]
 

@@ -79,6 +79,21 @@ def _of_cluster(cluster):
     return _cpu_seconds(node.child.pid for node in cluster.nodes.values())
 
 
+def _compilers(cluster):
+    """What of a cluster's CPU time Java's own compilers took: a broker that has run for a day has none of it."""
+    total = 0
+    for node in cluster.nodes.values():
+        for task in glob.glob(f"/proc/{node.child.pid}/task/*"):
+            try:
+                with open(f"{task}/comm", encoding="utf-8", errors="replace") as f:
+                    if re.match("C[12] Compiler", f.read()):
+                        with open(f"{task}/schedstat", encoding="ascii") as times:
+                            total += int(times.read().split()[0]) / 1e9
+            except (FileNotFoundError, ProcessLookupError):  # compiler threads come and go
+                pass
+    return total
+
+
 class Watch:
     """Counts a topic's records below the high watermarks, on connections of its own."""
 
@@ -110,6 +125,7 @@ class Meter:
         busy, stolen = machine_seconds()
         self.cpu["others"] = busy - sum(self.cpu.values())
         self.cpu["host"] = stolen
+        self.cpu["compilers"] = _compilers(task.source) + _compilers(task.destination)  # part of the brokers'
 
 
 def wait_quiet(task, seconds):

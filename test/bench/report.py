@@ -29,7 +29,7 @@ def _summary(runs, data):
         "stored_ratio": _middle(runs, lambda run: run["stored_bytes"] / data.stored),
         "others_cores": max(run["others_cores"] for run in runs),
     }
-    for part in ("contender", "source", "destination"):
+    for part in ("contender", "source", "destination", "compilers"):
         result[f"{part}_cpu_s_per_gb"] = statistics.median(
             run["cpu_s"][part] / size for run, size in zip(runs, gigabytes))
     return result
@@ -69,6 +69,7 @@ COLUMNS = (
     ("of MM2", lambda s: f"{s['cpu_to_mm2']:.3f}" if "cpu_to_mm2" in s else ""),
     ("source CPU-s/GB", lambda s: f"{s['source_cpu_s_per_gb']:.2f}"),
     ("destination CPU-s/GB", lambda s: f"{s['destination_cpu_s_per_gb']:.2f}"),
+    ("of these compiling", lambda s: f"{s['compilers_cpu_s_per_gb']:.2f}"),
     ("peak MiB", lambda s: f"{s['peak_mib']:.0f}"),
     ("first record s", lambda s: f"{s['start_s']:.2f}"),
     ("CPU-s until then", lambda s: f"{s['start_cpu_s']:.2f}"),
