@@ -128,14 +128,22 @@ void fetch_write(const void *source, struct buffer *out) {
     }
 }
 
+// Where an offset above what may be read is looked up in the file: the batch that holds it begins there (LogSegment.read).
+static int64_t found_at(const struct broker_log *l, int64_t offset) {
+    size_t i = broker_log_find(l, offset);
+    return i < l->count ? broker_log_at(l, i)->header.base_offset : offset;
+}
+
 int64_t fetch_readable(const struct broker_replica *replica, const struct fetch_request_partition *asked,
                        enum fetch_isolation isolation, int64_t enough) {
     const struct broker_log *l = &replica->log;
     int64_t end = end_for(l, isolation);
-    if (asked->fetch_offset > end || asked->fetch_offset < l->start) return -1;
+    if (asked->fetch_offset < l->start || (asked->fetch_offset > end && found_at(l, asked->fetch_offset) > end)) {
+        return -1;
+    }
     struct log_epoch epoch;
     if (asked->last_fetched_epoch >= 0 && diverges(l, asked, &epoch)) return -1;
-    if (asked->fetch_offset == end) return 0;
+    if (asked->fetch_offset >= end) return 0;
     if (enough > asked->partition_max_bytes) enough = asked->partition_max_bytes;
     return bytes_between(l, broker_log_find(l, asked->fetch_offset), end, enough);
 }

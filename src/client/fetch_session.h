@@ -53,8 +53,8 @@ struct fetch_session {
     int32_t active;   // partitions that had records in the last response; more when it was full
     int32_t unasked;  // partitions that no request has named since they were added
     int64_t left_at_us;  // when a partition was last removed
-    // Nothing is answered before that time, except where the last stable offset is below the log start: there a broker
-    // answers nothing at once, and would again and again (DelayedFetch, case F).
+    // Nothing is answered before that time, except above what may be read, as when a high watermark went back: there a
+    // broker answers nothing at once, and would again and again (DelayedFetch, case F).
     int64_t waits_until_us;
     struct timer next;
 

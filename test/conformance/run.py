@@ -30,6 +30,7 @@ def scripts(seeds):
     import any_request  # pylint: disable=import-outside-toplevel
     import broken_records  # pylint: disable=import-outside-toplevel
     import coordinators  # pylint: disable=import-outside-toplevel
+    import cut_transactions  # pylint: disable=import-outside-toplevel
     import data  # pylint: disable=import-outside-toplevel
     import defaults  # pylint: disable=import-outside-toplevel
     import generated  # pylint: disable=import-outside-toplevel
@@ -38,7 +39,7 @@ def scripts(seeds):
     import remade_topics  # pylint: disable=import-outside-toplevel
     import second_version  # pylint: disable=import-outside-toplevel
     import topics  # pylint: disable=import-outside-toplevel
-    for module in (topics, defaults, data, coordinators, second_version):
+    for module in (topics, defaults, data, coordinators, second_version, cut_transactions):
         for script in module.SCRIPTS:
             yield f"{module.__name__}.{script.__name__}", script
     for module in (generated, generated_transactions, any_request, broken_records, rebalances,

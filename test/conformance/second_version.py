@@ -16,7 +16,7 @@ class SecondVersion(Producer):
         """Produce; waits while the markers of the transaction before are written."""
         at = changed.get("sequence", self.sequence.get((name, partition), 0))
         data = batch(count, (changed.get("pid", self.pid), changed.get("epoch", self.epoch), at),
-                     attributes=TRANSACTIONAL)
+                     attributes=TRANSACTIONAL, timestamp=changed.get("timestamp"))
         answer = None
 
         def done():

@@ -108,13 +108,20 @@ TEST(only_what_is_replicated_is_read) {
     struct asking a = ASKING;
     a.offset = 3;
     EXPECT_INT(fetch_one(a)->records.size, 0);
-    // Between high watermark and log end nothing is there yet, and nobody waits for it (DelayedFetch, case F).
-    a.offset = 4;
+    // At the log end nothing is there yet, and nobody waits for it (DelayedFetch, case F) ..
+    a.offset = 5;
     a.wait_ms = 1000;
     p = fetch_one(a);
     EXPECT(p);
     EXPECT_INT(p->error_code, KAFKA_NONE);
     EXPECT_INT(p->records.size, 0);
+    // .. but in the batch that begins at the high watermark one waits.
+    a.offset = 4;
+    EXPECT(!fetch(a));
+    broker_replica_hold(t.c, "t", 0, 2, false);
+    struct fetch_response *r = talk_receive(talk_client(&t, 1), API_FETCH, a.version);
+    EXPECT(r);
+    EXPECT_INT(r->responses[0].partitions[0].records.size, t.batch.size);
     talk_close(&t);
 }
 

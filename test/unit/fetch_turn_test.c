@@ -237,7 +237,7 @@ TEST(the_first_batch_alone_is_asked_for_in_little) {
     end(2);
 }
 
-// Where the last stable offset is below the log start a broker answers so, again and again.
+// Above what may be read, as when a high watermark went back, a broker answers so, again and again.
 TEST(who_answers_nothing_at_once_is_not_asked_again_at_once) {
     begin(1);
     struct fetch_response r;
