@@ -4,6 +4,13 @@
 
 #include <string.h>
 
+static void refresh(struct world *w) {
+    instance_enter(&w->instances[0]);
+    cluster_refresh(&w->instances[0].flow->source);
+    cluster_refresh(&w->instances[0].flow->destination);
+    instance_leave(&w->instances[0]);
+}
+
 // A topic is new, and one broker of the source, or of the destination, hears of it late.
 const char *unheard_settings(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(70 + (uint64_t)moment_us);
@@ -15,7 +22,11 @@ const char *unheard_settings(int64_t moment_us, struct outcome *out) {
     int32_t deaf = 1 + (int32_t)(moment_us / MS % 3);
     for (int side = 0; side < SIDES; side++) broker_node_isolate(w->clusters[side], deaf, true);
     load_create_topic(w);
-    world_run(w, 20 * SECOND);  // somebody else leads by then
+    for (int i = 0; i < 20; i++) {  // so that it is found before the deaf one is fenced
+        refresh(w);
+        world_run(w, 300 * MS);
+    }
+    world_run(w, 14 * SECOND);  // somebody else leads by then
     load_write(w, &w->ledger.topics[1], 0);
     world_run(w, 70 * SECOND);
     struct broker_truth truth;
