@@ -91,6 +91,7 @@ struct broker_topic {
     struct wire_uuid id;
     bool internal;
     bool unreadable;          // the right READ is missing
+    bool undescribed;         // the right DESCRIBE_CONFIGS
     bool deleted;             // kept for those who wait for it: broker_find_* does not find it any more
     uint64_t deleted_serial;  // requests that began before may still hold pointers to it
     struct setting_values values;

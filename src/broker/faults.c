@@ -73,6 +73,11 @@ int32_t broker_topic_partitions(const struct broker_cluster *c, const char *topi
     return t ? t->partitions_count : 0;
 }
 
+const char *broker_topic_setting(const struct broker_cluster *c, const char *topic, const char *setting) {
+    const struct broker_topic *t = broker_find_topic(c, (struct wire_text){topic, (int32_t)strlen(topic)});
+    return t ? setting_values_get(&t->values, setting) : NULL;
+}
+
 // NULL: nobody leads, or too few follow.
 static struct broker_replica *appendable(struct broker_cluster *c, const char *topic, int32_t partition,
                                          int16_t *refused) {

@@ -53,6 +53,8 @@ bool broker_partition_truth(const struct broker_cluster *c, const char *topic, i
 const struct broker_log *broker_replica_log(const struct broker_cluster *c, const char *topic, int32_t partition,
                                             int32_t node);  // NULL: not a replica
 int32_t broker_topic_partitions(const struct broker_cluster *c, const char *topic);  // 0: no such topic
+// What was set for the topic itself; NULL: nothing, or no such topic.
+const char *broker_topic_setting(const struct broker_cluster *c, const char *topic, const char *setting);
 
 // A group's committed offset as its coordinator has it, -1: none.
 int64_t broker_group_offset(const struct broker_cluster *c, const char *group, const char *topic, int32_t partition);
@@ -63,8 +65,12 @@ void broker_topic_create(struct broker_cluster *c, const char *topic, int32_t pa
 void broker_topic_delete(struct broker_cluster *c, const char *topic);
 void broker_topic_grow(struct broker_cluster *c, const char *topic, int32_t partitions);
 void broker_topic_alter(struct broker_cluster *c, const char *topic, const char *setting, const char *value);
-// The right READ on the topic is missing: nobody fetches it, sees its producers, or commits offsets of it.
-void broker_topic_forbid(struct broker_cluster *c, const char *topic, bool forbidden);
+// A right on the topic is missing.
+enum broker_right {
+    BROKER_READ,              // nobody fetches it, sees its producers, or commits offsets of it
+    BROKER_DESCRIBE_CONFIGS,  // nobody sees its settings
+};
+void broker_topic_forbid(struct broker_cluster *c, const char *topic, enum broker_right right, bool forbidden);
 // A partition that nobody has written to begins at `offset`, as if all below had been there and was gone.
 void broker_log_begin(struct broker_cluster *c, const char *topic, int32_t partition, int64_t offset);
 // Appends as a producer with acks=all at the leader, if there is one; 0 or Kafka's error code.

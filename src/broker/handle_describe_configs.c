@@ -1,5 +1,6 @@
 // DescribeConfigs: after kafka.server.ConfigHelper. Documentation is always null; groups and client metrics have no
 // settings here.
+#include "broker/asked_partitions.h"
 #include "broker/config_view.h"
 #include "broker/handlers.h"
 #include "broker/request.h"
@@ -111,10 +112,13 @@ static void describe(struct broker_request *r, const struct describe_configs_req
     switch (asked->resource_type) {
     case RESOURCE_TOPIC: {
         const char *refusal = topic_name_refusal(name, reason, sizeof reason);
-        const struct broker_topic *t = broker_find_topic(r->node->cluster, name);
+        const struct broker_topic *t = broker_known_topic(r->node, name);
         if (refusal) {
             out->error_code = KAFKA_INVALID_TOPIC_EXCEPTION;
             out->error_message = broker_request_say(r, "Topic name is invalid: %s", refusal);
+        } else if (t && t->undescribed) {
+            out->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+            out->error_message = config_text("Topic authorization failed.");
         } else if (t) {
             describe_topic(r, asked, t, out);
         } else {

@@ -60,10 +60,6 @@ static inline bool broker_refuse(int16_t *error_code, struct wire_text *error_me
     return false;
 }
 
-static inline bool wire_text_same(struct wire_text a, struct wire_text b) {
-    return a.size == b.size && (a.size <= 0 || memcmp(a.at, b.at, (size_t)a.size) == 0);
-}
-
 // Who calls whom: apis.c has one table of all, by key. Versions are those of our schema.
 struct broker_api {
     int16_t key;

@@ -220,7 +220,7 @@ void broker_topic_alter(struct broker_cluster *c, const char *topic, const char 
     broker_topic_settings_changed(c, t);
 }
 
-void broker_topic_forbid(struct broker_cluster *c, const char *topic, bool forbidden) {
+void broker_topic_forbid(struct broker_cluster *c, const char *topic, enum broker_right right, bool forbidden) {
     struct broker_topic *t = broker_find_topic(c, (struct wire_text){topic, (int32_t)strlen(topic)});
-    if (t) t->unreadable = forbidden;
+    if (t) *(right == BROKER_READ ? &t->unreadable : &t->undescribed) = forbidden;
 }

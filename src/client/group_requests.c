@@ -13,10 +13,6 @@ static struct wire_text text(const char *at) {
     return at ? (struct wire_text){at, (int32_t)strlen(at)} : (struct wire_text){NULL, -1};
 }
 
-static bool text_is(struct wire_text a, struct wire_text b) {
-    return a.size == b.size && (a.size <= 0 || memcmp(a.at, b.at, (size_t)a.size) == 0);
-}
-
 static bool copy_text(struct wire_text from, char *to, size_t to_size) {
     if (from.size < 0 || (size_t)from.size >= to_size || memchr(from.at, 0, (size_t)from.size)) return false;
     memcpy(to, from.at, (size_t)from.size);
@@ -176,7 +172,7 @@ static void on_joined(struct group *g, const struct join_group_response *r) {
     if (!group_went_well(g)) return;
     group_pulse_stop(g);   // its generation is over
     group_pulse_start(g);  // SyncGroup waits for the leader
-    bool leads = text_is(r->leader, r->member_id);
+    bool leads = wire_text_same(r->leader, r->member_id);
     log_line(&g->env->log, LOG_INFO, "joined the group", "group=%s generation=%" PRId32 " members=%" PRId32 " leads=%s",
              g->config.group_id, g->generation, r->members_count, leads ? "yes" : "no");
     // A static member that comes back as leader may be told that the assignment stands (KIP-814).

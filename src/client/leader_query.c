@@ -54,7 +54,6 @@ static void run(struct cluster_task *t, struct connection *connection, const str
     }
     l->busy = false;
     answer_all(&l->waiting, failure);
-    if (!l->busy && !list_empty(&l->waiting) && failure->kind != ERROR_CLOSED) retry_later(l);
 }
 
 static void on_soon(struct timer *t, int64_t now_us) {

@@ -244,7 +244,7 @@ static int64_t queue_batch(struct partition *p, struct batch_header *h, uint8_t 
 static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
     int64_t kept = 0;
     size_t done = 0;
-    while (p->state == PARTITION_COPY && !p->withheld && done < a->records.size) {
+    while (p->state == PARTITION_COPY && done < a->records.size) {
         struct batch_header h;
         struct bytes rest = {a->records.at + done, a->records.size - done};
         enum batch_look look = batch_look(rest, &h);

@@ -14,8 +14,7 @@
 
 static void start_partition(struct partition *p) {
     struct flow *f = p->flow;
-    if (p->state == PARTITION_IDLE && f->producer_id != 0 && !f->stopping && !p->topic->halted[0] &&
-        ownership_owns(&f->ownership, p->slice))
+    if (p->state == PARTITION_IDLE && !f->stopping && !p->topic->halted[0] && ownership_owns(&f->ownership, p->slice))
         partition_event(p, EVENT_OWNED, NULL);
 }
 

@@ -135,11 +135,9 @@ static void take_destination(struct topic *t, const struct describe_configs_resp
     if (a->reaction == WITHOUT_READING) {
         warn_once(t, WARNED_DESTINATION_UNREADABLE, a->reason, t->owner->destination->config.alias);
         t->t.max_message_bytes = INT32_MAX;
-        t->t.compacted = false;
     } else {
         if (!fits(t, r)) return;
         t->t.max_message_bytes = topic_max_message_bytes(r);
-        t->t.compacted = topic_is_compacted(r);
     }
     t->checked = true;
     topic_look(t);

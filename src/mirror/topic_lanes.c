@@ -71,7 +71,7 @@ static void back_off_all(struct topic_lane *l, struct list *topics, const struct
 static struct error ask_settings(struct topic_lane *l, struct connection *c, struct connection_call *call) {
     struct describe_configs_request request;
     struct describe_configs_request_resource resources[TOPICS_PER_REQUEST_MAX];
-    struct wire_text keys[TOPIC_KEYS];
+    struct wire_text keys[TOPIC_CHECKS];
     topic_setting_keys(keys);
     message_defaults(&describe_configs_request_message, &request);
     request.resources = resources;
@@ -82,7 +82,7 @@ static struct error ask_settings(struct topic_lane *l, struct connection *c, str
         r->resource_type = RESOURCE_TOPIC;
         r->resource_name = text_of(name_of(l, t));
         r->configuration_keys = keys;
-        r->configuration_keys_count = l->kind == LANE_SOURCE && t->wanted > 0 ? -1 : TOPIC_KEYS;
+        r->configuration_keys_count = l->kind == LANE_SOURCE && t->wanted > 0 ? -1 : TOPIC_CHECKS;
     }
     call->request = &request;
     return connection_call(c, call);
@@ -137,9 +137,18 @@ static struct error ask_grow(struct topic_lane *l, struct connection *c, struct 
 
 // One request at a time -----------------------------------------------------------------------------------------------
 
+// Settings are asked of the broker whose metadata showed the topics: another one may not have heard of them yet.
+static int32_t node_of(const struct topic_lane *l) {
+    struct cluster *c = cluster_of(l);
+    const struct broker *b = cluster_broker(c, c->refreshed_by);
+    if (lane_table[l->kind].node != CLUSTER_ANY || !b || !broker_link_ready(&b->control))
+        return lane_table[l->kind].node;
+    return b->node_id;
+}
+
 static void lane_next(struct topic_lane *l) {
     l->busy = !list_empty(&l->waiting);
-    if (l->busy) cluster_submit(cluster_of(l), lane_table[l->kind].node, &l->task);
+    if (l->busy) cluster_submit(cluster_of(l), node_of(l), &l->task);
 }
 
 // Nothing is asked at once, for what failed is perhaps being closed right now. Those who still wait back off too: who

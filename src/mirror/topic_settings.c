@@ -69,9 +69,8 @@ int64_t topic_setting_number(const struct describe_configs_response_resource *r,
     return *end ? unknown : number;
 }
 
-void topic_setting_keys(struct wire_text keys[TOPIC_KEYS]) {
+void topic_setting_keys(struct wire_text keys[TOPIC_CHECKS]) {
     for (size_t i = 0; i < TOPIC_CHECKS; i++) keys[i] = text_of(topic_checks[i].name);
-    keys[TOPIC_CHECKS] = text_of("cleanup.policy");
 }
 
 void topic_limits_read(struct topic_limits *l, const struct describe_configs_response_resource *source) {
@@ -92,15 +91,6 @@ bool topic_check_fails(const struct topic_check *check, const struct describe_co
 int32_t topic_max_message_bytes(const struct describe_configs_response_resource *destination) {
     int64_t bytes = topic_setting_number(destination, MAX_MESSAGE_BYTES, INT32_MAX);
     return bytes >= 0 && bytes < INT32_MAX ? (int32_t)bytes : INT32_MAX;
-}
-
-bool topic_is_compacted(const struct describe_configs_response_resource *destination) {
-    const struct describe_configs_response_config *c = find(destination, "cleanup.policy");
-    static const char compact[] = "compact";
-    const int32_t size = sizeof compact - 1;
-    for (int32_t i = 0; c && i + size <= c->value.size; i++)
-        if (memcmp(c->value.at + i, compact, (size_t)size) == 0) return true;
-    return false;
 }
 
 // Building ------------------------------------------------------------------------------------------------------------

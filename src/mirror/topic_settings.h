@@ -68,11 +68,9 @@ bool topic_check_fails(const struct topic_check *check, const struct describe_co
 
 // What the mirror wants to know of a destination topic that fits.
 int32_t topic_max_message_bytes(const struct describe_configs_response_resource *destination);  // INT32_MAX: unknown
-bool topic_is_compacted(const struct describe_configs_response_resource *destination);
 
 // The names of all settings asked for when a topic is checked.
-#define TOPIC_KEYS (TOPIC_CHECKS + 1)
-void topic_setting_keys(struct wire_text keys[TOPIC_KEYS]);
+void topic_setting_keys(struct wire_text keys[TOPIC_CHECKS]);
 
 // A setting's value as a number; `unknown` when it is not there or no number.
 int64_t topic_setting_number(const struct describe_configs_response_resource *r, const char *name, int64_t unknown);

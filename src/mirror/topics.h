@@ -16,8 +16,7 @@ struct mirror_topic {
     char *source_name, *destination_name;  // destination_name is "" when Kafka would not accept it
     struct wire_uuid source_id, destination_id;
     int32_t partitions_count;    // ready to be copied: exist on both sides
-    int32_t max_message_bytes;   // of the destination topic; INT32_MAX when it may not be read
-    bool compacted;              // the destination topic's cleanup.policy; read again at each refresh, as is the above
+    int32_t max_message_bytes;   // of the destination topic, read again at each refresh; INT32_MAX: it may not be read
     bool ready;                  // ready was called, and halted not since
     char halted[TOPIC_REASON_MAX];  // "" or why it is not mirrored
     void *owner;                 // the flow's

@@ -20,6 +20,10 @@ struct wire_text {
     int32_t size;
 };
 
+static inline bool wire_text_same(struct wire_text a, struct wire_text b) {
+    return a.size == b.size && (a.size <= 0 || memcmp(a.at, b.at, (size_t)a.size) == 0);
+}
+
 struct wire_bytes {
     const uint8_t *at;
     int32_t size;

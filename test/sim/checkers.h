@@ -56,6 +56,9 @@ void check_metadata(struct world *w, struct instance *in);
 const char *check_converged(struct world *w);
 void count_records(struct world *w, struct outcome *out);
 
+// topics.c: NULL when nothing was made of what is not selected, and the settings are right; else what is wrong.
+const char *check_topics(const struct world *w);
+
 // calm.c: in a world in which nothing goes wrong nobody has a reason to recover from anything.
 void check_calm(struct world *w);
 // How often each rare branch has been passed; and that since then none was that needs an accident.

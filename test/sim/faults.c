@@ -58,7 +58,7 @@ static bool pick_instance(struct strike *s) {
 static struct ledger_topic *pick_topic(struct strike *s) {
     struct ledger *l = &s->world->ledger;
     struct ledger_topic *t = &l->topics[pick(s, 0, l->topics_count - 1)];
-    snprintf(s->topic, sizeof s->topic, "%s", t->name);
+    snprintf(s->topic, sizeof s->topic, "%s", s->side == SOURCE ? t->name : t->destination_name);
     s->partition = (int32_t)pick(s, 0, t->partitions - 1);
     return t->there ? t : NULL;
 }

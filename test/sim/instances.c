@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "sim/checkers.h"
+#include "sim/selected.h"
 #include "sim/world.h"
 
 #include <assert.h>
@@ -75,10 +76,10 @@ static struct cluster_config cluster_config(struct instance *in, enum side side)
 
 static void start_flow(struct instance *in) {
     const struct plan *p = &in->world->plan;
-    static const char *const all[] = {".*"};
-    struct naming naming = {REPLICATION_POLICY_IDENTITY, "a", ".", true};
-    struct selection_rules rules = {.topics = all, .topics_count = 1, .target_alias = "b", .naming = naming};
+    struct selection_rules rules = selected_rules(p);
+    struct topics_config topics = {NULL, rules.naming, (int16_t)p->replication_factor, true, 30 * SECOND};
     struct error e = selection_create(&rules, &in->selection);
+    topics.selection = in->selection;
     assert(!error_is(&e));
     (void)e;
     struct flow_config config = {.name = "a->b",
@@ -89,7 +90,7 @@ static void start_flow(struct instance *in) {
                                  .predecessor_dead = p->predecessor_dead,
                                  .source = cluster_config(in, SOURCE),
                                  .destination = cluster_config(in, DESTINATION),
-                                 .topics = {in->selection, naming, (int16_t)p->replication_factor, true, 30 * SECOND},
+                                 .topics = topics,
                                  .acks = p->acks,
                                  .slices = p->slices,
                                  .session_timeout_ms = p->session_timeout_ms,

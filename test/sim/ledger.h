@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "broker/log.h"
 #include "sim/plan.h"
+#include "sim/selected.h"
 
 struct world;
 
@@ -32,7 +33,7 @@ struct ledger_checked {
 };
 
 struct ledger_topic {
-    char name[16];
+    char name[SELECTED_NAME_SIZE], destination_name[SELECTED_NAME_SIZE];
     int32_t lives;  // how often it was created; the newest is lives - 1
     bool there;     // at the source, now
     bool ever_deleted;
@@ -48,6 +49,8 @@ struct ledger_topic {
     bool destination_grown;                         // the same
     bool limit_lowered;                             // max.message.bytes of the destination's topic, by somebody else
     bool forbidden;                                 // READ was missing, on either side
+    bool made_by_others;                            // the destination's topic
+    bool made_unfit;                                // a setting of it, by somebody else
     int64_t transaction_of[2 * SIM_PARTITIONS_MAX];  // the producer of the newest one
     bool transaction_open[2 * SIM_PARTITIONS_MAX];  // its end never comes
     const struct planned_topic *plan;

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "sim/batches.h"
+#include "sim/selected.h"
 #include "sim/world.h"
 
 #include <assert.h>
@@ -25,6 +26,33 @@ static void begin_later(struct world *w, struct ledger_topic *t, bool written) {
     }
 }
 
+// What is not selected has records, too, and one has a stranger's topic where it would be mirrored to.
+static void create_others(struct world *w) {
+    for (size_t i = 0; i < SELECTED_OTHERS; i++) {
+        char name[SELECTED_NAME_SIZE], renamed[SELECTED_NAME_SIZE];
+        selected_other(&w->plan, i, name);
+        selected_destination_name(&w->plan, name, renamed);
+        broker_topic_create(w->clusters[SOURCE], name, 2, 1, NULL);
+        if (i == 0) broker_topic_create(w->clusters[DESTINATION], renamed, 1, 1, NULL);
+    }
+}
+
+static void write_others(struct world *w) {
+    struct batch_kind kind = {0};
+    uint8_t batch[BATCH_SIZE_MAX];
+    size_t size = batches_write(&w->load.prng, &kind, world_wall_ms(w), batch);
+    struct broker_truth truth;
+    for (size_t i = 0; i < SELECTED_OTHERS; i++) {
+        char name[SELECTED_NAME_SIZE], renamed[SELECTED_NAME_SIZE];
+        selected_other(&w->plan, i, name);
+        selected_destination_name(&w->plan, name, renamed);
+        broker_append(w->clusters[SOURCE], name, 0, (struct bytes){batch, size});
+        if (i > 0) continue;
+        broker_append(w->clusters[DESTINATION], renamed, 0, (struct bytes){batch, size});
+        if (broker_partition_truth(w->clusters[DESTINATION], renamed, 0, &truth)) w->load.other_end = truth.log->end;
+    }
+}
+
 static void on_begin(struct timer *timer, int64_t now_us) {
     struct load *l = CONTAINER_OF(timer, struct load, begin);
     struct world *w = l->world;
@@ -33,18 +61,36 @@ static void on_begin(struct timer *timer, int64_t now_us) {
         if (t->plan->starts_at > 0 && !t->plan->compacted) begin_later(w, t, l->begun);
     }
     if (l->begun) return;
+    if (w->plan.separator) write_others(w);
     l->begun = true;
     timer_set(&w->timers, timer, now_us + LOAD_BEGIN_US / 3);
 }
 
+// Some are copied to the destination's topic, others are not (checkers/topics.c).
+static const struct {
+    const char *name, *value;
+} more_settings[SIM_MORE_SETTINGS] = {
+    {"retention.ms", "1209600000"},
+    {"flush.messages", "1000"},
+    {"max.message.bytes", "300000"},
+    {"max.message.bytes", "3000000"},
+    {"min.insync.replicas", "1"},
+    {"leader.replication.throttled.replicas", "*"},
+};
+
 // False: the source's controller refuses, there are no brokers.
 static bool create_at_source(struct world *w, struct ledger_topic *t) {
-    const char *settings[9] = {NULL};
+    const char *settings[9 + 2 * SIM_MORE_SETTINGS] = {NULL};
     size_t n = 0;
     if (t->plan->append_time) settings[n++] = "message.timestamp.type", settings[n++] = "LogAppendTime";
     if (t->plan->compacted) settings[n++] = "cleanup.policy", settings[n++] = "compact";
     if (t->plan->compacted) settings[n++] = "segment.ms", settings[n++] = "500";
     if (t->plan->compacted) settings[n++] = "min.cleanable.dirty.ratio", settings[n++] = "0.01";
+    for (size_t i = 0; i < SIM_MORE_SETTINGS; i++) {
+        if (!(t->plan->more_settings & 1u << i)) continue;
+        settings[n++] = more_settings[i].name;
+        settings[n++] = more_settings[i].value;
+    }
     settings[n] = NULL;
     broker_topic_create(w->clusters[SOURCE], t->name, t->partitions, (int16_t)w->plan.nodes[SOURCE], settings);
     if (broker_topic_partitions(w->clusters[SOURCE], t->name) == 0) return false;
@@ -59,7 +105,8 @@ bool load_create_topic(struct world *w) {
     struct ledger_topic *t = &l->topics[l->topics_count];
     t->plan = &w->plan.topics[l->topics_count % SIM_TOPICS_MAX];
     t->partitions = t->plan->partitions;
-    snprintf(t->name, sizeof t->name, "topic-%d", (int)l->topics_count);
+    selected_name(&w->plan, l->topics_count, t->name);
+    selected_destination_name(&w->plan, t->name, t->destination_name);
     for (int32_t k = 0; k < 2 * SIM_PARTITIONS_MAX; k++) {
         t->life_at_destination[k] = -1;
         t->checked[k].foreign_at = -1;
@@ -153,7 +200,7 @@ void load_write_foreign(struct world *w, struct ledger_topic *t, int32_t partiti
     size_t size = make(w, t, batch);
     // A producer's, or those of another mirror.
     if (prng_below(&w->load.prng, 2)) stamp(batch, provenance_producer_id("other", SIM_CLUSTER_DESTINATION), 0);
-    broker_append(w->clusters[DESTINATION], t->name, partition, (struct bytes){batch, size});
+    broker_append(w->clusters[DESTINATION], t->destination_name, partition, (struct bytes){batch, size});
     t->foreign_written[partition] = true;
 }
 
@@ -182,6 +229,7 @@ void load_start(struct world *w) {
     timer_init(&l->timer, on_timer);
     timer_init(&l->begin, on_begin);
     for (int32_t i = 0; i < w->plan.topics_count; i++) load_create_topic(w);
+    if (w->plan.separator) create_others(w);
     timer_set(&w->timers, &l->begin, w->now_us + LOAD_BEGIN_US / 2);
     timer_set(&w->timers, &l->timer, w->now_us + LOAD_BEGIN_US / 2);
 }

@@ -17,6 +17,7 @@ struct load {
     int32_t left;
     int64_t timestamp_ms;  // rises with each batch
     bool begun, stopped;
+    int64_t other_end;  // of the stranger's topic at the destination
 };
 
 void load_start(struct world *w);  // with the planned topics

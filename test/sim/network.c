@@ -234,6 +234,8 @@ static void send_out(struct channel *ch) {
         for (size_t i = 0; i < count; i++) size += ranges[i].size;
         if (size == 0) return;
         if (size > room) size = room;
+        bool all_but_one = size > 1 && w->plan.short_one_in > 0 && one_in(&w->network, w->plan.short_one_in);
+        if (all_but_one) size--;
         struct segment *s = pipe_put(ch, OUT, SEGMENT_DATA, size, 0);
         for (size_t i = 0; i < count && at < size; i++) {
             size_t part = ranges[i].size < size - at ? ranges[i].size : size - at;
@@ -245,6 +247,7 @@ static void send_out(struct channel *ch) {
             w->network.damage[DESTINATION]--;
         connection_sent(ch->connection, size);
         watch_unacknowledged(ch);
+        if (all_but_one) return;  // the rest when what it took has come
     }
 }
 

@@ -87,6 +87,16 @@ static void plan_topics(struct plan *p, struct prng *r) {
     }
 }
 
+static void plan_selected(struct plan *p, struct prng *r) {
+    static const char *const separators[] = {NULL, NULL, NULL, NULL, NULL, NULL, ".", "--"};
+    p->separator = separators[prng_below(r, sizeof separators / sizeof *separators)];
+    p->names_from = (int32_t)prng_below(r, 2 * SIM_TOPICS_MAX);
+    for (int32_t i = 0; i < SIM_TOPICS_MAX; i++) {
+        uint64_t bits = prng_next(r);
+        p->topics[i].more_settings = bits & 1 ? (uint32_t)(bits >> 8) & ((1u << SIM_MORE_SETTINGS) - 1) : 0;
+    }
+}
+
 static void plan_odraz(struct plan *p, struct prng *r) {
     p->instances = (int32_t)(p->unowned ? prng_between(r, 2, SIM_INSTANCES_MAX) : ONE_OF(r, 1, 2, 2, 3));
     p->acks = one_in(r, 4) ? -1 : 1;
@@ -219,4 +229,6 @@ void plan_make(struct plan *p, uint64_t seed, bool unowned) {
     p->join_small_batches = !one_in(&r, 8);
     if (p->kind == WORLD_ANY) plan_lost_nodes(p, &r);
     if (p->kind == WORLD_ANY) p->load_us_max = ONE_OF(&r, 0, 0, 1 * SECOND, 4 * SECOND);
+    p->short_one_in = (int32_t)ONE_OF(&r, 0, 0, 0, 10);
+    plan_selected(p, &r);
 }

@@ -13,6 +13,7 @@
 #define SIM_TOPICS_MAX 3
 #define SIM_PARTITIONS_MAX 3
 #define SIM_NODES_MAX 3
+#define SIM_MORE_SETTINGS 6
 #define SIM_FAULTS_MAX 48
 
 enum side { SOURCE, DESTINATION, SIDES };
@@ -62,6 +63,7 @@ struct planned_topic {
     int32_t partitions;
     bool append_time, last_year, compacted;
     int64_t starts_at;  // its log start: a log whose beginning retention has taken
+    uint32_t more_settings;  // bits: which of the settings in load.c it has
 };
 
 enum world_kind {
@@ -88,6 +90,9 @@ struct plan {
     bool join_small_batches;
     bool same_id;  // every instance was given the same instance.id, which nobody should do
 
+    const char *separator;  // topics are selected and renamed (selected.h); NULL: all, under their own names
+    int32_t names_from;     // which names they have then
+
     // network and brokers
     int32_t fetch_sessions_kept;  // by a broker of the source
     int64_t latency_us_max, service_us_max, replica_fetch_us_max, notice_us_max;
@@ -95,6 +100,7 @@ struct plan {
     bool ends_in_time;      // what a cut-off host holds is gone after TCP_USER_TIMEOUT, or with a reset; else it comes
     int32_t socket_bytes;   // what a socket takes, each way
     int32_t torn_one_in;    // deliveries that come in parts
+    int32_t short_one_in;   // writes of which a socket takes all but the last byte; 0: none
     int64_t expiration_ms;  // producer.id.expiration.ms of the destination
     int64_t expiration_check_ms;
     int32_t replica_lag_ms;  // replica.lag.time.max.ms of the destination

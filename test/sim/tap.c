@@ -92,5 +92,9 @@ struct partition *tap_partition(const struct instance *in, enum side side, struc
 }
 
 int32_t tap_topic(const struct partition *p) {
-    return (int32_t)strtol(strchr(p->topic->source_name, '-') + 1, NULL, 10);
+    const struct ledger *l = &((struct instance *)p->flow->owner)->world->ledger;
+    int32_t i = 0;
+    while (i < l->topics_count && strcmp(l->topics[i].name, p->topic->source_name) != 0) i++;
+    assert(i < l->topics_count);  // else it is not selected
+    return i;
 }

@@ -247,6 +247,8 @@ struct outcome *world_converge(struct world *w) {
         if (!missing) missing = check_replicas(w);  // a deposed leader may have a tail to give up
         if (missing && w->now_us >= end_us) world_fail(w, "convergence", "%s", missing);
     }
+    const char *wrong = check_topics(w);
+    if (wrong) world_fail(w, "topics", "%s", wrong);
     if (!world_failed(w) && w->plan.seed % QUIET_ONE_IN == 0) check_quiet(w);
     if (!world_failed(w)) check_calm(w);
     return outcome;

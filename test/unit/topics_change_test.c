@@ -272,14 +272,14 @@ TEST(a_recreated_destination_topic_halts_and_starts_from_scratch) {
     world_start(w);
     model_remove(&w->at_destination, "a.orders");
     struct model_topic *d = destination_topic(w, "a.orders", 1);
-    model_set(d, "cleanup.policy", "compact", SOURCE_DYNAMIC_TOPIC);
+    model_set(d, "max.message.bytes", "2000000", SOURCE_DYNAMIC_TOPIC);
     cluster_refresh(&w->destination);
     world_run(w, SECOND);
     expect_halted(w, "orders", "destination topic was re-created");
     world_run(w, 61 * SECOND);
     expect_ready(w, "orders", 2);
     EXPECT_INT(world_topic(w, "orders")->destination_id.at[15], d->id);
-    EXPECT(world_topic(w, "orders")->compacted);
+    EXPECT_INT(world_topic(w, "orders")->max_message_bytes, 2000000);
     world_free(w);
 }
 

@@ -97,6 +97,10 @@ static bool limit_lowered(const struct said *s) {
     return s->topic->limit_lowered;
 }
 
+static bool made_unfit(const struct said *s) {
+    return s->topic->made_unfit;
+}
+
 // clang-format off
 static const struct sentence {
     const char *begins;
@@ -116,6 +120,8 @@ static const struct sentence {
     { "destination topic was re-cr"   , destination_deleted   , true, false  },
     { "the destination refused a bat" , limit_lowered         , true, true   },
     { "the right READ on the topic is" , was_forbidden        , true, false  },
+    { "compression.type of the dest"  , made_unfit            , true, false  },
+    { "message.timestamp.type of th"  , made_unfit            , true, false  },
     { "loop: "                        , has_loop              , false, true },
     { "too few brokers for more "     , brokers_were_away     , true, false  },
     { "replication.factor cannot be " , brokers_were_away     , true, false  },

@@ -45,7 +45,7 @@ static void look_at(struct world *w, struct ledger_topic *t, int32_t partition, 
 
 static void look_at_partition(struct world *w, struct ledger_topic *t, int32_t partition) {
     struct broker_truth truth;
-    if (!broker_partition_truth(w->clusters[DESTINATION], t->name, partition, &truth)) return;
+    if (!broker_partition_truth(w->clusters[DESTINATION], t->destination_name, partition, &truth)) return;
     struct ledger_checked *c = &t->checked[partition];
     const struct broker_log *log = truth.log;
     // The stranger's record may be among what the destination's retention took: what came behind it is shifted.

@@ -10,7 +10,7 @@ static const char *look_at(struct world *w, const struct ledger_topic *t, int32_
     // Behind a transaction without an end there is nothing to mirror.
     if (halt_reason(w, t->name, k) || t->transaction_open[k]) return NULL;
     if (!broker_partition_truth(w->clusters[SOURCE], t->name, k, &source) || source.leader < 0) return "no source";
-    if (!broker_partition_truth(w->clusters[DESTINATION], t->name, k, &destination)) {
+    if (!broker_partition_truth(w->clusters[DESTINATION], t->destination_name, k, &destination)) {
         snprintf(missing, sizeof missing, "%s-%d is not at the destination", t->name, (int)k);
         return missing;
     }
@@ -29,7 +29,7 @@ static const char *look_at(struct world *w, const struct ledger_topic *t, int32_
     }
     int32_t replicas = 0;
     for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++) {
-        const struct broker_log *log = broker_replica_log(w->clusters[DESTINATION], t->name, k, node);
+        const struct broker_log *log = broker_replica_log(w->clusters[DESTINATION], t->destination_name, k, node);
         if (log) replicas++;
         if (!log || log->end == have || node == w->plan.lost_node[DESTINATION]) continue;
         snprintf(missing, sizeof missing, "%s-%d: the replica on %d ends at %lld, the leader's log at %lld", t->name,
@@ -99,7 +99,7 @@ void count_records(struct world *w, struct outcome *out) {
         const struct ledger_topic *t = &w->ledger.topics[i];
         for (int32_t k = 0; k < t->partitions; k++) {
             struct broker_truth truth;
-            if (!broker_partition_truth(w->clusters[DESTINATION], t->name, k, &truth)) continue;
+            if (!broker_partition_truth(w->clusters[DESTINATION], t->destination_name, k, &truth)) continue;
             out->records += truth.log->high_watermark;
             if (halt_reason(w, t->name, k)) out->halted++;
         }

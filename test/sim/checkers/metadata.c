@@ -5,7 +5,8 @@
 
 static void check_topic(struct world *w, struct instance *in, enum side side, int32_t topic) {
     struct cluster *c = side == SOURCE ? &in->flow->source : &in->flow->destination;
-    const struct cluster_topic *t = cluster_topic(c, w->ledger.topics[topic].name);
+    const struct ledger_topic *of = &w->ledger.topics[topic];
+    const struct cluster_topic *t = cluster_topic(c, side == SOURCE ? of->name : of->destination_name);
     if (!t) {  // forgotten: it begins anew
         memset(&in->led_id[side][topic], 0, sizeof in->led_id[side][topic]);
         return;

@@ -90,7 +90,7 @@ static void check_partitions(struct world *w, enum right right) {
         for (size_t k = 0; may_act(in, right) && k < in->flow->partitions_count; k++) {
             const struct partition *p = in->flow->partitions[k];
             if (p->state == PARTITION_IDLE || p->state == PARTITION_HALTED) continue;
-            const struct instance **by = &works[strtol(strchr(p->topic->source_name, '-') + 1, NULL, 10)][p->index];
+            const struct instance **by = &works[tap_topic(p)][p->index];
             if (*by)
                 world_fail(w, "ownership", "%s and %s both work on %s-%d", (*by)->name, in->name, p->topic->source_name,
                            (int)p->index);

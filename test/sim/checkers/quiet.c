@@ -33,6 +33,15 @@ static void check_instance(struct world *w, const struct instance *in, const str
                        (unsigned long long)(now.refreshes[side] - before->refreshes[side]));
 }
 
+static void check_watched(struct world *w, const struct instance *in) {
+    for (size_t i = 0; i < in->flow->partitions_count; i++) {
+        const struct partition *p = in->flow->partitions[i];
+        if (link_linked(&p->watched))
+            world_fail(w, "quiet", "all is mirrored, and yet %s asks how far %s-%d is replicated", in->name,
+                       p->topic->source_name, (int)p->index);
+    }
+}
+
 static int32_t connections(const struct world *w, const struct instance *in, enum side side, int32_t node) {
     int32_t count = 0;
     for (struct link *k = list_first(&w->network.channels); k; k = list_next(&w->network.channels, k)) {
@@ -69,6 +78,7 @@ void check_quiet(struct world *w) {
     for (int32_t i = 0; i < w->plan.instances; i++) {
         check_instance(w, &w->instances[i], &before[i]);
         check_connections(w, &w->instances[i]);
+        check_watched(w, &w->instances[i]);
     }
     if (w->plan.fetch_sessions_kept >= SESSIONS_ENOUGH) check_accidents(w, "quiet", passed);
     if (w->network.channels_made > channels)

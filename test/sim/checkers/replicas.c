@@ -26,10 +26,11 @@ const char *check_replicas(const struct world *w) {
         const struct ledger_topic *t = &w->ledger.topics[i];
         for (int32_t k = 0; t->there && !t->ever_deleted && !t->plan->compacted && k < t->partitions; k++) {
             struct broker_truth truth;
-            if (!broker_partition_truth(w->clusters[DESTINATION], t->name, k, &truth)) continue;
+            if (!broker_partition_truth(w->clusters[DESTINATION], t->destination_name, k, &truth)) continue;
             for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++) {
                 if (node == w->plan.lost_node[DESTINATION]) continue;
-                const struct broker_log *log = broker_replica_log(w->clusters[DESTINATION], t->name, k, node);
+                const struct broker_log *log =
+                    broker_replica_log(w->clusters[DESTINATION], t->destination_name, k, node);
                 if (log && log != truth.log && !same(t, k, truth.log, log)) return differ;
             }
         }

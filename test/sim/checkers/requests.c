@@ -218,8 +218,8 @@ static void check_session(const struct sender *s) {
             bool wanted = fetches(s, topic, index), told = t->in_session[topic][index];
             t->untrue[topic][index] = wanted != told ? (uint8_t)(t->untrue[topic][index] + 1) : 0;
             if (t->untrue[topic][index] > 2)
-                world_fail(s->in->world, "requests", "%s %s topic-%d-%d, and has not told its session", s->in->name,
-                           wanted ? "wants" : "does not want", (int)topic, (int)index);
+                world_fail(s->in->world, "requests", "%s %s %s-%d, and has not told its session", s->in->name,
+                           wanted ? "wants" : "does not want", s->in->world->ledger.topics[topic].name, (int)index);
         }
     }
 }

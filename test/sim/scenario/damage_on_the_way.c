@@ -30,6 +30,19 @@ const char *damage_after_quiet(int64_t moment_us, struct outcome *out) {
     return tell(moment_us, out, &plan, 60 * SECOND);
 }
 
+// What comes damaged comes again whole, of a topic with append times, too: nobody takes it for one that cannot be read.
+const char *damage_of_append_time(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(66 + (uint64_t)moment_us);
+    plan.topics[0].append_time = true;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND + moment_us);
+    w->network.damage[SOURCE] = 1;
+    scenario_write(w);
+    bool damaged = w->network.damage[SOURCE] == 0;
+    const char *said = scenario_end(w);
+    return said || damaged ? said : "nothing was damaged";
+}
+
 // Each batch of a long row comes damaged, once: what is over does not count, and no batch is one that always comes so.
 const char *damage_again(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(25);

@@ -8,6 +8,7 @@ const char *leaderless(int64_t moment_us, struct outcome *out) {
     plan.replication_factor = 1;
     struct world *w = world_begin(&plan, NULL, false, out);
     instance_kill(&w->instances[0], false);
+    w->ledger.topics[0].made_by_others = true;
     broker_topic_create(w->clusters[DESTINATION], "topic-0", 2, 1, NULL);
     world_run(w, 1 * SECOND + moment_us);
     struct broker_truth other;

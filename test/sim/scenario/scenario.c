@@ -52,6 +52,7 @@ struct broker_truth scenario_source(struct world *w) {
 
 void scenario_create_first(struct world *w, const char *const *settings) {
     instance_kill(&w->instances[0], false);
+    w->ledger.topics[0].made_by_others = true;
     broker_topic_create(w->clusters[DESTINATION], TOPIC, 1, 3, settings);
 }
 

@@ -10,6 +10,7 @@ const char *sequence_wraps(int64_t moment_us, struct outcome *out) {
     struct world *w = world_begin(&plan, NULL, false, out);
     instance_kill(&w->instances[0], false);
     load_create_topic(w);
+    w->ledger.topics[1].made_by_others = true;
     broker_topic_create(w->clusters[DESTINATION], NAME, 1, 3, NULL);
     for (int side = 0; side < SIDES; side++) broker_log_begin(w->clusters[side], NAME, 0, WRAPS_AT - 40);
     world_run(w, 1 * SECOND);

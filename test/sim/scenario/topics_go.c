@@ -68,6 +68,7 @@ const char *destination_topic_comes_again(int64_t moment_us, struct outcome *out
     int32_t epoch = scenario_truth(w).leader_epoch;
     w->ledger.topics[0].destination_deleted = true;
     broker_topic_delete(w->clusters[DESTINATION], "topic-0");
+    w->ledger.topics[0].made_by_others = true;
     broker_topic_create(w->clusters[DESTINATION], "topic-0", 1, 3, NULL);
     world_run(w, 100 * SECOND);
     bool anew = scenario_truth(w).leader_epoch < epoch;

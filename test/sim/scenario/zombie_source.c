@@ -2,16 +2,21 @@
 // that it ends before what was mirrored since: that is no divergence.
 #include "sim/scenario/scenario.h"
 
-const char *zombie_source(int64_t moment_us, struct outcome *out) {
-    struct plan plan = scenario_plan(32 + (uint64_t)moment_us);
+// `one_batch`: no more than that was mirrored since.
+static const char *tell(uint64_t seed, int64_t moment_us, struct outcome *out, bool one_batch) {
+    struct plan plan = scenario_plan(seed + (uint64_t)moment_us);
     plan.nodes[SOURCE] = 3;
     plan.load_pause_us = 200 * MS;
     struct world *w = world_begin(&plan, NULL, false, out);
     world_run(w, 5 * SECOND);
+    if (one_batch) load_stop(w);
+    world_run(w, 2 * SECOND);
     int32_t zombie = scenario_source(w).leader;
     broker_node_isolate(w->clusters[SOURCE], zombie, true);
     broker_leader_move(w->clusters[SOURCE], "topic-0", 0, zombie % 3 + 1, false);
-    world_run(w, 60 * SECOND + moment_us);
+    world_run(w, 30 * SECOND);
+    if (one_batch) load_write(w, &w->ledger.topics[0], 0);
+    world_run(w, 30 * SECOND + moment_us);
     const struct broker_log *its = broker_replica_log(w->clusters[SOURCE], "topic-0", 0, zombie);
     bool behind = its->end < scenario_truth(w).log->end;
     instance_kill(&w->instances[0], false);
@@ -25,6 +30,15 @@ const char *zombie_source(int64_t moment_us, struct outcome *out) {
     const char *said = scenario_end(w);
     if (!said && out->halted > 0) said = "a deposed leader was believed";
     return said || behind ? said : "the deposed leader was not behind, or not asked";
+}
+
+const char *zombie_source(int64_t moment_us, struct outcome *out) {
+    return tell(32, moment_us, out, false);
+}
+
+// It ends where the last batch that was mirrored begins: asked for that batch it has nothing to answer.
+const char *zombie_source_just_behind(int64_t moment_us, struct outcome *out) {
+    return tell(69, moment_us, out, true);
 }
 
 static void restart_others(struct world *w, int32_t leader) {
