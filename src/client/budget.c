@@ -13,10 +13,9 @@ static bool wait_for_room(struct budget *b, struct budget_waiter *waiter) {
     return false;
 }
 
-static bool take(struct budget *b, int64_t bytes) {
+static void take(struct budget *b, int64_t bytes) {
     b->used += bytes;
     if (b->used > b->used_peak) b->used_peak = b->used;
-    return true;
 }
 
 bool budget_take(struct budget *b, int64_t bytes, int64_t most, struct budget_waiter *waiter) {
@@ -24,18 +23,25 @@ bool budget_take(struct budget *b, int64_t bytes, int64_t most, struct budget_wa
     if (most > b->limit / 2) most = b->limit / 2;
     // An empty budget lets anything through, or a small limit would mean no progress at all.
     if (b->used > 0 && b->used + bytes > most) return wait_for_room(b, waiter);
-    return take(b, bytes);
+    take(b, bytes);
+    return true;
 }
 
 bool budget_take_oversized(struct budget *b, int64_t bytes, struct budget_waiter *waiter) {
     if (b->oversized || b->used + bytes > b->limit) return wait_for_room(b, waiter);
     b->oversized = true;
-    return take(b, bytes);
+    take(b, bytes);
+    return true;
 }
 
 void budget_oversized_done(struct budget *b) {
     assert(b->oversized);
     b->oversized = false;
+}
+
+void budget_grow(struct budget *b, int64_t bytes) {
+    assert(bytes >= 0);
+    take(b, bytes);
 }
 
 void budget_release(struct budget *b, int64_t bytes) {

@@ -29,5 +29,7 @@ bool budget_take(struct budget *b, int64_t bytes, int64_t most, struct budget_wa
 bool budget_take_oversized(struct budget *b, int64_t bytes, struct budget_waiter *waiter);
 void budget_oversized_done(struct budget *b);
 
+// What is in flight already has become larger (records were written anew): counted, whatever there is room for.
+void budget_grow(struct budget *b, int64_t bytes);
 void budget_release(struct budget *b, int64_t bytes);
 void budget_withdraw(struct budget_waiter *waiter);

@@ -234,11 +234,25 @@ static bool reserve(struct fetch_session *s, int64_t bytes) {
     return true;
 }
 
+// Others who ask for little, again and again, may never leave room for more: then it is what there is room for.
+static bool reserve_any(struct fetch_session *s) {
+    if (reserve(s, bytes_worth_asking(s)) || reserve(s, s->bytes_max)) {
+        s->no_room_since_us = 0;
+        return true;
+    }
+    int64_t now_us = s->env->now_us;
+    if (s->no_room_since_us == 0) s->no_room_since_us = now_us;
+    if (now_us - s->no_room_since_us < FETCH_NO_ROOM_US) return false;
+    for (int64_t bytes = s->bytes_max / 2; bytes >= FETCH_BYTES_MIN; bytes /= 2)
+        if (reserve(s, bytes)) return true;
+    return false;
+}
+
 static void fetch_now(struct fetch_session *s) {
     if (s->fetching || !broker_link_ready(&s->link) || s->partitions_count == 0) return;
     if (s->on_turn) s->on_turn(s);
     if (s->partitions_count == 0) return;
-    if (!reserve(s, bytes_worth_asking(s)) && !reserve(s, s->bytes_max)) return;
+    if (!reserve_any(s)) return;
     struct error e = send_fetch(s);
     if (error_is(&e)) {
         budget_release(s->budget, s->reserved);
@@ -277,10 +291,10 @@ static bool admit(struct connection *c, size_t frame_size) {
 
 static void give_back(struct fetch_session *s, int64_t kept) {
     int64_t taken = s->reserved + s->oversized;
-    assert(kept <= taken);
     if (s->oversized > 0) budget_oversized_done(s->budget);
     s->reserved = s->oversized = 0;
-    budget_release(s->budget, taken - kept);
+    if (kept > taken) budget_grow(s->budget, kept - taken);
+    else budget_release(s->budget, taken - kept);
 }
 
 // Responses name partitions in the order of the session; a small map would cost more than this walk saves.
@@ -341,7 +355,7 @@ static void take_topics(struct fetch_session *s, const struct fetch_response *r,
             if (!p || p->unasked) continue;  // removed while the fetch was under way, perhaps added again
             struct link *after = list_next(&s->partitions, &p->link);
             if (rp->records.size > 0) active++, bytes += rp->records.size;
-            kept += take_partition(s, p, rp, frame, taken - kept);
+            kept += take_partition(s, p, rp, frame, taken > kept ? taken - kept : 0);
             hint = after && link_linked(after) ? after : NULL;
         }
     }

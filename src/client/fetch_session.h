@@ -41,6 +41,7 @@ struct fetch_session {
     struct budget *budget;
     struct budget_waiter waiter;
     int32_t bytes_max, wait_ms_max;
+    int64_t no_room_since_us;  // for what is worth asking; 0: there was
     int32_t share_min;  // of a partition in a response: the batch it ends in comes in vain
     int32_t asked;  // bytes of records, in the last fetch: more than bytes_max when many partitions share it
     struct list partitions, changed, forgotten;
@@ -59,8 +60,8 @@ struct fetch_session {
     struct timer next;
 
     // Called for each partition that has records or an error, and for each whose high watermark moved. The callee may
-    // remove partitions. Answers how many bytes of `records` it keeps counted (it gives them back through
-    // budget_release()), and sets fetch_offset to what it wants next.
+    // remove partitions. Answers how many bytes it keeps counted: of `records`, or more where it wrote them anew
+    // (it gives them back through budget_release()), and sets fetch_offset to what it wants next.
     int64_t (*on_answer)(struct fetch_session *s, struct fetch_partition *p, const struct fetch_answer *a);
     void (*on_lost)(struct fetch_session *s, const struct error *why);
     // Optional: nothing is under way and the next fetch is about to be made. Partitions may go to other sessions, and

@@ -138,6 +138,7 @@ static bool too_early(struct partition *p) {
 // Filler is of today, but what comes behind it may be old.
 static bool may_fill(struct partition *p) {
     struct flow *f = p->flow;
+    if (partition_state_may_expire(p, f->env->wall_ms)) return !too_early(p);
     ownership_want_lease(&f->ownership);
     if (ownership_is_leased(&f->ownership)) return true;
     if (!finish_what_precedes(p)) partition_wait(p, f->env->now_us + LEASE_LOOK_US);

@@ -319,7 +319,7 @@ void partition_halt(struct partition *p, int64_t offset, const char *format, ...
 
 bool partition_state_may_expire(const struct partition *p, int64_t newest_ms) {
     const struct flow *f = p->flow;
-    return f->env->wall_ms - newest_ms >= topics_producer_expiration_ms(f->topics) / 2;
+    return f->env->wall_ms - newest_ms + GHOST_WAIT_US / 1000 >= topics_producer_expiration_ms(f->topics) / 2;
 }
 
 bool partition_believes_source(struct partition *p) {
