@@ -358,6 +358,7 @@ void connection_resume(struct connection *c) {
 }
 
 void connection_set_receive_hint(struct connection *c, size_t hint) {
+    if (hint == c->receive_hint) return;
     if (c->in && c->in->size > 0) return;  // bytes that nobody asked for: the connection will not last
     frame_release(c->in);
     c->in = NULL;

@@ -231,6 +231,8 @@ static bool reserve(struct fetch_session *s, int64_t bytes) {
     budget_withdraw(&s->waiter);
     s->asked = (int32_t)bytes;
     s->reserved = usual_size(bytes);
+    // What is larger than was reserved asks for room; what is usual comes into buffers of one size.
+    connection_set_receive_hint(&s->link.connection, (size_t)usual_size(bytes < s->bytes_max ? bytes : s->bytes_max));
     return true;
 }
 

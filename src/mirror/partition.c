@@ -317,9 +317,15 @@ void partition_halt(struct partition *p, int64_t offset, const char *format, ...
     partition_event(p, EVENT_HALT, NULL);
 }
 
+// Until what dead connections have sent is executed or gone. A broker executes a connection's requests one after the
+// other, and the first one with acks=all may have to wait for a replica that hangs.
+static int64_t ghost_wait_us(const struct flow *f) {
+    return GHOST_WAIT_US + (f->config.acks == 1 ? 0 : f->destination.config.request_timeout_us);
+}
+
 bool partition_state_may_expire(const struct partition *p, int64_t newest_ms) {
     const struct flow *f = p->flow;
-    return f->env->wall_ms - newest_ms + GHOST_WAIT_US / 1000 >= topics_producer_expiration_ms(f->topics) / 2;
+    return f->env->wall_ms - newest_ms + ghost_wait_us(f) / 1000 >= topics_producer_expiration_ms(f->topics) / 2;
 }
 
 bool partition_believes_source(struct partition *p) {
@@ -336,7 +342,7 @@ bool partition_believes_source(struct partition *p) {
 int64_t partition_safe_at_us(struct partition *p) {
     ownership_want_lease(&p->flow->ownership);
     int64_t now_us = p->flow->env->now_us;
-    int64_t at_us = (p->append.under_way > 0 ? now_us : p->unsafe_since_us) + GHOST_WAIT_US;
+    int64_t at_us = (p->append.under_way > 0 ? now_us : p->unsafe_since_us) + ghost_wait_us(p->flow);
     if (at_us < now_us + LEASE_LOOK_US && !ownership_is_leased(&p->flow->ownership)) at_us = now_us + LEASE_LOOK_US;
     return at_us;
 }

@@ -22,7 +22,8 @@ void fill_raise_log_start(struct partition *p);  // COPY, once log_start_wanted 
 void fill_look_below(struct partition *p);       // COPY: what does the destination's log begin with?
 
 // partition.c: is what the destination knows of our producer, newest record at `newest_ms`, so old that it may be
-// forgotten at any moment (rule 14)? Half of producer.id.expiration.ms, to be on the safe side.
+// forgotten (rule 14) before all that is under way is executed or gone? Half of producer.id.expiration.ms counts, to be
+// on the safe side.
 bool partition_state_may_expire(const struct partition *p, int64_t newest_ms);
 
 // partition.c: when, at the earliest, appends may begin that only time protects (rule 14): what earlier attempts,
