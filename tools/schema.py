@@ -9,6 +9,7 @@ A schema describes one API, a field a line, nesting by four blanks:
         forgotten_topics_data  [] forgotten_topic   ... or as named here
             partitions  []int32
         replica_state  {}                           one struct inside, struct fetch_request_replica_state
+        cursor  {}  nullable  default null          one or none: an array whose count is 1, or -1 for null
     response fetch                                  same key and versions
 
 A struct without lines below it is the one already described under that name in the same message.
@@ -60,7 +61,7 @@ class Field:
     def __init__(self, place, name):
         self.place, self.name = place, name
         self.type = self.element = self.tag = None
-        self.array = self.ignorable = self.secret = False
+        self.array = self.optional = self.ignorable = self.secret = False
         self.versions, self.nullable = None, (1, 0)
         self.default = None
 
@@ -227,6 +228,10 @@ class Parser:
 
     def check(self, field, message):
         low, high = field.versions
+        if field.element and not field.array and field.nullable != (1, 0):
+            if field.nullable != (0, VERSION_MAX) or field.default != 'null' or field.tag is not None:
+                raise SchemaError(field.place, f'{field.name}: a struct is null by default and always, or never')
+            field.array = field.optional = True
         if low > message.high or (high < message.low):
             raise SchemaError(field.place, f'{field.name} is in none of the versions {message.low}-{message.high}')
         can_be_null = field.array or field.type in CAN_BE_NULL
@@ -301,8 +306,8 @@ def row(struct, field):
         members.append(f'.count_offset = offsetof(struct {struct.name}, {field.name}_count)')
     if default_number(field) != '0':
         members.append(f'.default_number = {default_number(field)}')
-    for name, wanted in (('default_null', field.default == 'null'), ('ignorable', field.ignorable),
-                         ('secret', field.secret)):
+    for name, wanted in (('optional', field.optional), ('default_null', field.default == 'null'),
+                         ('ignorable', field.ignorable), ('secret', field.secret)):
         if wanted:
             members.append(f'.{name} = true')
     return '    {' + ', '.join(members) + '},\n'

@@ -49,6 +49,7 @@ const struct broker_api broker_api_table[] = {
     { API_DESCRIBE_TRANSACTIONS,            -1, handle_describe_transactions },
     { API_LIST_TRANSACTIONS,                -1, handle_list_transactions },
     { API_LIST_CONFIG_RESOURCES,            -1, handle_list_config_resources },
+    { API_DESCRIBE_TOPIC_PARTITIONS,        -1, handle_describe_topic_partitions },
 };
 // clang-format on
 const size_t broker_api_table_count = sizeof broker_api_table / sizeof *broker_api_table;

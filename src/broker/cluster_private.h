@@ -25,6 +25,7 @@ struct broker_belief {
     int32_t leader, leader_epoch;  // leader_epoch -1: has not heard of the partition
     int32_t partition_epoch;
     int32_t isr[BROKER_REPLICAS_MAX], isr_count;
+    int32_t elr[BROKER_REPLICAS_MAX], elr_count, last_leader;
 };
 
 struct broker_node {

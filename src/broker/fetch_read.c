@@ -128,7 +128,7 @@ void fetch_write(const void *source, struct buffer *out) {
     }
 }
 
-// Where an offset above what may be read is looked up in the file: the batch that holds it begins there (LogSegment.read).
+// Where an offset above what may be read is found in the file: where the batch that holds it begins (LogSegment.read).
 static int64_t found_at(const struct broker_log *l, int64_t offset) {
     size_t i = broker_log_find(l, offset);
     return i < l->count ? broker_log_at(l, i)->header.base_offset : offset;

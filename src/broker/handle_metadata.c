@@ -1,13 +1,18 @@
-// Metadata and DescribeCluster: brokers, topics and leaders as the asked node believes them to be.
+// Metadata, DescribeTopicPartitions and DescribeCluster: brokers, topics and leaders as the asked node believes them to
+// be.
 //
-// After kafka.server.KafkaApis.handleTopicMetadataRequest and KRaftMetadataCache.getPartitionMetadata.
+// After kafka.server.KafkaApis.handleTopicMetadataRequest, KRaftMetadataCache.getPartitionMetadata and
+// DescribeTopicPartitionsRequestHandler.
 #include "broker/asked_partitions.h"
 #include "broker/handlers.h"
 #include "broker/topic_names.h"
 #include "wire/error_codes.h"
 
+#include <stdlib.h>
+
 #define OPERATIONS_OF_TOPIC 3576  // all that AclEntry.supportedOperations lists, as bits: no authorizer is set
 #define OPERATIONS_OF_CLUSTER 8096
+#define PARTITIONS_DESCRIBED_MAX 2000  // max.request.partition.size.limit
 
 static bool alive(const struct broker_node *n, int32_t id) {
     return id != BROKER_ID_NONE && (n->alive_known >> (id - 1) & 1) != 0;
@@ -29,6 +34,17 @@ static int32_t *copy_ids(struct broker_request *r, const int32_t *ids, int32_t c
     return memcpy(REQUEST_ARRAY(r, count, int32_t), ids, (size_t)count * sizeof *ids);
 }
 
+static int32_t *replicas_of(struct broker_request *r, const struct broker_partition *p, bool only_offline,
+                            int32_t *count) {
+    int32_t *ids = REQUEST_ARRAY(r, p->replicas_count, int32_t);
+    *count = 0;
+    for (int32_t i = 0; i < p->replicas_count; i++) {
+        int32_t id = p->replicas[i]->node->id;
+        if (!only_offline || !alive(r->node, id)) ids[(*count)++] = id;
+    }
+    return ids;
+}
+
 static void fill_partition(struct broker_request *r, const struct broker_partition *p,
                            struct metadata_response_partition *out) {
     const struct broker_belief *b = broker_belief_of(r->node, p);
@@ -37,17 +53,11 @@ static void fill_partition(struct broker_request *r, const struct broker_partiti
         .partition_index = p->index,
         .leader_id = alive(r->node, b->leader) ? b->leader : BROKER_ID_NONE,
         .leader_epoch = b->leader_epoch,
-        .replica_nodes = REQUEST_ARRAY(r, p->replicas_count, int32_t),
-        .replica_nodes_count = p->replicas_count,
         .isr_nodes = copy_ids(r, b->isr, b->isr_count),
         .isr_nodes_count = b->isr_count,
-        .offline_replicas = REQUEST_ARRAY(r, p->replicas_count, int32_t),
     };
-    for (int32_t i = 0; i < p->replicas_count; i++) {
-        int32_t id = p->replicas[i]->node->id;
-        out->replica_nodes[i] = id;
-        if (!alive(r->node, id)) out->offline_replicas[out->offline_replicas_count++] = id;
-    }
+    out->replica_nodes = replicas_of(r, p, false, &out->replica_nodes_count);
+    out->offline_replicas = replicas_of(r, p, true, &out->offline_replicas_count);
 }
 
 static bool known(const struct broker_node *n, const struct broker_topic *t) {
@@ -192,6 +202,146 @@ void handle_metadata(struct broker_request *r) {
     fill_topics(r, &response);
     broker_answer(r, &response);
 }
+
+// DescribeTopicPartitions (KIP-966) ----------------------------------------------------------------------------------
+
+struct description {
+    struct broker_request *request;
+    struct describe_topic_partitions_response response;
+    bool all;      // the request names none
+    int32_t left;  // partitions that the answer may still have
+};
+
+static void describe_partition(struct broker_request *r, const struct broker_partition *p,
+                               struct describe_topic_partitions_response_partition *out) {
+    const struct broker_belief *b = broker_belief_of(r->node, p);
+    bool last = b->last_leader != BROKER_ID_NONE;
+    *out = (struct describe_topic_partitions_response_partition){
+        .partition_index = p->index,
+        .leader_id = alive(r->node, b->leader) ? b->leader : BROKER_ID_NONE,
+        .leader_epoch = b->leader_epoch,
+        .isr_nodes = copy_ids(r, b->isr, b->isr_count),
+        .isr_nodes_count = b->isr_count,
+        .eligible_leader_replicas = copy_ids(r, b->elr, b->elr_count),
+        .eligible_leader_replicas_count = b->elr_count,
+        .last_known_elr = copy_ids(r, &b->last_leader, last),
+        .last_known_elr_count = last,
+    };
+    out->replica_nodes = replicas_of(r, p, false, &out->replica_nodes_count);
+    out->offline_replicas = replicas_of(r, p, true, &out->offline_replicas_count);
+}
+
+// Where the next request should begin.
+static void point_to(struct description *d, struct wire_text name, int32_t index) {
+    d->response.next_cursor = REQUEST_ARRAY(d->request, 1, struct describe_topic_partitions_response_cursor);
+    *d->response.next_cursor = (struct describe_topic_partitions_response_cursor){name, index};
+    d->response.next_cursor_count = 1;
+}
+
+static int32_t partitions_known(const struct broker_node *n, const struct broker_topic *t) {
+    int32_t count = 0;
+    while (broker_known_partition(n, t, count)) count++;
+    return count;
+}
+
+// One topic from the partition `from` on; false when the answer is full.
+static bool describe_topic(struct description *d, struct wire_text name, int32_t from) {
+    struct broker_request *r = d->request;
+    const struct broker_topic *t = broker_known_topic(r->node, name);
+    char reason[TOPIC_REASON_MAX];
+    if (d->left == 0) {
+        point_to(d, name, 0);
+        return false;
+    }
+    if (!t && d->all) return true;
+    struct describe_topic_partitions_response_topic *out = &d->response.topics[d->response.topics_count++];
+    message_defaults(&describe_topic_partitions_response_topic_message, out);
+    out->name = name;
+    out->is_internal = topic_name_is_internal(name);
+    out->topic_authorized_operations = OPERATIONS_OF_TOPIC;
+    if (!t) {
+        bool invalid = topic_name_refusal(name, reason, sizeof reason) != NULL;
+        out->error_code = invalid ? KAFKA_INVALID_TOPIC_EXCEPTION : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        return true;
+    }
+    int32_t count = partitions_known(r->node, t);
+    int32_t end = (int32_t)((uint32_t)from + (uint32_t)d->left);  // Java's sum: may become negative
+    if (end > count) end = count;
+    out->topic_id = t->id;
+    out->partitions = REQUEST_ARRAY(r, count, struct describe_topic_partitions_response_partition);
+    for (int32_t i = from; i < end; i++) describe_partition(r, t->partitions[i], &out->partitions[i - from]);
+    out->partitions_count = end > from ? end - from : 0;
+    d->left -= out->partitions_count;
+    if (end < count) point_to(d, name, end);
+    return end >= count;
+}
+
+static int by_name(const void *a, const void *b) {
+    const struct wire_text *x = a, *y = b;
+    int32_t shorter = x->size < y->size ? x->size : y->size;
+    int order = shorter > 0 ? memcmp(x->at, y->at, (size_t)shorter) : 0;
+    return order ? order : x->size - y->size;
+}
+
+// The names that are asked for, or all, sorted.
+static struct wire_text *names_asked(struct description *d, int32_t *count) {
+    const struct describe_topic_partitions_request *request = d->request->body;
+    const struct broker_cluster *c = d->request->node->cluster;
+    *count = d->all ? (int32_t)c->topics_count : request->topics_count;
+    struct wire_text *names = REQUEST_ARRAY(d->request, *count, struct wire_text);
+    for (int32_t i = 0; i < *count; i++) {
+        names[i] = d->all ? (struct wire_text){c->topics[i]->name, (int32_t)strlen(c->topics[i]->name)}
+                          : request->topics[i].name;
+    }
+    if (*count > 0) qsort(names, (size_t)*count, sizeof *names, by_name);
+    return names;
+}
+
+static bool cursor_fits(const struct describe_topic_partitions_request *request) {
+    bool named = request->topics_count == 0;
+    for (int32_t i = 0; i < request->topics_count && !named; i++)
+        named = wire_text_same(request->topics[i].name, request->cursor->topic_name);
+    return named && request->cursor->partition_index >= 0;
+}
+
+static void refuse_description(struct description *d, int16_t error_code) {
+    const struct describe_topic_partitions_request *request = d->request->body;
+    d->response.topics_count = 0;
+    d->response.next_cursor_count = -1;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        struct describe_topic_partitions_response_topic *out = &d->response.topics[d->response.topics_count++];
+        message_defaults(&describe_topic_partitions_response_topic_message, out);
+        out->name = request->topics[i].name;
+        out->error_code = error_code;
+    }
+}
+
+void handle_describe_topic_partitions(struct broker_request *r) {
+    const struct describe_topic_partitions_request *request = r->body;
+    struct broker_cluster *c = r->node->cluster;
+    struct description d = {.request = r, .all = request->topics_count == 0};
+    message_defaults(r->api->response, &d.response);
+    d.response.throttle_time_ms = r->node->throttle_ms;
+    int64_t most = broker_setting_number(c, "max.request.partition.size.limit", PARTITIONS_DESCRIBED_MAX);
+    d.left = request->response_partition_limit < most ? request->response_partition_limit : (int32_t)most;
+    if (d.left < 1) d.left = 1;
+    int32_t count;
+    const struct wire_text *names = names_asked(&d, &count);
+    d.response.topics = REQUEST_ARRAY(r, count, struct describe_topic_partitions_response_topic);
+    const struct describe_topic_partitions_request_cursor *cursor = request->cursor;
+    bool fits = !cursor || cursor_fits(request);
+    for (int32_t i = 0; i < count && fits; i++) {
+        int order = cursor ? by_name(&names[i], &cursor->topic_name) : 1;
+        if (order < 0 || (i > 0 && by_name(&names[i], &names[i - 1]) == 0)) continue;
+        if (!describe_topic(&d, names[i], order == 0 ? cursor->partition_index : 0)) break;
+    }
+    // KafkaApis falls over a name that is empty; it comes first.
+    bool nameless = fits && d.response.topics_count > 0 && d.response.topics[0].name.size == 0;
+    if (!fits || nameless) refuse_description(&d, fits ? KAFKA_UNKNOWN_SERVER_ERROR : KAFKA_INVALID_REQUEST);
+    broker_answer(r, &d.response);
+}
+
+// DescribeCluster (KIP-700) ------------------------------------------------------------------------------------------
 
 #define ENDPOINT_BROKERS 1
 

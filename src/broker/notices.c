@@ -18,6 +18,9 @@ static void hear_partition(struct broker_node *n, struct broker_belief *b) {
     b->partition_epoch = p->partition_epoch;
     memcpy(b->isr, p->isr, sizeof b->isr);
     b->isr_count = p->isr_count;
+    memcpy(b->elr, p->elr, sizeof b->elr);
+    b->elr_count = p->elr_count;
+    b->last_leader = p->last_leader;
     struct broker_replica *r = broker_node_replica(n, p);
     if (!r) return;
     if (!new_epoch) {

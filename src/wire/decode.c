@@ -141,14 +141,22 @@ static size_t smallest_struct(const struct reader *r, const struct message *m) {
     for (size_t i = 0; i < m->untagged_count; i++) {
         const struct message_field *f = &m->fields[i];
         if (!field_exists(f, r->version)) continue;
-        size += !f->array ? smallest_value(r, f) : r->flexible ? 1 : 4;
+        size += !f->array ? smallest_value(r, f) : r->flexible || f->optional ? 1 : 4;
     }
     return size;
 }
 
+static bool read_count(struct reader *r, const struct message_field *f, int32_t *count) {
+    if (!f->optional) return read_size(r, false, field_is_nullable(f, r->version), count);
+    int8_t there;
+    if (!read_number(r, sizeof there, &there)) return false;
+    *count = there < 0 ? -1 : 1;
+    return true;
+}
+
 static bool read_array(struct reader *r, const struct message_field *f, void *out) {
     int32_t count;
-    if (!read_size(r, false, field_is_nullable(f, r->version), &count)) return false;
+    if (!read_count(r, f, &count)) return false;
     field_set_array(f, out, NULL, count);
     if (count <= 0) return true;
     size_t smallest = smallest_value(r, f), size = field_value_size(f);

@@ -117,7 +117,9 @@ static bool put_value(struct writer *w, const struct message_field *f, bool null
 
 static bool put_array(struct writer *w, const struct message_field *f, const void *value) {
     int32_t count = field_count(f, value);
-    if (!put_size(w, false, field_is_nullable(f, w->version), count)) return false;
+    assert(!f->optional || count == 1 || count == -1);
+    if (f->optional) put(w, count < 0 ? "\xff" : "\1", 1);
+    else if (!put_size(w, false, field_is_nullable(f, w->version), count)) return false;
     const char *elements = field_elements(f, value);
     size_t size = field_value_size(f);
     for (int32_t i = 0; i < count; i++) {

@@ -42,9 +42,10 @@ static inline bool uuid_equal(const struct wire_uuid *a, const struct wire_uuid 
     return memcmp(a, b, sizeof *a) == 0;
 }
 
-// Field names are Kafka's in snake case. An array field `foos []` of message bar becomes
-// `struct bar_foo *foos; int32_t foos_count;` with count -1 for null: the element's struct is named after the message
-// and the element, whatever it is nested in. Decoded arrays live in the arena given to message_decode().
+// Field names are Kafka's in snake case. An array field `foos []` of message bar becomes `struct bar_foo *foos; int32_t
+// foos_count;` with count -1 for null: the element's struct is named after the message and the element, whatever it is
+// nested in. A struct that may be null is such an array, of one. Decoded arrays live in the arena given to
+// message_decode().
 
 struct message;  // a constant table of fields
 

@@ -28,6 +28,7 @@ struct message_field {
     int16_t tag;                         // -1 = none
     uint8_t type;                        // enum field_type, of the elements when it is an array
     bool array, default_null, ignorable, secret;
+    bool optional;                       // an array of one struct, or null: a byte says which
 };
 
 // A message or a struct nested in one.

@@ -15,8 +15,9 @@ TRANSACTIONAL = ("AddOffsetsToTxn", "AddPartitionsToTxn", "DescribeTransactions"
 OF_GROUPS = ("DeleteGroups", "DescribeGroups", "Heartbeat", "JoinGroup", "LeaveGroup", "OffsetCommit",
              "OffsetDelete", "OffsetFetch", "SyncGroup", "TxnOffsetCommit")
 OTHERS = ("AlterConfigs", "CreatePartitions", "CreateTopics", "DeleteRecords", "DeleteTopics",
-          "DescribeCluster", "DescribeConfigs", "DescribeProducers", "ElectLeaders", "Fetch", "Fetch",
-          "FindCoordinator", "IncrementalAlterConfigs", "ListOffsets", "ListPartitionReassignments", "Metadata",
+          "DescribeCluster", "DescribeConfigs", "DescribeProducers", "DescribeTopicPartitions",
+          "ElectLeaders", "Fetch", "Fetch", "FindCoordinator", "IncrementalAlterConfigs", "ListOffsets",
+          "ListPartitionReassignments", "Metadata",
           "OffsetForLeaderEpoch", "Produce", "WriteTxnMarkers")
 # Not left to chance: followers and time-outs are not what this is about, and others' things are not touched.
 FIXED = {"replica_id": -1, "replica_state": None, "timeout_ms": 5000, "max_wait_ms": 0, "validate_only": True,
@@ -118,7 +119,7 @@ class Walk:
         if field.type in ("string", "bytes") or field.array:
             if field.type != "records" and self.random.random() < (0.1 if nullable else 0.004):
                 return None
-        if not field.array:
+        if not field.array or field.optional:
             return self.one(api, field)
         if field.name in FIXED:
             return FIXED[field.name]

@@ -79,6 +79,8 @@ class _Writer:
         return self.sized(value, ">i")
 
     def whole(self, field, value):
+        if field.optional:
+            return b"\xff" if value is None else b"\1" + self.value(field, value)
         if not field.array:
             return self.value(field, value)
         count = None if value is None else len(value)
@@ -149,6 +151,8 @@ class _Reader:
         return self.sized(">i")
 
     def whole(self, field):
+        if field.optional:
+            return self.value(field) if self.take(1)[0] < 128 else None
         if not field.array:
             return self.value(field)
         count = self.size(">i")

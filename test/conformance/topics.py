@@ -111,6 +111,42 @@ def metadata(t):
     t.ask("DescribeCluster", 1, {"include_cluster_authorized_operations": True})
 
 
+def topic_partitions(t):
+    """DescribeTopicPartitions: pieces, cursors, unknown names, all of them."""
+    asking.create(t, "a", 3)
+    asking.create(t, "b", 2)
+    asking.create(t, "c")
+    mine = [t.topic(name) for name in "abc"]
+
+    def describe(names, limit=2000, cursor=None, note=True):
+        values = {"topics": [{"name": name} for name in names], "response_partition_limit": limit,
+                  "cursor": cursor and {"topic_name": cursor[0], "partition_index": cursor[1]}}
+        answer = t.ask("DescribeTopicPartitions", 0, values, note=False)
+        if note:
+            t.note(f"DescribeTopicPartitions {names} {limit} {cursor}", answer)
+        return answer
+
+    describe(mine)
+    for names in (mine[::-1] + mine[:1], [t.topic("zz"), t.topic("bb"), mine[1], "__consumer_offsets-not"],
+                  [mine[1], "in valid"], [mine[1], ""], ["x" * 250]):
+        describe(names)
+    describe([mine[1], "in valid"], 1)
+    for limit in (0, -5, 1, 2, 3, 4, 5, 6):
+        describe(mine, limit)
+        describe([t.topic("aa"), mine[0], t.topic("zz")], limit)
+    for at in (mine[0], 1), (mine[0], 3), (mine[0], 9), (mine[1], 0), (mine[2], 1), (t.topic("bb"), 0), (mine[1], -1):
+        describe(mine, cursor=at)
+        describe(mine, 1, at)
+        describe(mine, 2, at)
+    describe(mine, cursor=(mine[0], (1 << 31) - 1))
+    answer, everything = {"next_cursor": {"topic_name": "", "partition_index": 0}}, []
+    while answer["next_cursor"]:
+        at = answer["next_cursor"]
+        answer = describe([], 2, (at["topic_name"], at["partition_index"]), note=False)
+        everything += answer["topics"]
+    t.note("mine, of all", [topic for topic in everything if topic["name"] in mine])
+
+
 def create_partitions(t):
     """Growing, and every refusal."""
     asking.create(t, "g", 2)
@@ -231,4 +267,4 @@ def config_resources(t):
 
 
 SCRIPTS = [api_versions, unknown_version, garbage, bytes_behind, security, log_dirs, config_resources, create_topics,
-           metadata, create_partitions, delete_topics, configs]
+           metadata, topic_partitions, create_partitions, delete_topics, configs]

@@ -24,7 +24,7 @@ FAMILIES = {
              "describe_acls create_acls delete_acls describe_client_quotas alter_client_quotas "
              "describe_user_scram_credentials alter_user_scram_credentials elect_leaders describe_log_dirs "
              "list_config_resources list_partition_reassignments",
-    "metadata": "metadata api_versions describe_cluster",
+    "metadata": "metadata api_versions describe_cluster describe_topic_partitions",
     "sasl": "sasl_handshake sasl_authenticate",
 }
 FAMILY_OF = {api: family for family, apis in FAMILIES.items() for api in apis.split()}

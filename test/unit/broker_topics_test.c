@@ -90,6 +90,40 @@ TEST(a_topic_is_made_and_shown) {
     close_cluster();
 }
 
+// KIP-966: one partition, of which two of three replicas have left one after the other.
+TEST(who_may_be_elected_is_told) {
+    const char *const settings[] = {"min.insync.replicas", "2", NULL};
+    open_cluster(3, settings);
+    create(topic("a", 2, 3), false);
+    broker_leader_move(c, "a", 0, 1, false);
+    broker_node_stop(c, 3, BROKER_SHUT_DOWN, 0);
+    broker_node_stop(c, 2, BROKER_SHUT_DOWN, 0);
+    struct describe_topic_partitions_request_topic asked[] = {{client_text("a")}, {client_text("b")}};
+    struct describe_topic_partitions_request request = {asked, 2, 1, NULL, -1};
+    struct describe_topic_partitions_response r;
+    EXPECT(client_ask(&k, API_DESCRIBE_TOPIC_PARTITIONS, 0, &request, &r));
+    EXPECT_INT(r.topics_count, 1);
+    EXPECT_INT(r.topics[0].partitions_count, 1);
+    const struct describe_topic_partitions_response_partition *p = r.topics[0].partitions;
+    EXPECT_INT(p->leader_id, 1);
+    EXPECT_INT(p->isr_nodes_count, 1);
+    EXPECT_INT(p->eligible_leader_replicas_count, 1);
+    EXPECT_INT(p->eligible_leader_replicas[0], 2);
+    EXPECT_INT(p->last_known_elr_count, 0);
+    EXPECT_INT(p->offline_replicas_count, 2);
+    EXPECT_INT(r.next_cursor_count, 1);
+    EXPECT(is(r.next_cursor->topic_name, "a"));
+    EXPECT_INT(r.next_cursor->partition_index, 1);
+    struct describe_topic_partitions_request_cursor cursor = {client_text("a"), 1};
+    request.cursor = &cursor, request.cursor_count = 1, request.response_partition_limit = 9;
+    EXPECT(client_ask(&k, API_DESCRIBE_TOPIC_PARTITIONS, 0, &request, &r));
+    EXPECT_INT(r.topics_count, 2);
+    EXPECT_INT(r.topics[0].partitions[0].partition_index, 1);
+    EXPECT_INT(r.topics[1].error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    EXPECT_INT(r.next_cursor_count, -1);
+    close_cluster();
+}
+
 TEST(creations_are_refused_as_kafka_does) {
     open_cluster(3, NULL);
     struct create_topics_request_config bad = {client_text("retention.ms"), client_text("often")};
@@ -429,6 +463,7 @@ TEST(many_names_are_told_apart_in_no_time) {
 
 int main(void) {
     RUN(a_topic_is_made_and_shown);
+    RUN(who_may_be_elected_is_told);
     RUN(creations_are_refused_as_kafka_does);
     RUN(topics_are_placed_by_hand);
     RUN(a_topic_made_again_has_another_id);

@@ -24,6 +24,7 @@ struct random_fill {
 static int32_t random_count(struct fill *fill, const struct message_field *f, bool nullable) {
     struct prng *p = ((struct random_fill *)fill)->prng;
     if (nullable && prng_below(p, 4) == 0) return -1;
+    if (f->optional) return 1;
     return (int32_t)prng_below(p, f->type == FIELD_STRUCT ? 3 : 6);
 }
 

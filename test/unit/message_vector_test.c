@@ -49,11 +49,11 @@ static int32_t rule_count(struct fill *fill, const struct message_field *f, bool
     bool structs = f->type == FIELD_STRUCT;
     switch (((struct rule_fill *)fill)->variant) {
     case FILLED:
-        return 2;
+        return f->optional ? 1 : 2;
     case EMPTY:
         return nullable ? -1 : 0;
     case DEFAULT:
-        return structs ? 1 : FILL_KEEP;
+        return structs && !f->optional ? 1 : FILL_KEEP;
     default:
         return structs ? 1 : LONG_SIZE;
     }

@@ -69,7 +69,11 @@ public class Vectors {
 
     static void set(Object struct, String name, Type type, Variant variant, int index) throws Exception {
         Field field = find(struct.getClass(), name);
-        if (type instanceof Schema) {
+        if (type instanceof Schema && field.get(struct) == null) {
+            if (variant == Variant.EMPTY || variant == Variant.DEFAULT) return;
+            field.set(struct, field.getType().getDeclaredConstructor().newInstance());
+            fill(field.get(struct), (Schema) type, variant, 0);
+        } else if (type instanceof Schema) {
             fill(field.get(struct), (Schema) type, variant, index);
         } else if (type.isArray()) {
             Object array = array(field, name, type, variant);
