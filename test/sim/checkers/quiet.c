@@ -6,6 +6,7 @@
 
 #define SETTLE_US (70 * SECOND)  // leases are renewed for a minute after they were needed
 #define QUIET_US (30 * SECOND)
+#define ELECTIONS_US (300 * SECOND)  // leader.imbalance.check.interval.seconds: then leaders may move back
 
 // Of one instance in that time. Its topics are refreshed once or twice.
 #define REFRESHES_MAX 3
@@ -65,10 +66,17 @@ static void check_connections(struct world *w, const struct instance *in) {
         }
 }
 
+// What moves leaders is no quiet time.
+static void settle(struct world *w) {
+    int64_t left_us = ELECTIONS_US - w->now_us % ELECTIONS_US;
+    if (left_us <= SETTLE_US + QUIET_US) world_run(w, left_us);
+    if (!world_failed(w)) world_run(w, SETTLE_US);
+}
+
 void check_quiet(struct world *w) {
     struct seen before[SIM_INSTANCES_MAX];
     uint64_t passed[SIM_RARE_MAX];
-    world_run(w, SETTLE_US);
+    settle(w);
     if (world_failed(w)) return;
     for (int32_t i = 0; i < w->plan.instances; i++) before[i] = see(&w->instances[i]);
     uint64_t channels = w->network.channels_made, steps = w->steps;
