@@ -129,7 +129,7 @@
 #define REPLICATION_WAIT_US_MAX 30000000     // for the high watermark to reach what is acknowledged
 #define LEASE_LOOK_US 100000                 // between looks for a lease
 #define LEASE_KEPT_US 60000000               // it is renewed after it was needed
-#define GHOST_WAIT_US 10000000               // for requests of dead connections to be executed or gone (rule 14; acks=1)
+#define GHOST_WAIT_US 10000000               // for requests of dead connections to be executed or gone (rule 14)
 #ifndef SPLICE_EXTRA_MAX                     // the simulator's is small
 #define SPLICE_EXTRA_MAX (16 * KiB)          // asked of the source beyond a batch's size, at first: it may be joined
 #endif
