@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define ANY_WORLD 0
+#define FORGETS_MS 2000         // producer.id.expiration.ms of a destination that forgets even what is of today
+#define FORGETS_TODAY_MS 30000  // and of one that does so only later
 #define OWNED_ONLY 1  // makes the destination forget what it knows of producers, or needs slices
 
 // Of so many worlds one is of each kind that is not just any.
@@ -128,8 +130,8 @@ static void plan_pace(struct plan *p, struct prng *r) {
     p->ends_in_time = old;
     p->late_us_max = old ? 8 * SECOND : ONE_OF(r, 500 * MS, 10 * SECOND, 120 * SECOND);
     bool forgets = old && (p->kind == WORLD_FORGETFUL || !one_in(r, 4));
-    p->expiration_ms = forgets ? 2000 : 86400000;
-    p->expiration_check_ms = forgets ? 2000 : 600000;
+    p->expiration_ms = forgets ? FORGETS_MS : 86400000;
+    p->expiration_check_ms = forgets ? FORGETS_MS : 600000;
 }
 
 // Nothing hinders anybody, and nothing is lacking.
@@ -231,4 +233,6 @@ void plan_make(struct plan *p, uint64_t seed, bool unowned) {
     if (p->kind == WORLD_ANY) p->load_us_max = ONE_OF(&r, 0, 0, 1 * SECOND, 4 * SECOND);
     p->short_one_in = (int32_t)ONE_OF(&r, 0, 0, 0, 10);
     plan_selected(p, &r);
+    // Of today's records it remembers so much, then, that they need no protection, and of yesterday's nothing.
+    if (p->expiration_ms == FORGETS_MS && one_in(&r, 2)) p->expiration_ms = FORGETS_TODAY_MS;
 }

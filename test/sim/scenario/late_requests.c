@@ -24,3 +24,40 @@ const char *late_requests(int64_t moment_us, struct outcome *out) {
     const char *said = scenario_end(w);
     return said || came ? said : "no request came late";
 }
+
+static int64_t end_of_other(struct world *w) {
+    struct broker_truth truth = {0};
+    broker_partition_truth(w->clusters[DESTINATION], "topic-0", 2, &truth);
+    return truth.log ? truth.log->end : 0;
+}
+
+// With acks=all they wait behind one that waits for a replica.
+const char *late_behind_replica(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(12);
+    plan.nodes[DESTINATION] = 2;
+    plan.replication_factor = 2;
+    plan.replica_lag_ms = 120000;  // they stay in the ISR
+    plan.topics[0].partitions = 3;  // the first and the last have one leader
+    plan.topics[0].last_year = true;
+    plan.expiration_ms = plan.expiration_check_ms = 2000;
+    plan.acks = -1;
+    plan.instances = 2;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 60 * SECOND);
+    struct instance *in = &w->instances[slices_count(&w->instances[0].flow->ownership.owned) > 0 ? 0 : 1];
+    scenario_hold_followers(w, true);
+    load_stop(w);
+    for (int i = 0; i < 5; i++) load_write(w, &w->ledger.topics[0], 0);
+    world_run(w, 700 * MS);
+    for (int i = 0; i < 5; i++) load_write(w, &w->ledger.topics[0], 2);
+    world_run(w, 700 * MS + moment_us);
+    instance_kill(in, false);
+    world_run(w, 25 * SECOND);  // the next owner begins after 10, and would append after 10 more
+    int64_t end = end_of_other(w);
+    scenario_hold_followers(w, false);
+    world_run(w, 200 * MS);
+    bool came = end_of_other(w) > end;
+    world_run(w, 60 * SECOND);
+    const char *said = scenario_end(w);
+    return said || came ? said : "no request came late";
+}

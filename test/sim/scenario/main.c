@@ -31,6 +31,7 @@ static const struct {
     {"two_isolated", two_isolated, false},
     {"idle_source", idle_source, false},
     {"late_requests", late_requests, false},
+    {"late_behind_replica", late_behind_replica, false},
     {"late_first_request", late_first_request, false},
     {"racing_writers", racing_writers, true},
     {"emptied_topic", emptied_topic, false},

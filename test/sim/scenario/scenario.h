@@ -49,6 +49,7 @@ const char *cleaned_part(int64_t moment_us, struct outcome *out);
 const char *racing_writers(int64_t moment_us, struct outcome *out);
 const char *idle_source(int64_t moment_us, struct outcome *out);
 const char *late_requests(int64_t moment_us, struct outcome *out);
+const char *late_behind_replica(int64_t moment_us, struct outcome *out);
 const char *late_first_request(int64_t moment_us, struct outcome *out);
 const char *emptied_topic(int64_t moment_us, struct outcome *out);
 const char *held_followers(int64_t moment_us, struct outcome *out);
