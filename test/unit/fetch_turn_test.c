@@ -20,12 +20,13 @@ static int64_t bytes_answered;  // of the last answer's records
 static int turns;
 static int32_t bytes_next;  // 0: as before
 static bool takes_nothing;  // of an answer
+static int64_t kept;        // of each
 
 static int64_t on_answer(struct fetch_session *session, struct fetch_partition *p, const struct fetch_answer *a) {
     (void)session;
     bytes_answered = (int64_t)a->records.size;
     if (a->records.size > 0 && !takes_nothing) p->fetch_offset += 10;
-    return 0;
+    return kept;
 }
 
 static void on_lost(struct fetch_session *session, const struct error *why) {
@@ -56,6 +57,7 @@ static void begin(int count) {
     scripted_cluster(&s, &cluster);
     budget_init(&budget, 10 * MiB);
     turns = bytes_next = takes_nothing = 0;
+    kept = 0;
     session_begin(&f);
     session_begin(&other);
     for (int32_t i = 0; i < count; i++) {
@@ -259,6 +261,46 @@ TEST(who_answers_nothing_at_once_is_not_asked_again_at_once) {
     end(2);
 }
 
+// Half of the budget is for fetches; others who ask for little, again and again, leave room for 300 KiB there.
+TEST(who_never_gets_room_for_much_asks_for_less) {
+    begin(0);
+    f.on_turn = NULL;
+    fetch_session_set_bytes(&f, MiB);
+    struct budget_waiter others = {.room = NULL};
+    EXPECT(budget_take(&budget, 5 * MiB - 300 * KiB, INT64_MAX, &others));
+    partitions[0] = (struct fetch_partition){.name = {topic, {{1}}, 0}, .leader_epoch = 5, .last_fetched_epoch = -1};
+    fetch_session_add(&f, &partitions[0]);
+    scripted_run(&s, MS);
+    EXPECT(!asked(&f));
+    budget_release(&budget, KiB);
+    scripted_run(&s, FETCH_NO_ROOM_US / 2);
+    EXPECT(!asked(&f));  // there may soon be more
+    scripted_run(&s, FETCH_NO_ROOM_US);
+    budget_release(&budget, KiB);
+    scripted_run(&s, MS);
+    EXPECT(asked(&f));
+    EXPECT_INT(asked(&f)->max_bytes, 256 * KiB);
+    EXPECT_INT(f.link.connection.receive_hint, f.reserved);  // a larger answer asks for room
+    reply(0, 1000);
+    EXPECT(asked(&f));  // and need not wait for so long again
+    budget_release(&budget, 5 * MiB - 302 * KiB);
+    reply(0, 1000);
+    EXPECT_INT(asked(&f)->max_bytes, MiB);
+    end(1);
+}
+
+// With the times of another topic, for instance.
+TEST(what_is_written_anew_may_be_larger_than_what_came) {
+    begin(1);
+    kept = BYTES_MAX + 50 * KiB;
+    reply(0, BYTES_MAX);
+    EXPECT_INT(bytes_answered, BYTES_MAX);
+    EXPECT_INT(budget.used, kept + f.reserved);
+    budget_release(&budget, kept);
+    kept = 0;
+    end(1);
+}
+
 int main(void) {
     RUN(a_partition_may_go_to_another_session);
     RUN(a_session_whose_last_partition_goes_fetches_nothing);
@@ -267,5 +309,7 @@ int main(void) {
     RUN(a_share_is_at_least_a_batch);
     RUN(who_answers_nothing_at_once_is_not_asked_again_at_once);
     RUN(the_first_batch_alone_is_asked_for_in_little);
+    RUN(who_never_gets_room_for_much_asks_for_less);
+    RUN(what_is_written_anew_may_be_larger_than_what_came);
     return test_result();
 }
