@@ -357,7 +357,7 @@ static void take_topics(struct fetch_session *s, const struct fetch_response *r,
             if (!p || p->unasked) continue;  // removed while the fetch was under way, perhaps added again
             struct link *after = list_next(&s->partitions, &p->link);
             if (rp->records.size > 0) active++, bytes += rp->records.size;
-            kept += take_partition(s, p, rp, frame, taken > kept ? taken - kept : 0);
+            kept += take_partition(s, p, rp, frame, taken - kept);
             hint = after && link_linked(after) ? after : NULL;
         }
     }

@@ -22,8 +22,7 @@ const char *transaction(int64_t moment_us, struct outcome *out) {
     return said || halted ? said : "a transaction crosses";
 }
 
-// The source's log starts inside the open one, behind its last stable offset: such a fetch is answered at once, with
-// nothing.
+// The source's log starts inside the open one, behind its last stable offset.
 const char *transaction_cut(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(30);
     struct world *w = world_begin(&plan, NULL, false, out);
