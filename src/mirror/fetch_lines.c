@@ -188,7 +188,9 @@ static void on_look(struct timer *t, int64_t now_us) {
         l->bytes = l->bytes_behind = 0;
     }
     close_empty(l);
-    if (!quiet || open > at_most(l->line.sessions_min, sessions_of(l))) look_later(l);
+    // More sessions than a quiet line needs go when it has been quiet for long, open or about to be.
+    int32_t needed = at_most(l->line.sessions_min, sessions_of(l));
+    if (!quiet || open > needed || sessions_of(l) > needed) look_later(l);
 }
 
 // Life --------------------------------------------------------------------------------------------------------------
