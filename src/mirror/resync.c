@@ -126,7 +126,13 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
         again(p, "the destination's followers do not catch up with its leader");
         return;
     }
-    if (a->records.size == 0 || batch_look(a->records, &p->tail) != BATCH_WHOLE ||
+    if (a->records.size == 0) {
+        // A cleaner took what is below, for records behind it that a crash has lost since: as above.
+        RARE("resync: the destination's log has nothing below its end");
+        splice_holds(p);
+        return;
+    }
+    if (batch_look(a->records, &p->tail) != BATCH_WHOLE ||
         batch_last_offset(&p->tail) != p->position.log_end - 1) {
         RARE("resync: the last batch was not answered");
         struct error why =
