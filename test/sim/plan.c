@@ -7,8 +7,6 @@
 #include <string.h>
 
 #define ANY_WORLD 0
-#define FORGETS_MS 2000         // producer.id.expiration.ms of a destination that forgets even what is of today
-#define FORGETS_TODAY_MS 30000  // and of one that does so only later
 #define OWNED_ONLY 1  // makes the destination forget what it knows of producers, or needs slices
 
 // Of so many worlds one is of each kind that is not just any.

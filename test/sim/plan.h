@@ -73,6 +73,10 @@ enum world_kind {
     WORLD_KINDS,
 };
 
+// producer.id.expiration.ms of a destination that forgets even what is of today at once, and of one that does so later.
+#define FORGETS_MS 2000
+#define FORGETS_TODAY_MS 30000
+
 struct plan {
     uint64_t seed;
     enum world_kind kind;
