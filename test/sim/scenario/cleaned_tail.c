@@ -144,3 +144,33 @@ const char *cleaned_part(int64_t moment_us, struct outcome *out) {
     cut &= !is_there(scenario_source(w).log, part) && is_there(scenario_source(w).log, part - 1);
     return go_on(w, cut, 0, out);
 }
+
+// The cleaner took all that a crash has left, for records that the crash took: nothing is below the log's end.
+const char *cleaned_below(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(17);
+    plan.nodes[DESTINATION] = plan.replication_factor = 1;
+    plan.topics[0].compacted = true;
+    plan.load_pause_us = 60 * SECOND;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    load_stop(w);
+    world_run(w, 5 * SECOND);
+    int64_t start = scenario_truth(w).log->end;  // what has other keys goes with the log's start
+    for (int i = 0; i < 5; i++) {
+        write_key(w, 'k', 2);
+        world_run(w, 2 * SECOND);
+    }
+    broker_delete_records(destination(w), TOPIC, 0, start);
+    broker_clean_logs(destination(w));
+    const struct broker_log *log = scenario_truth(w).log;
+    int32_t left = (int32_t)log->count;
+    world_run(w, moment_us);
+    broker_node_stop(destination(w), 1, BROKER_POWER_LOST, left);
+    world_run(w, 1 * SECOND);
+    broker_node_start(destination(w), 1);
+    world_run(w, 1 * MS);
+    log = scenario_truth(w).log;
+    bool nothing = log->start == start && log->end > start && log->count == 0;
+    world_run(w, 20 * SECOND);
+    const char *said = scenario_end(w);
+    return said || nothing ? said : "something was below the log's end";
+}

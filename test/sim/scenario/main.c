@@ -59,6 +59,7 @@ static const struct {
     {"damage_again", damage_again, false},
     {"cleaned_tail", cleaned_tail, false},
     {"cleaned_filler", cleaned_filler, false},
+    {"cleaned_below", cleaned_below, false},
     {"cleaned_part", cleaned_part, false},
     {"transaction", transaction, false},
     {"transaction_cut", transaction_cut, false},

@@ -45,6 +45,7 @@ const char *zombie_coordinator(int64_t moment_us, struct outcome *out);
 const char *two_isolated(int64_t moment_us, struct outcome *out);
 const char *cleaned_tail(int64_t moment_us, struct outcome *out);
 const char *cleaned_filler(int64_t moment_us, struct outcome *out);
+const char *cleaned_below(int64_t moment_us, struct outcome *out);
 const char *cleaned_part(int64_t moment_us, struct outcome *out);
 const char *racing_writers(int64_t moment_us, struct outcome *out);
 const char *idle_source(int64_t moment_us, struct outcome *out);
