@@ -75,6 +75,8 @@ static struct append_result store(struct broker_log *l, struct incoming *in, con
     struct bytes bytes = in->rebuilt ? (struct bytes){in->built.at, in->built.size} : in->batch;
     struct stored_batch *b = stored_batch_new(bytes, &in->header);
     if (!in->rebuilt) patch_header(b->at, came, &b->header);
+    struct log_coming coming = log_coming_of(&b->header);
+    broker_log_roll(l, in->settings, &coming);
     broker_log_append(l, b, in->wall_ms);
     stored_batch_release(b);
     return result;

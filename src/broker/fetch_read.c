@@ -72,6 +72,8 @@ struct fetch_read fetch_look(const struct broker_replica *replica, const struct 
         return read;
     }
     if (limit < 0) return refused(answer, KAFKA_UNKNOWN_SERVER_ERROR);  // LogSegment.read throws
+    int64_t file_end = broker_log_segment_end(l, read.first);
+    if (file_end < end) end = file_end;
     int32_t first_size = broker_log_at(l, read.first)->header.size;
     if (at_least_one && limit < first_size) limit = first_size;
     if (limit > 0 && limit < first_size) read.lists_aborted = false;  // a first batch is never cut
@@ -84,13 +86,14 @@ struct fetch_read fetch_look(const struct broker_replica *replica, const struct 
 static int64_t aborted_bound(const struct fetch_read *read) {
     const struct broker_log *l = read->log;
     size_t i = read->first;
-    int64_t left = read->size, passed = 0;
-    for (; i < l->count && left > 0; i++) {
+    int64_t left = read->size, passed = 0, file_end = broker_log_segment_end(l, i);
+    size_t count = broker_log_find(l, file_end);
+    for (; i < count && left > 0; i++) {
         left -= broker_log_at(l, i)->header.size;
         passed = broker_log_at(l, i)->header.size;
     }
-    for (; i < l->count && passed <= INDEX_INTERVAL; i++) passed += broker_log_at(l, i)->header.size;
-    return i < l->count ? broker_log_at(l, i)->header.base_offset : l->end;
+    for (; i < count && passed <= INDEX_INTERVAL; i++) passed += broker_log_at(l, i)->header.size;
+    return i < count ? broker_log_at(l, i)->header.base_offset : file_end;
 }
 
 static void list_aborted(struct broker_request *r, const struct fetch_read *read, int64_t offset,
@@ -144,6 +147,8 @@ int64_t fetch_readable(const struct broker_replica *replica, const struct fetch_
     struct log_epoch epoch;
     if (asked->last_fetched_epoch >= 0 && diverges(l, asked, &epoch)) return -1;
     if (asked->fetch_offset >= end) return 0;
+    size_t first = broker_log_find(l, asked->fetch_offset);
+    if (first < l->count && broker_log_segment_end(l, first) < end) return -1;  // DelayedFetch, case F: an older file
     if (enough > asked->partition_max_bytes) enough = asked->partition_max_bytes;
-    return bytes_between(l, broker_log_find(l, asked->fetch_offset), end, enough);
+    return bytes_between(l, first, end, enough);
 }

@@ -34,6 +34,7 @@ void broker_log_free(struct broker_log *l) {
     release_all(l);
     memory_free(l->batches);
     memory_free(l->epochs);
+    memory_free(l->segments);
     producer_states_free(&l->producers);
     log_producers_drop_snapshots(l);
     memory_free(l->snapshots);
@@ -59,6 +60,7 @@ void broker_log_append(struct broker_log *l, struct stored_batch *b, int64_t wal
     l->end = batch_last_offset(&b->header) + 1;
     l->bytes += b->header.size;
     l->appended_ms = wall_ms;
+    log_segments_append(l, &b->header);
     log_epochs_assign(l, b->header.leader_epoch, b->header.base_offset);
     log_producers_append(l, b);
 }
@@ -81,14 +83,15 @@ void broker_log_truncate(struct broker_log *l, int64_t offset) {
     }
     if (l->start > l->end) l->start = l->end;
     if (l->high_watermark > l->end) l->high_watermark = l->end;
-    if (l->active_start > l->end) l->active_start = l->end;
+    log_segments_truncate(l);
     log_epochs_truncate_from_end(l, l->end);
     log_producers_rebuild(l);
 }
 
 void broker_log_restart_at(struct broker_log *l, int64_t offset) {
     release_all(l);
-    l->start = l->end = l->high_watermark = l->active_start = offset;
+    l->start = l->end = l->high_watermark = offset;
+    log_segments_restart(l);
     l->epochs_count = 0;
     producer_states_free(&l->producers);
     log_producers_drop_snapshots(l);
@@ -107,6 +110,7 @@ void broker_log_delete_below(struct broker_log *l, int64_t offset) {
         l->bytes -= b->header.size;
         log_lets_go(l, b);
     }
+    log_segments_delete_below(l);
     log_epochs_truncate_from_start(l, offset);
     producer_states_forget_below(&l->producers, offset, l->high_watermark);
 }

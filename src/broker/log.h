@@ -30,8 +30,10 @@ struct broker_log {
     size_t snapshots_count;
     int64_t *held;  // of all logs together, what they share counted once; NULL: nobody wants to know
     const int64_t *wall_ms, *producer_expiration_ms;  // the broker's, for truncations; NULL: nothing expires
-    int64_t appended_ms;   // when the newest batch came: a segment file's time of modification
-    int64_t active_start;  // where the active segment begins, as log_cleaner.c has found it
+    int64_t appended_ms;  // when the newest batch came: a segment file's time of modification
+    int64_t *segments;    // where each segment file but the first begins, ascending
+    size_t segments_count, segments_capacity;
+    int64_t active_bytes, active_timestamp;  // of the last one: that of its first batch
 };
 
 void broker_log_init(struct broker_log *l);
@@ -41,6 +43,20 @@ void broker_log_free(struct broker_log *l);
 // leader epoch >= the newest. Takes a reference of its own. The producer's state, the open transaction and the
 // aborted list follow. The high watermark does not.
 void broker_log_append(struct broker_log *l, struct stored_batch *b, int64_t wall_ms);
+
+// Begins a new segment file where what comes next does not fit into the active one any more (LogSegment.shouldRoll).
+// A leader asks for each batch, a follower for all that one fetch has brought; so their files differ.
+struct log_coming {
+    int64_t base_offset, last_offset, bytes, max_timestamp;
+};
+static inline struct log_coming log_coming_of(const struct batch_header *h) {
+    return (struct log_coming){h->base_offset, batch_last_offset(h), h->size, h->max_timestamp};
+}
+struct broker_topic_settings;
+void broker_log_roll(struct broker_log *l, const struct broker_topic_settings *settings, const struct log_coming *c);
+
+// The offset where the file ends that holds batch `i`: a fetch reads from one file (LocalLog.read).
+int64_t broker_log_segment_end(const struct broker_log *l, size_t i);
 
 // Offsets >= `offset` go (a batch that holds `offset` in its middle goes too: then end is its base offset). Producer
 // states are made again from the last snapshot and the log, as ProducerStateManager.truncateAndReload does: a producer

@@ -21,5 +21,23 @@ bool log_read_marker(const struct stored_batch *b, struct producer_marker *m, in
 void log_producers_rebuild(struct broker_log *l);
 void log_producers_drop_snapshots(struct broker_log *l);
 
+// Segment files (log_segments.c), after the batches have come or gone.
+void log_segments_append(struct broker_log *l, const struct batch_header *h);
+void log_segments_truncate(struct broker_log *l);
+void log_segments_restart(struct broker_log *l);
+void log_segments_delete_below(struct broker_log *l);
+
+struct log_segment {
+    size_t number, batches_end;  // behind its last batch
+    int64_t end;                 // offset
+    int64_t bytes;
+    int64_t timestamp;           // LogSegment.largestTimestamp
+    bool active;                 // the last one
+};
+struct log_segment log_segment_next(const struct broker_log *l, const struct log_segment *before);  // NULL: the first
+
+// What is cleaned together becomes one file, where it fits into one: Cleaner.groupSegmentsBySize. Before it is cleaned.
+void log_segments_merge(struct broker_log *l, int64_t end, int64_t bytes_max);
+
 // Compacts what stands below `end` (log_compact.c); tombstones and markers get `delete_retention_ms` from now.
 void log_compact(struct broker_log *l, int64_t end, int64_t delete_retention_ms, int64_t wall_ms);

@@ -57,12 +57,30 @@ static bool truncated(struct broker_replica *f, const struct broker_log *leader)
     return false;
 }
 
+// Behind the last batch that one fetch brings.
+static size_t fetched_end(const struct broker_log *leader, size_t first, struct log_coming *c) {
+    int64_t file_end = broker_log_segment_end(leader, first);
+    size_t i = first;
+    *c = (struct log_coming){.base_offset = broker_log_at(leader, first)->header.base_offset, .max_timestamp = -1};
+    for (; i < leader->count; i++) {
+        const struct batch_header *h = &broker_log_at(leader, i)->header;
+        bool enough = c->bytes + h->size > BROKER_REPLICA_FETCH_BYTES_MAX || h->base_offset >= file_end;
+        if (enough && i > first) break;
+        c->bytes += h->size;
+        c->last_offset = batch_last_offset(h);
+        if (h->max_timestamp > c->max_timestamp) c->max_timestamp = h->max_timestamp;
+    }
+    return i;
+}
+
 static void copy_batches(struct broker_replica *f, const struct broker_log *leader) {
-    int64_t bytes = 0;
-    for (size_t i = broker_log_find(leader, f->log.end); i < leader->count; i++) {
+    size_t i = broker_log_find(leader, f->log.end);
+    if (i == leader->count) return;
+    struct log_coming coming;
+    size_t end = fetched_end(leader, i, &coming);
+    if (coming.base_offset >= f->log.end) broker_log_roll(&f->log, broker_replica_settings(f), &coming);
+    for (; i < end; i++) {
         struct stored_batch *b = broker_log_at(leader, i);
-        bytes += b->header.size;
-        if (bytes > BROKER_REPLICA_FETCH_BYTES_MAX && bytes > b->header.size) break;
         // The leader's log start lies inside a batch, and the follower began there (Partition.appendRecordsToFollower).
         if (b->header.base_offset < f->log.end && f->log.end == f->log.start)
             broker_log_restart_at(&f->log, b->header.base_offset);

@@ -89,6 +89,7 @@ static void find_leaders(struct partition *p, const struct error *why) {
     p->halt_reason = NULL;
     p->failures = 0;
     p->damaged_tries = 0;
+    p->doubted = p->refused_once = false;
     p->source_doubted_us = 0;
     p->alone = false;
     p->only_filler = false;    // another owner may have mirrored since we filled: of an empty log we know nothing
@@ -325,7 +326,8 @@ static int64_t ghost_wait_us(const struct flow *f) {
 
 bool partition_state_may_expire(const struct partition *p, int64_t newest_ms) {
     const struct flow *f = p->flow;
-    return f->env->wall_ms - newest_ms + ghost_wait_us(f) / 1000 >= topics_producer_expiration_ms(f->topics) / 2;
+    int64_t young_ms = topics_producer_expiration_ms(f->topics) / 2 - ghost_wait_us(f) / 1000;
+    return newest_ms <= f->env->wall_ms - young_ms;  // any number may stand there
 }
 
 bool partition_believes_source(struct partition *p) {

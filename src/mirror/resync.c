@@ -20,6 +20,7 @@ void resync_cancel(struct partition *p) {
     position_cancel(&p->position_query);
     leader_query_cancel(&p->query);
     leader_query_cancel(&p->delete_query);
+    buffer_free(&p->tail_parts);
 }
 
 // LEADERS_KNOWN: attach to the connection that will append and ask there, at once or when it is ready.
@@ -46,7 +47,7 @@ static void ask(struct partition *p, struct leader_queries *whom, int32_t node_i
     p->query.partition = at_source ? p->fetch.name : p->append.name;
     p->query.leader_epoch = at_source ? p->fetch.leader_epoch : p->destination_epoch;
     p->query.value = value;
-    p->query.size_hint = at_source && p->tail.size > 0 ? p->tail_source_size : MiB;
+    p->query.size_hint = at_source && p->tail.size > 0 ? splice_source_size(&p->tail) : MiB;
     p->query.answer = answer;
     leader_query_ask(whom, node_id, &p->query);
 }
@@ -59,6 +60,7 @@ static void on_position(struct position_query *q, const struct position *positio
     }
     p->position = *position;
     p->tail = (struct batch_header){0};
+    buffer_free(&p->tail_parts);
     p->tail_log_start = position->log_end;
     p->look_below = false;
     if (position->log_end == 0) {
@@ -79,12 +81,23 @@ static void again(struct partition *p, const char *what) {
     timer_set(&f->env->timers, &p->timer, f->env->now_us + PARTITION_LOCATE_US / 4);
 }
 
+// A halt takes a person to end it, so what calls for one has to be seen twice: an answer may have been damaged where no
+// CRC covers it.
+static bool seen_twice(struct partition *p, const char *what) {
+    if (p->doubted) return true;
+    p->doubted = true;
+    struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "looks again: %s", what);
+    partition_surprise(p, &why);
+    return false;
+}
+
 // What the destination's last batch says about who wrote it. False: the partition is halted or looks again.
 static bool tail_is_ours(struct partition *p) {
     struct flow *f = p->flow;
     const struct batch_header *t = &p->tail;
     if (!provenance_same_flow(t->producer_id, f->producer_id) || (t->attributes & BATCH_ATTRIBUTE_CONTROL)) {
         RARE("resync: a foreign last batch");
+        if (!seen_twice(p, "foreign records")) return false;
         partition_halt(
             p, t->base_offset,
             "foreign records: offsets %lld..%lld of the destination were not written by this flow; the mirror "
@@ -151,11 +164,11 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
         splice_holds(p);
         return;
     }
-    p->tail_source_size = splice_source_size(&p->tail);
     ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->tail.base_offset, on_source_batch);
 }
 
 static void diverged(struct partition *p, const char *what) {
+    if (!seen_twice(p, what)) return;
     partition_halt(p, p->tail.base_offset,
                    "diverged: the destination's records %lld..%lld are not what the source holds at these offsets (%s)",
                    (long long)p->tail.base_offset, (long long)batch_last_offset(&p->tail), what);
@@ -175,18 +188,32 @@ static void source_ends_before(struct partition *p) {
     else again(p, "the source ends before what was mirrored");
 }
 
-// The batches that ours may be made of did not fit into the answer.
-static void ask_for_more(struct partition *p) {
-    RARE("resync: the parts of a joined batch need a larger fetch");
-    if (p->tail_source_size < QUERY_FETCH_BYTES_MAX / 4) {
-        p->tail_source_size *= 4;
-    } else if (p->tail_source_size < QUERY_FETCH_BYTES_MAX) {
-        p->tail_source_size = QUERY_FETCH_BYTES_MAX;
-    } else if (p->query.alone) {  // and did not have to share it with others
+// Keeps the whole batches of an answer; query.value is the offset behind them then.
+static void keep_parts(struct partition *p, struct bytes records) {
+    struct batch_header h;
+    if (!p->tail_parts.at) buffer_init(&p->tail_parts, (size_t)splice_parts_size_max(&p->tail) + FRAME_SIZE_MAX);
+    while (batch_look(records, &h) == BATCH_WHOLE) {
+        buffer_append(&p->tail_parts, records.at, (size_t)h.size);
+        p->query.value = batch_last_offset(&h) + 1;
+        records = (struct bytes){records.at + h.size, records.size - (size_t)h.size};
+    }
+}
+
+// The batches that ours may be made of did not come with one answer: it was too short, or a segment file of the
+// source's ends between them (a fetch reads from one file: LocalLog.read).
+static void ask_for_more(struct partition *p, int64_t asked) {
+    RARE("resync: the parts of a joined batch do not come at once");
+    if ((int64_t)p->tail_parts.size > splice_parts_size_max(&p->tail)) {
         diverged(p, "they are more");
         return;
     }
-    ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->tail.base_offset, on_source_batch);
+    if (p->query.value == asked) {
+        struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "no whole batch was answered for offset %lld",
+                                      (long long)asked);
+        partition_surprise(p, &why);
+        return;
+    }
+    ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->query.value, on_source_batch);
 }
 
 static void damaged(struct partition *p) {
@@ -205,8 +232,17 @@ static void damaged(struct partition *p) {
 
 static void source_fits(struct partition *p, const struct leader_answer *a) {
     p->source_doubted_us = 0;
+    buffer_free(&p->tail_parts);
     look_below(p, a->log_start);
     splice_holds(p);
+}
+
+// Its log goes on behind our last batch, but nothing is left there: a cleaner took it, for records behind it that a
+// crash has lost since.
+static void source_has_nothing(struct partition *p, const struct leader_answer *a) {
+    RARE("resync: the source's log has nothing left at the last offsets");
+    p->fetch.last_fetched_epoch = -1;
+    source_fits(p, a);
 }
 
 static void on_source_batch(struct leader_query *q, const struct leader_answer *a) {
@@ -219,11 +255,17 @@ static void on_source_batch(struct leader_query *q, const struct leader_answer *
         partition_surprise(p, &a->error);
         return;
     }
+    bool complete = a->high_watermark > batch_last_offset(&p->tail);
     if (a->records.size == 0) {
-        source_ends_before(p);
+        if (complete) source_has_nothing(p, a);
+        else source_ends_before(p);
         return;
     }
-    switch (splice_compare(&p->tail, a->records, &p->fetch.last_fetched_epoch)) {
+    int64_t asked = p->query.value;
+    bool more = p->tail_parts.size > 0;
+    if (more) keep_parts(p, a->records);
+    struct bytes source = more ? (struct bytes){p->tail_parts.at, p->tail_parts.size} : a->records;
+    switch (splice_compare(&p->tail, source, &p->fetch.last_fetched_epoch)) {
     case SPLICE_DIFFERENT:
         diverged(p, "they differ");
         return;
@@ -231,7 +273,8 @@ static void on_source_batch(struct leader_query *q, const struct leader_answer *
         damaged(p);
         return;
     case SPLICE_CUT:
-        if (a->high_watermark > batch_last_offset(&p->tail)) ask_for_more(p);
+        if (!more) keep_parts(p, a->records);
+        if (complete) ask_for_more(p, asked);
         else source_ends_before(p);
         return;
     case SPLICE_COMPACTED:
@@ -297,5 +340,6 @@ static void splice_holds(struct partition *p) {
     p->producer_epoch = at->producer_epoch;
     p->next_sequence = sequence_add(at->last_sequence, 1);
     p->log_end = p->acked_end = p->replicated_end = at->log_end;
+    p->doubted = false;
     partition_event(p, EVENT_POSITION_KNOWN, NULL);
 }

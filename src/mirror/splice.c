@@ -7,11 +7,19 @@
 // What a record may lose of its size when it is joined: its deltas count from another batch.
 #define RECORD_SHORTER_MAX 24
 
+static int64_t lost_by_joining(const struct batch_header *destination) {
+    return (int64_t)destination->last_offset_delta * (BATCH_HEADER_SIZE + RECORD_SHORTER_MAX);
+}
+
 int32_t splice_source_size(const struct batch_header *destination) {
-    int64_t size = destination->size;
-    if ((destination->attributes & BATCH_ATTRIBUTE_CODEC) == CODEC_NONE)
-        size += (int64_t)destination->last_offset_delta * (BATCH_HEADER_SIZE + RECORD_SHORTER_MAX);
-    return size < destination->size + SPLICE_EXTRA_MAX ? (int32_t)size : destination->size + SPLICE_EXTRA_MAX;
+    bool joined = (destination->attributes & BATCH_ATTRIBUTE_CODEC) == CODEC_NONE;
+    int64_t more = joined ? lost_by_joining(destination) : 0;
+    return destination->size + (more < SPLICE_EXTRA_MAX ? (int32_t)more : SPLICE_EXTRA_MAX);
+}
+
+int64_t splice_parts_size_max(const struct batch_header *destination) {
+    int64_t size = destination->size > JOINED_SIZE_MAX ? destination->size : JOINED_SIZE_MAX;
+    return size + lost_by_joining(destination);
 }
 
 static bool same_crc(const struct batch_header *destination, const uint8_t *batch, const struct batch_header *h) {

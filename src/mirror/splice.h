@@ -9,7 +9,7 @@ enum splice_verdict {
     SPLICE_REWRITTEN,  // the same offsets, but the source (or the mirror, for LogAppendTime) rewrote the records since
     SPLICE_COMPACTED,  // the source holds nothing at these offsets any more
     SPLICE_DIFFERENT,
-    SPLICE_CUT,        // as far as it goes it fits, but the source's answer ends before the destination's batch does
+    SPLICE_CUT,        // as far as it goes it fits, but `source` ends before the destination's batch does
     SPLICE_DAMAGED,    // a part of the joined batch has a wrong CRC
 };
 
@@ -18,5 +18,8 @@ enum splice_verdict {
 // does; -1: it is gone, and nobody knows.
 enum splice_verdict splice_compare(const struct batch_header *destination, struct bytes source, int32_t *leader_epoch);
 
-// How many bytes the source's batches may have at the offsets of the destination's: more where they were joined.
+// How many bytes to ask of the source: more than the destination's batch has where it may be joined.
 int32_t splice_source_size(const struct batch_header *destination);
+
+// No joined batch is made of more bytes than this (nor was, before the destination's cleaner thinned it).
+int64_t splice_parts_size_max(const struct batch_header *destination);

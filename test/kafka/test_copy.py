@@ -3,6 +3,7 @@
 import time
 import unittest
 
+import compare
 import net
 import protocol
 import scenario
@@ -29,6 +30,34 @@ class CopyTest(scenario.Scenario):
         ticks = self.topic("ticks", partitions=3)
         self.start_mirror()
         self.produce(ticks, seconds=5, rate=5000, batch_size=1, linger_ms=0, size_max=100)
+        self.assertMirrored()
+
+    def test_a_batch_joined_over_segment_files(self):
+        # A file for each batch: a fetch reads from one file only, so who looks again gets the parts one by one.
+        ticks = self.topic("ticks", segment_ms=1, retention_ms=-1)
+        mirror = self.start_mirror()
+        begun = int(time.time() * 1000)
+
+        def tick(first, count):
+            with self.source.connect(1) as leader:
+                for n in range(first, first + count):
+                    leader.append(ticks, 0, protocol.batch([b"tick"], timestamp=begun + 10 * n))
+
+        tick(0, 5)
+        self.assertMirrored()
+        node = self.destination.leader(ticks, 0)
+        self.destination.pause(node)  # what comes meanwhile waits for an append that is under way
+        tick(5, 1)
+        time.sleep(0.5)
+        tick(6, 20)
+        time.sleep(0.5)
+        self.destination.resume(node)
+        self.assertMirrored()
+        mirror.kill()
+        last = compare.read_log(self.destination.partition_folder(node, ticks, 0), 25, 26)[-1]
+        self.assertGreater(last.count, 10, "next to nothing was joined")
+        mirror.start()
+        tick(26, 5)
         self.assertMirrored()
 
     def test_an_older_source(self):

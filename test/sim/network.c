@@ -207,8 +207,16 @@ static void transport_wake(void *driver, struct connection *c) {
 
 const struct transport network_transport = {transport_open, transport_close, transport_wake};
 
-// A bit flips in a batch, where its CRC must notice. False: the segment holds no whole batch.
-static bool damage(struct network *n, uint8_t *at, size_t size) {
+// On the way to the destination where the CRC must notice. On that from the source anywhere, but for the leader epoch:
+// a wrong one is only said in the next fetch, which the source refuses.
+static size_t flipped_byte(struct network *n, enum side side, size_t size) {
+    if (side == DESTINATION) return BATCH_HEADER_SIZE + prng_below(&n->prng, size - BATCH_HEADER_SIZE);
+    size_t at = prng_below(&n->prng, size - sizeof(int32_t));
+    return at < BATCH_AT_LEADER_EPOCH ? at : at + sizeof(int32_t);
+}
+
+// A bit flips in a batch. False: the segment holds no whole one.
+static bool damage(struct network *n, enum side side, uint8_t *at, size_t size) {
     size_t chosen = 0, seen = 0;
     for (size_t i = 0; i + BATCH_HEADER_SIZE < size; i++) {
         struct batch_header h;
@@ -217,7 +225,7 @@ static bool damage(struct network *n, uint8_t *at, size_t size) {
         if (batch_look(batch, &h) != BATCH_WHOLE || !batch_crc_is_right((struct bytes){at + i, (size_t)h.size}))
             continue;
         if (prng_below(&n->prng, ++seen) == 0)  // any of them: what stands behind another may be joined to it
-            chosen = i + BATCH_AT_COUNT + 4 + prng_below(&n->prng, (uint64_t)h.size - BATCH_HEADER_SIZE);
+            chosen = i + flipped_byte(n, side, (size_t)h.size);
         i += (size_t)h.size - 1;
     }
     if (seen > 0) at[chosen] ^= (uint8_t)(1 << prng_below(&n->prng, 8));
@@ -243,7 +251,8 @@ static void send_out(struct channel *ch) {
             at += part;
         }
         tap_listen(ch, s->at, size);
-        if (ch->side == DESTINATION && w->network.damage[DESTINATION] > 0 && damage(&w->network, s->at, size))
+        bool damages = ch->side == DESTINATION && w->network.damage[DESTINATION] > 0;
+        if (damages && damage(&w->network, DESTINATION, s->at, size))
             w->network.damage[DESTINATION]--;
         connection_sent(ch->connection, size);
         watch_unacknowledged(ch);
@@ -412,7 +421,7 @@ static void take_output(struct channel *ch) {
                 memcpy(s->at + at, ranges[i].at, part);
                 at += part;
             }
-            if (ch->side == SOURCE && w->network.damage[SOURCE] > 0 && damage(&w->network, s->at, size))
+            if (ch->side == SOURCE && w->network.damage[SOURCE] > 0 && damage(&w->network, SOURCE, s->at, size))
                 w->network.damage[SOURCE]--;
         }
         broker_connection_sent(ch->broker, size);

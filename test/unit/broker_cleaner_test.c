@@ -26,8 +26,10 @@ static struct broker_topic_settings compacted(void) {
                                           .delete_retention_ms = RETENTION};
 }
 
+static struct broker_topic_settings put_with;  // without segment_bytes: compacted()
+
 static void put(struct broker_log *l, struct test_batch b, const struct test_record *records, int32_t count) {
-    struct broker_topic_settings s = compacted();
+    struct broker_topic_settings s = put_with.segment_bytes > 0 ? put_with : compacted();
     s.compact = false;
     struct append_result r = append_from_client(l, &s, test_batch_write(&scratch, &b, records, count), 0, NOW);
     assert(r.error_code == KAFKA_NONE && !r.duplicate);
@@ -46,6 +48,17 @@ static void end_transaction(struct broker_log *l, int64_t producer_id, bool comm
     assert(r.error_code == KAFKA_NONE);
     (void)r;
     l->high_watermark = l->end;
+}
+
+// Segments of `count` batches of one record.
+static void put_in_segments_of(int count) {
+    struct broker_log l;
+    broker_log_init(&l);
+    put_one(&l, "a", "1", 1000);
+    put_with = compacted();
+    put_with.segment_ms = 1000000;
+    put_with.segment_bytes = count * l.bytes;
+    broker_log_free(&l);
 }
 
 // What a reader sees: "offset:key=value ..." and "[offset..last]" for batches without records.
@@ -318,9 +331,10 @@ TEST(append_time_of_a_batch_stays) {
     struct bytes records = test_batch_write(&scratch, &b, (struct test_record[]){{"a", "1", 10}, {"b", "2", 11}}, 2);
     for (int i = 0; i < 2; i++) append_from_client(&l, &s, records, 0, 500 + i);
     l.high_watermark = l.end;
-    s.segment_bytes = 1;
+    put_in_segments_of(1);
     put_one(&l, "b", "3", 50);
     put_one(&l, "c", "3", 50);
+    put_with.segment_bytes = 0;
     broker_log_clean(&l, &s, NOW);
     EXPECT_INT(l.count, 3);
     EXPECT_INT(broker_log_at(&l, 0)->header.count, 1);
@@ -333,18 +347,22 @@ TEST(closed_segments_stay_closed) {
     struct broker_log l;
     struct broker_topic_settings s = compacted();
     broker_log_init(&l);
+    put_in_segments_of(2);
     for (int i = 0; i < 4; i++) put_one(&l, i < 2 ? "a" : "b", "1", i < 2 ? 1000 : 3000);
-    s.segment_bytes = 2 * broker_log_at(&l, 0)->header.size;
-    s.segment_ms = 1000000;
+    put_with.segment_bytes = 0;
     broker_log_clean(&l, &s, 4000);
     EXPECT_TEXT(contents(&l), "1:a=1 2:b=1 3:b=1 ");
-    EXPECT_INT(l.active_start, 2);
+    EXPECT_INT(l.segments_count, 1);
+    EXPECT_INT(l.segments[0], 2);
+    EXPECT_INT(broker_log_segment_end(&l, 0), 2);
+    EXPECT_INT(broker_log_segment_end(&l, 1), 4);
     s.delete = true;
     s.retention_ms = 1500;
     broker_log_clean(&l, &s, 4000);  // what is left of the first is not one with the first batch of the second
     EXPECT_TEXT(contents(&l), "2:b=1 3:b=1 ");
+    EXPECT_INT(l.segments_count, 0);
     broker_log_truncate(&l, 3);
-    EXPECT_INT(l.active_start, 2);
+    EXPECT_INT(l.active_bytes, l.bytes);
     broker_log_delete_below(&l, 3);
     broker_log_free(&l);
 }
@@ -354,11 +372,14 @@ TEST(truncation_opens_a_segment_again) {
     struct broker_topic_settings s = compacted();
     broker_log_init(&l);
     for (int i = 0; i < 4; i++) put_one(&l, "a", "1", 20 * i);
-    s.segment_ms = 1000;
-    l.active_start = 3;
+    EXPECT_INT(l.segments_count, 3);
     broker_log_truncate(&l, 2);
+    EXPECT_INT(l.segments_count, 2);
+    EXPECT_INT(l.active_bytes, 0);
+    put_in_segments_of(2);
     put_one(&l, "a", "1", 40);
     put_one(&l, "a", "1", 60);
+    put_with.segment_bytes = 0;
     broker_log_clean(&l, &s, NOW);
     EXPECT_TEXT(contents(&l), "1:a=1 2:a=1 3:a=1 ");
     broker_log_free(&l);
@@ -450,13 +471,31 @@ TEST(segments_by_size) {
     struct broker_log l;
     struct broker_topic_settings s = compacted();
     broker_log_init(&l);
+    put_in_segments_of(2);
     for (int i = 0; i < 6; i++) put_one(&l, "a", "1", 1000);
-    s.segment_bytes = 2 * broker_log_at(&l, 0)->header.size;
+    s.segment_bytes = put_with.segment_bytes;
+    put_with.segment_bytes = 0;
     broker_log_clean(&l, &s, NOW);
     EXPECT_TEXT(contents(&l), "3:a=1 4:a=1 5:a=1 ");
     broker_log_clean(&l, &s, NOW);  // the small rest does not become active again
     EXPECT_TEXT(contents(&l), "3:a=1 4:a=1 5:a=1 ");
-    EXPECT_INT(l.active_start, 4);
+    EXPECT_INT(l.segments[l.segments_count - 1], 4);
+    broker_log_free(&l);
+}
+
+TEST(small_segments_become_one) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    broker_log_init(&l);
+    for (int i = 0; i < 6; i++) put_one(&l, "a", "1", 10 * i);  // one each
+    EXPECT_INT(l.segments_count, 5);
+    s.segment_bytes = 2 * broker_log_at(&l, 0)->header.size;
+    broker_log_clean(&l, &s, NOW);  // five may be cleaned: two, two and one
+    EXPECT_INT(l.segments_count, 3);
+    EXPECT_INT(l.segments[0], 2);
+    EXPECT_INT(l.segments[1], 4);
+    EXPECT_INT(l.segments[2], 5);
+    EXPECT_TEXT(contents(&l), "4:a=1 5:a=1 ");
     broker_log_free(&l);
 }
 
@@ -506,6 +545,7 @@ int main(void) {
     RUN(retention_by_time_takes_whole_segments_below_the_high_watermark);
     RUN(retention_by_size);
     RUN(segments_by_size);
+    RUN(small_segments_become_one);
     RUN(what_logs_hold_is_counted);
     buffer_free(&scratch);
     return test_result();

@@ -213,6 +213,7 @@ TEST(a_joined_batch_is_made_again_of_its_parts) {
     EXPECT_INT(leader_epoch, 3 + PARTS - 1);  // of the batch before the one to fetch
     EXPECT_INT(joined_verdict(0, part_at[PARTS]), SPLICE_SAME);
     EXPECT((size_t)splice_source_size(&mirrored) >= part_at[PARTS]);
+    EXPECT((size_t)splice_parts_size_max(&mirrored) >= part_at[PARTS]);
     end_joined();
 }
 
