@@ -7,6 +7,7 @@ from asking import OUR_ID
 from batches import APPEND_TIME, CONTROL, TRANSACTIONAL, batch, damaged, record
 
 DAY_MS = 86_400_000
+SEGMENT_WAIT_MS = 200
 
 
 def produce_refusals(t):
@@ -235,5 +236,27 @@ def deleted_records(t):
     delete(1, name="kept")
 
 
+def segment_files(t):
+    """A fetch reads from one segment file (LocalLog.read), and does not wait where newer ones are there."""
+    begun = int(time.time() * 1000) - 1_000_000
+    for name, configs in (("timed", {"segment.ms": 100}), ("sized", {"internal.segment.bytes": 200})):
+        asking.create(t, name, 1, [1], configs=configs)
+        for after in (0, 50, 100, 101, 150, 202, 40, 303, 304, 404, 405):
+            asking.produce(t, name, batch(2, timestamp=begun + after), note=False)
+        asking.replicated(t, name)
+        end = asking.end(t, name)["end_offset"]
+        for node in (1, 2):
+            t.until(lambda: asking.fetch(t, name, 0, node=node, note=False)["high_watermark"] == end)  # pylint: disable=cell-var-from-loop
+            for offset in range(end + 1):
+                asking.fetch(t, name, offset, node=node, isolation=offset % 2)
+        for size in (1, 100, 200, 300):
+            asking.fetch(t, name, 0, partition_bytes=size)
+            asking.fetch(t, name, 1, max_bytes=size)
+        for offset in range(0, end + 1, 3):
+            start = time.monotonic()
+            asking.fetch(t, name, offset, wait_ms=SEGMENT_WAIT_MS, min_bytes=1 << 20)
+            t.note(f"waited at {offset}", time.monotonic() - start >= SEGMENT_WAIT_MS / 1000)
+
+
 SCRIPTS = [produce_refusals, produce_settings, produce_requests, sequences, markers, offsets, epochs, fetches, sessions,
-           deleted_records]
+           deleted_records, segment_files]
