@@ -236,6 +236,11 @@ def deleted_records(t):
     delete(1, name="kept")
 
 
+def marked_up_to(t, name, node, end):
+    """Until the broker's high watermark is there: a follower hears of it with its next fetch."""
+    t.until(lambda: asking.fetch(t, name, 0, node=node, note=False)["high_watermark"] == end)
+
+
 def segment_files(t):
     """A fetch reads from one segment file (LocalLog.read), and does not wait where newer ones are there."""
     begun = int(time.time() * 1000) - 1_000_000
@@ -246,7 +251,7 @@ def segment_files(t):
         asking.replicated(t, name)
         end = asking.end(t, name)["end_offset"]
         for node in (1, 2):
-            t.until(lambda: asking.fetch(t, name, 0, node=node, note=False)["high_watermark"] == end)  # pylint: disable=cell-var-from-loop
+            marked_up_to(t, name, node, end)
             for offset in range(end + 1):
                 asking.fetch(t, name, offset, node=node, isolation=offset % 2)
         for size in (1, 100, 200, 300):
