@@ -74,42 +74,47 @@ stop_before(struct partition *p, int64_t offset, const char *format, ...) {
     partition_halt(p, offset, "%s", reason);
 }
 
-static void stop_before_oversized(struct partition *p, const struct batch_header *h) {
-    long long limit = p->flow->budget->limit;
-    stop_before(
-        p, h->base_offset,
-        "the batch at offset %lld has %d bytes, more than half of buffer.memory (%lld): set it to at least %lld",
-        (long long)h->base_offset, h->size, limit, 2LL * h->size);
+#define OVERSIZED \
+    "the batch at offset %lld has %d bytes, more than half of buffer.memory (%lld): set it to at least %lld"
+
+static int64_t __attribute__((format(printf, 3, 4)))
+because(char reason[HALT_REASON_MAX], int64_t offset, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reason, HALT_REASON_MAX, format, args);
+    va_end(args);
+    return offset;
 }
 
-// What cannot be copied, as a reason for a person; false when it can.
-static bool refuse(struct partition *p, const struct batch_header *h) {
+// Why it cannot be copied, for a person, and from which offset on; -1: it can.
+static int64_t reason_against(const struct partition *p, const struct batch_header *h, char reason[HALT_REASON_MAX]) {
     const char *topic = p->topic->source_name;
-    long long base = h->base_offset, last = batch_last_offset(h), end = p->log_end;
-    if (h->base_offset < end)
-        stop_before(p, end, "diverged: the destination ends inside the source's batch %lld..%lld", base, last);
-    else if (h->attributes & (BATCH_ATTRIBUTE_TRANSACTIONAL | BATCH_ATTRIBUTE_CONTROL))
-        stop_before(p, base, "transaction: offsets %lld..%lld of %s belong to one; this version copies logs without",
-                    base, last, topic);
-    else if (h->base_offset > end)
-        stop_before(p, end,
-                    "compaction: offsets %lld..%lld of %s are gone from the source's log, and this version "
-                    "cannot fill holes",
-                    end, base - 1, topic);
-    else if (!batch_is_dense(h))
-        stop_before(p, base,
-                    "compaction: only %d of the offsets %lld..%lld of %s are left, and this version cannot "
-                    "fill holes",
-                    h->count, base, last, topic);
-    else if (provenance_came_from(h->producer_id, p->flow->destination.cluster_id))
-        stop_before(p, base, "loop: offsets %lld..%lld of %s were mirrored from the destination cluster itself", base,
-                    last, topic);
-    else if (h->size > p->flow->budget->limit / 2) stop_before_oversized(p, h);
-    else if (h->size > REQUEST_SIZE_MAX - 64 * KiB)
-        stop_before(p, base, "the batch at offset %lld of %s is larger than a request may be (%d bytes)", base, topic,
-                    h->size);
-    else return false;
-    return true;
+    long long base = h->base_offset, last = batch_last_offset(h), end = p->log_end, limit = p->flow->budget->limit;
+    if (base < end)
+        return because(reason, end, "diverged: the destination ends inside the source's batch %lld..%lld", base, last);
+    if (h->attributes & (BATCH_ATTRIBUTE_TRANSACTIONAL | BATCH_ATTRIBUTE_CONTROL))
+        return because(reason, base,
+                       "transaction: offsets %lld..%lld of %s belong to one; this version copies logs without", base,
+                       last, topic);
+    if (base > end)
+        return because(reason, end,
+                       "compaction: offsets %lld..%lld of %s are gone from the source's log, and this version "
+                       "cannot fill holes",
+                       end, base - 1, topic);
+    if (!batch_is_dense(h))
+        return because(reason, base,
+                       "compaction: only %d of the offsets %lld..%lld of %s are left, and this version cannot "
+                       "fill holes",
+                       h->count, base, last, topic);
+    if (provenance_came_from(h->producer_id, p->flow->destination.cluster_id))
+        return because(reason, base,
+                       "loop: offsets %lld..%lld of %s were mirrored from the destination cluster itself", base, last,
+                       topic);
+    if (h->size > limit / 2) return because(reason, base, OVERSIZED, base, h->size, limit, 2LL * h->size);
+    if (h->size > REQUEST_SIZE_MAX - 64 * KiB)
+        return because(reason, base, "the batch at offset %lld of %s is larger than a request may be (%d bytes)", base,
+                       topic, h->size);
+    return -1;
 }
 
 // Only time protects this batch, or what comes behind it: the destination may forget our state before it comes, or
@@ -164,6 +169,15 @@ static void damaged(struct partition *p, int64_t offset, const char *what) {
     struct fetch_session *s = p->fetch.session;
     partition_surprise(p, &why);
     if (s) flow_reset_session(s, &why);
+}
+
+static bool refuse(struct partition *p, const struct batch_header *h, const uint8_t *at) {
+    char reason[HALT_REASON_MAX];
+    int64_t offset = reason_against(p, h, reason);
+    if (offset < 0) return false;
+    if (batch_crc_is_right((struct bytes){at, (size_t)h->size})) stop_before(p, offset, "%s", reason);
+    else damaged(p, h->base_offset, "its CRC is wrong");
+    return true;
 }
 
 // The append time is what consumers of the source see, and only the source's own setting makes them see it: the batch
@@ -256,7 +270,9 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
         struct bytes rest = {a->records.at + done, a->records.size - done};
         enum batch_look look = batch_look(rest, &h);
         if (look == BATCH_PARTIAL) {
-            if (h.size > p->flow->budget->limit / 2) stop_before_oversized(p, &h);
+            long long limit = p->flow->budget->limit;
+            if (h.size > limit / 2)
+                stop_before(p, h.base_offset, OVERSIZED, (long long)h.base_offset, h.size, limit, 2LL * h.size);
             break;
         }
         if (look == BATCH_DAMAGED) {
@@ -272,7 +288,7 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
         __builtin_prefetch(rest.at + h.size);  // the next header, while this batch is at work
         if (batch_last_offset(&h) < p->log_end) continue;
         bool unprotected = is_unprotected(p, &h);
-        if (refuse(p, &h) || (unprotected && too_early(p))) break;
+        if (refuse(p, &h, rest.at) || (unprotected && too_early(p))) break;
         // A refusal in the middle of the pipeline: without the state, what comes behind it would be taken in its place.
         int64_t oldest = h.max_timestamp < p->max_timestamp ? h.max_timestamp : p->max_timestamp;
         if (partition_state_may_expire(p, oldest) && !batch_crc_is_right((struct bytes){rest.at, (size_t)h.size})) {

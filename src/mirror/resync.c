@@ -217,7 +217,7 @@ static void ask_for_more(struct partition *p, int64_t asked) {
 }
 
 static void damaged(struct partition *p) {
-    RARE("resync: a part of a joined batch is damaged");
+    RARE("resync: the source's batch, or a part of it, is damaged");
     if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
         partition_halt(p, p->tail.base_offset,
                        "the source's batch at offset %lld or one behind it is damaged (wrong CRC), %d times in a row",
@@ -228,6 +228,15 @@ static void damaged(struct partition *p) {
     struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "damaged batch at offset %lld or behind it",
                                   (long long)p->tail.base_offset);
     partition_surprise(p, &why);
+}
+
+static bool holds_damage(struct bytes batches) {
+    struct batch_header h;
+    while (batch_look(batches, &h) == BATCH_WHOLE) {
+        if (!batch_crc_is_right((struct bytes){batches.at, (size_t)h.size})) return true;
+        batches = (struct bytes){batches.at + h.size, batches.size - (size_t)h.size};
+    }
+    return false;
 }
 
 static void source_fits(struct partition *p, const struct leader_answer *a) {
@@ -267,7 +276,8 @@ static void on_source_batch(struct leader_query *q, const struct leader_answer *
     struct bytes source = more ? (struct bytes){p->tail_parts.at, p->tail_parts.size} : a->records;
     switch (splice_compare(&p->tail, source, &p->fetch.last_fetched_epoch)) {
     case SPLICE_DIFFERENT:
-        diverged(p, "they differ");
+        if (holds_damage(source)) damaged(p);
+        else diverged(p, "they differ");
         return;
     case SPLICE_DAMAGED:
         damaged(p);
