@@ -66,64 +66,38 @@ const char *late_behind_replica(int64_t moment_us, struct outcome *out) {
     return said || came ? said : "no request came late";
 }
 
-// Of today, and the destination remembers that for some seconds only: the next owner comes while it still does.
-static struct plan soon_forgotten(uint64_t seed, int32_t expiration_ms) {
-    struct plan plan = scenario_plan(seed);
-    plan.expiration_ms = expiration_ms;
+// Whoever takes over does so a session time-out later, not sooner.
+static void run_to_heartbeat(struct world *w, const struct instance *in) {
+    const struct group *g = &in->flow->ownership.group;
+    for (int i = 0; i < 60000 && w->now_us - g->last_heard_us > 20 * MS; i++) world_run(w, 100);
+}
+
+// Records of today, and the destination remembers that for some seconds only: the next owner comes while it still does.
+const char *late_of_today(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(13);
+    plan.expiration_ms = 13200;
     plan.expiration_check_ms = 500;
     plan.session_timeout_ms = 6000;
     plan.load_pause_us = 500 * MS;  // or the records would be of the future
     plan.instances = 2;
-    return plan;
-}
-
-// Whoever takes over does so a session time-out later, not sooner.
-static void run_to_heartbeat(struct world *w, const struct instance *in) {
-    const struct group *g = &in->flow->ownership.group;
-    for (int i = 0; i < 60000 && w->now_us - g->last_heard_us > 1 * MS; i++) world_run(w, 100);
-}
-
-// The owner dies, and what it has just sent arrives `later_us` after that; answers whether anything came.
-static bool dies_and_its_requests_come(struct world *w, struct instance *in, int32_t leader, int64_t later_us) {
-    instance_kill(in, false);
-    world_run(w, later_us);
-    int64_t end = scenario_truth(w).log->end;
-    network_cut(w, in->number, DESTINATION, leader, OUT, false);
-    world_run(w, 200 * MS);
-    return scenario_truth(w).log->end > end;
-}
-
-const char *late_of_today(int64_t moment_us, struct outcome *out) {
-    struct plan plan = soon_forgotten(13, 14200);
     struct world *w = world_begin(&plan, NULL, false, out);
     world_run(w, 15 * SECOND);
     struct instance *in = owner(w);
     int32_t leader = scenario_truth(w).leader;
-    load_stop(w);
     run_to_heartbeat(w, in);
+    load_stop(w);
+    load_write(w, &w->ledger.topics[0], 0);
+    world_run(w, 100 * MS);
     network_cut(w, in->number, DESTINATION, leader, OUT, true);
     load_write(w, &w->ledger.topics[0], 0);
     world_run(w, 300 * MS);
-    bool came = dies_and_its_requests_come(w, in, leader, 14700 * MS + moment_us * 20);
+    instance_kill(in, false);
+    world_run(w, 14700 * MS + moment_us * 20);
+    int64_t end = scenario_truth(w).log->end;
+    network_cut(w, in->number, DESTINATION, leader, OUT, false);
+    world_run(w, 200 * MS);
+    bool came = scenario_truth(w).log->end > end;
     world_run(w, 30 * SECOND);
     const char *said = scenario_end(w);
     return said || came ? said : "no request came late";
-}
-
-// The same with filler, and records behind it.
-const char *late_filler(int64_t moment_us, struct outcome *out) {
-    struct plan plan = soon_forgotten(14, 6000);
-    plan.topics[0].starts_at = 200;
-    struct world *w = world_begin(&plan, NULL, false, out);
-    scenario_write(w);
-    load_stop(w);
-    int64_t filled = scenario_run_to(w, 30);
-    struct instance *in = owner(w);
-    int32_t leader = scenario_truth(w).leader;
-    network_cut(w, in->number, DESTINATION, leader, OUT, true);
-    world_run(w, 300 * MS);
-    bool came = dies_and_its_requests_come(w, in, leader, 13400 * MS + moment_us * 20);
-    world_run(w, 60 * SECOND);
-    const char *said = scenario_end(w);
-    return said || (came && filled < 200) ? said : "no filler came late";
 }
