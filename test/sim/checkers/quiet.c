@@ -66,6 +66,17 @@ static void check_connections(struct world *w, const struct instance *in) {
         }
 }
 
+static int64_t source_starts(const struct world *w) {
+    int64_t sum = 0;
+    for (int32_t i = 0; i < w->ledger.topics_count; i++) {
+        const struct ledger_topic *t = &w->ledger.topics[i];
+        struct broker_truth truth = {0};
+        for (int32_t k = 0; k < t->partitions; k++)
+            if (broker_partition_truth(w->clusters[SOURCE], t->name, k, &truth) && truth.log) sum += truth.log->start;
+    }
+    return sum;
+}
+
 // What moves leaders is no quiet time.
 static void settle(struct world *w) {
     int64_t left_us = ELECTIONS_US - w->now_us % ELECTIONS_US;
@@ -80,9 +91,10 @@ void check_quiet(struct world *w) {
     if (world_failed(w)) return;
     for (int32_t i = 0; i < w->plan.instances; i++) before[i] = see(&w->instances[i]);
     uint64_t channels = w->network.channels_made, steps = w->steps;
+    int64_t starts = source_starts(w);
     accidents_note(passed);
     world_run(w, QUIET_US);
-    if (world_failed(w)) return;
+    if (world_failed(w) || source_starts(w) != starts) return;  // a new leader had not heard of it: now it is filled
     for (int32_t i = 0; i < w->plan.instances; i++) {
         check_instance(w, &w->instances[i], &before[i]);
         check_connections(w, &w->instances[i]);
