@@ -11,7 +11,6 @@ import os
 import random
 import re
 import resource
-import shutil
 import sys
 from typing import NamedTuple
 
@@ -104,7 +103,8 @@ def judge(copy, change, seconds):
     """The verdict, and by whom."""
     path = os.path.join(copy.tree, change.file)
     with open(path, encoding="utf-8") as f:
-        lines = f.read().split("\n")
+        whole = f.read()
+    lines = whole.split("\n")
     assert lines[change.line] == change.before
     lines[change.line] = change.after
     with open(path, "w", encoding="utf-8") as f:
@@ -115,7 +115,8 @@ def judge(copy, change, seconds):
         program, ran, killer = mutants.hunt(copy, seconds)
         return ("killed" if killer else "SURVIVED"), program, ran, killer or ""
     finally:
-        shutil.copy(os.path.join(mutants.ROOT, change.file), path)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(whole)
 
 
 def main():
