@@ -163,9 +163,15 @@ static void on_below(struct leader_query *q, const struct leader_answer *a) {
         return;
     }
     bool whole = !gone && batch_look(a->records, &h) == BATCH_WHOLE;
+    if (whole && !batch_crc_is_right((struct bytes){a->records.at, (size_t)h.size})) {
+        struct error why = error_make(ERROR_PROTOCOL, 0, "fill", "damaged batch at offset %lld", (long long)q->value);
+        partition_surprise(p, &why);  // what is said of it decides what is deleted
+        return;
+    }
     int64_t begins = -1;
-    if (whole && provenance_same_flow(h.producer_id, p->flow->producer_id) && batch_is_filler(a->records, &h))
-        begins = batch_last_offset(&h) + 1;
+    bool ours = whole && provenance_same_flow(h.producer_id, p->flow->producer_id);
+    bool holds = h.base_offset <= q->value;  // no CRC covers it, and by it records might be deleted
+    if (ours && holds && batch_is_filler(a->records, &h)) begins = batch_last_offset(&h) + 1;
     if (begins > p->log_start_wanted) {
         RARE("fill: an earlier owner's filler is visible");
         p->log_start_wanted = begins;

@@ -91,6 +91,20 @@ static bool seen_twice(struct partition *p, const char *what) {
     return false;
 }
 
+static void damaged(struct partition *p, const char *whose) {
+    RARE("resync: a batch is damaged");
+    if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
+        partition_halt(p, p->tail.base_offset,
+                       "the %s batch at offset %lld or one behind it is damaged (wrong CRC), %d times in a row", whose,
+                       (long long)p->tail.base_offset, DAMAGED_TRIES_MAX);
+        partition_halt_may_pass(p);
+        return;
+    }
+    struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "damaged batch at offset %lld or behind it",
+                                  (long long)p->tail.base_offset);
+    partition_surprise(p, &why);
+}
+
 // What the destination's last batch says about who wrote it. False: the partition is halted or looks again.
 static bool tail_is_ours(struct partition *p) {
     struct flow *f = p->flow;
@@ -151,6 +165,10 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
         struct error why =
             error_make(ERROR_PROTOCOL, 0, "resync", "the batch that ends at the log end was not answered");
         partition_surprise(p, &why);
+        return;
+    }
+    if (!batch_crc_is_right((struct bytes){a->records.at, (size_t)p->tail.size})) {
+        damaged(p, "destination's");
         return;
     }
     p->tail_log_start = a->log_start;
@@ -216,20 +234,6 @@ static void ask_for_more(struct partition *p, int64_t asked) {
     ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->query.value, on_source_batch);
 }
 
-static void damaged(struct partition *p) {
-    RARE("resync: the source's batch, or a part of it, is damaged");
-    if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
-        partition_halt(p, p->tail.base_offset,
-                       "the source's batch at offset %lld or one behind it is damaged (wrong CRC), %d times in a row",
-                       (long long)p->tail.base_offset, DAMAGED_TRIES_MAX);
-        partition_halt_may_pass(p);
-        return;
-    }
-    struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "damaged batch at offset %lld or behind it",
-                                  (long long)p->tail.base_offset);
-    partition_surprise(p, &why);
-}
-
 static bool holds_damage(struct bytes batches) {
     struct batch_header h;
     while (batch_look(batches, &h) == BATCH_WHOLE) {
@@ -276,11 +280,11 @@ static void on_source_batch(struct leader_query *q, const struct leader_answer *
     struct bytes source = more ? (struct bytes){p->tail_parts.at, p->tail_parts.size} : a->records;
     switch (splice_compare(&p->tail, source, &p->fetch.last_fetched_epoch)) {
     case SPLICE_DIFFERENT:
-        if (holds_damage(source)) damaged(p);
+        if (holds_damage(source)) damaged(p, "source's");
         else diverged(p, "they differ");
         return;
     case SPLICE_DAMAGED:
-        damaged(p);
+        damaged(p, "source's");
         return;
     case SPLICE_CUT:
         if (!more) keep_parts(p, a->records);

@@ -62,19 +62,19 @@ class ZooKeeper:
 
 
 class Cluster:
-    """`nodes` brokers of one Kafka version. Nodes are named by their broker id, from 1.
+    """`nodes` brokers of one Kafka version. Nodes are named by their broker id, from `first`.
 
     Each broker has two listeners for clients: `bootstrap` advertises the brokers themselves, `proxied_bootstrap` our
     TCP proxies in front of them (node.proxy), which can freeze, delay and cut.
     """
 
-    def __init__(self, name, nodes=1, config=None, version="4.3.1", heap="320m"):
+    def __init__(self, name, nodes=1, config=None, version="4.3.1", heap="320m", first=1):
         jvm.prepare(version)
         self.name, self.version, self.heap = name, version, heap
         self.home = process.temporary(name)
         self.stopped = False
         self.id = protocol.random_uuid()
-        self.nodes = {n: Node(n, os.path.join(self.home, str(n))) for n in range(1, nodes + 1)}
+        self.nodes = {n: Node(n, os.path.join(self.home, str(n))) for n in range(first, first + nodes)}
         self.bootstrap = ",".join(node.address for node in self.nodes.values())
         self.proxied_bootstrap = ",".join(node.proxy.address for node in self.nodes.values())
         self.zookeeper = ZooKeeper(version) if jvm.uses_zookeeper(version) else None

@@ -38,12 +38,12 @@ def depth(quick, soak):
 
 @functools.cache
 def source(version=VERSION):
-    return shared(Cluster("source", 1, BOTH_CONFIG, version))
+    return shared(Cluster("source", 1, BOTH_CONFIG, version, first=0))
 
 
 @functools.cache
 def destination(version=VERSION):
-    return shared(Cluster("destination", 3, {**BOTH_CONFIG, "min.insync.replicas": 2}, version))
+    return shared(Cluster("destination", 3, {**BOTH_CONFIG, "min.insync.replicas": 2}, version, first=0))
 
 
 @functools.cache

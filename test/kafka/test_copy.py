@@ -39,7 +39,7 @@ class CopyTest(scenario.Scenario):
         begun = int(time.time() * 1000)
 
         def tick(first, count):
-            with self.source.connect(1) as leader:
+            with self.source.connect(0) as leader:
                 for n in range(first, first + count):
                     leader.append(ticks, 0, protocol.batch([b"tick"], timestamp=begun + 10 * n))
 
@@ -125,7 +125,7 @@ class CopyTest(scenario.Scenario):
     def test_a_log_that_starts_far_up(self):
         orders = self.topic("orders")
         many = protocol.batch([b""] * 500_000, attributes=protocol.GZIP)
-        with self.source.connect(1) as leader:
+        with self.source.connect(0) as leader:
             for _ in range(3):
                 leader.append(orders, 0, many)
         self.load.delete_records(self.source, orders, 0, 1_500_000)

@@ -181,10 +181,10 @@ class FailuresTest(scenario.Scenario):
         self.produce(topic, total=5000)
         mirror = self.start_mirror()
         self.assertMirrored()
-        self.source.kill(1)
+        self.source.kill(0)
         time.sleep(3)
         self.assertTrue(mirror.running())
-        self.source.start(1)
+        self.source.start(0)
         self.produce(topic, total=5000)
         self.assertMirrored()
 
@@ -203,12 +203,12 @@ class FailuresTest(scenario.Scenario):
     def test_both_are_away_when_it_starts(self):
         topic = self.topic("orders")
         self.produce(topic, total=1000)
-        self.source.kill(1)
+        self.source.kill(0)
         for node in self.destination.nodes:
             self.destination.kill(node)
         mirror = self.start_mirror()
         mirror.wait_for(20, level="warn|error", line="cannot connect")
-        self.source.start(1)
+        self.source.start(0)
         self.destination.start()
         net.wait_until(lambda: topic in self.destination.metadata(), 60, "the topic to be made")
         self.assertMirrored()

@@ -207,16 +207,16 @@ static void transport_wake(void *driver, struct connection *c) {
 
 const struct transport network_transport = {transport_open, transport_close, transport_wake};
 
-// On the way to the destination where the CRC must notice. On that from the source anywhere, but for the leader epoch:
-// a wrong one is only said in the next fetch, which the source refuses.
-static size_t flipped_byte(struct network *n, enum side side, size_t size) {
-    if (side == DESTINATION) return BATCH_HEADER_SIZE + prng_below(&n->prng, size - BATCH_HEADER_SIZE);
+// On the way to a broker where the CRC must notice. On that from one anywhere, but for the leader epoch: a wrong one is
+// only said in the next fetch, which the source refuses.
+static size_t flipped_byte(struct network *n, bool sent, size_t size) {
+    if (sent) return BATCH_HEADER_SIZE + prng_below(&n->prng, size - BATCH_HEADER_SIZE);
     size_t at = prng_below(&n->prng, size - sizeof(int32_t));
     return at < BATCH_AT_LEADER_EPOCH ? at : at + sizeof(int32_t);
 }
 
 // A bit flips in a batch. False: the segment holds no whole one.
-static bool damage(struct network *n, enum side side, uint8_t *at, size_t size) {
+static bool damage(struct network *n, bool sent, uint8_t *at, size_t size) {
     size_t chosen = 0, seen = 0;
     for (size_t i = 0; i + BATCH_HEADER_SIZE < size; i++) {
         struct batch_header h;
@@ -225,7 +225,7 @@ static bool damage(struct network *n, enum side side, uint8_t *at, size_t size) 
         if (batch_look(batch, &h) != BATCH_WHOLE || !batch_crc_is_right((struct bytes){at + i, (size_t)h.size}))
             continue;
         if (prng_below(&n->prng, ++seen) == 0)  // any of them: what stands behind another may be joined to it
-            chosen = i + flipped_byte(n, side, (size_t)h.size);
+            chosen = i + flipped_byte(n, sent, (size_t)h.size);
         i += (size_t)h.size - 1;
     }
     if (seen > 0) at[chosen] ^= (uint8_t)(1 << prng_below(&n->prng, 8));
@@ -252,7 +252,7 @@ static void send_out(struct channel *ch) {
         }
         tap_listen(ch, s->at, size);
         bool damages = ch->side == DESTINATION && w->network.damage[DESTINATION] > 0;
-        if (damages && damage(&w->network, DESTINATION, s->at, size))
+        if (damages && damage(&w->network, true, s->at, size))
             w->network.damage[DESTINATION]--;
         connection_sent(ch->connection, size);
         watch_unacknowledged(ch);
@@ -421,8 +421,8 @@ static void take_output(struct channel *ch) {
                 memcpy(s->at + at, ranges[i].at, part);
                 at += part;
             }
-            if (ch->side == SOURCE && w->network.damage[SOURCE] > 0 && damage(&w->network, SOURCE, s->at, size))
-                w->network.damage[SOURCE]--;
+            if (w->network.damage[ch->side] > 0 && damage(&w->network, false, s->at, size))
+                w->network.damage[ch->side]--;
         }
         broker_connection_sent(ch->broker, size);
     }

@@ -50,7 +50,7 @@ struct network {
     uint64_t channels_made;
     int32_t cut[SIM_INSTANCES_MAX][SIDES][SIM_NODES_MAX][DIRECTIONS];  // how many faults cut it
     int32_t slow;                                                      // how many faults slow it down
-    int32_t damage[SIDES];  // so many batches on the way from (SOURCE) or to (DESTINATION) it get a flipped bit
+    int32_t damage[SIDES];  // so many batches on the way from it, or to the destination, get a flipped bit
 };
 
 extern const struct transport network_transport;  // driver: struct instance
