@@ -42,9 +42,12 @@ const char *fill_in_small(int64_t moment_us, struct outcome *out) {
     return said || filled > 0 ? said : "nothing was filled";
 }
 
-// An owner dies when what he has filled is not deleted yet, because his word never arrives: the next one looks what the
-// log begins with.
-const char *fill_owner_dies(int64_t moment_us, struct outcome *out) {
+static bool looks_below(const struct flow *f) {
+    const struct leader_query *q = f->partitions_count > 0 ? &f->partitions[0]->delete_query : NULL;
+    return q && leader_query_running(q) && q->kind == QUERY_BATCH;
+}
+
+static const char *owner_dies(int64_t moment_us, struct outcome *out, bool damaged) {
     struct plan plan = scenario_plan(35 + (uint64_t)moment_us);
     plan.topics[0].starts_at = 40;
     plan.latency_us_max = 20 * MS;
@@ -56,9 +59,23 @@ const char *fill_owner_dies(int64_t moment_us, struct outcome *out) {
     instance_kill(&w->instances[0], false);
     world_run(w, 1 * SECOND);
     instance_start(&w->instances[0]);
+    for (int i = 0; damaged && i < 1000000 && !looks_below(w->instances[0].flow); i++) world_run(w, 20);
+    w->network.damage[DESTINATION] = damaged;
     world_run(w, 20 * SECOND);
+    visible &= w->network.damage[DESTINATION] == 0;
     const char *said = scenario_end(w);
     return said || visible ? said : "nothing was left to the next owner";
+}
+
+// An owner dies when what he has filled is not deleted yet, because his word never arrives: the next one looks what the
+// log begins with.
+const char *fill_owner_dies(int64_t moment_us, struct outcome *out) {
+    return owner_dies(moment_us, out, false);
+}
+
+// And what he is told of it is damaged on its way.
+const char *fill_damaged_below(int64_t moment_us, struct outcome *out) {
+    return owner_dies(moment_us, out, true);
 }
 
 // The destination's topic is only compacted, so it refuses to delete the filler; and says so when what comes behind, of
