@@ -59,7 +59,7 @@ const char *damage_again(int64_t moment_us, struct outcome *out) {
     return said || damaged ? said : "nothing was damaged";
 }
 
-// What a look at the logs finds is damaged each time, on either side, even where no CRC covers it: nothing halts for it.
+// What a look at the logs finds is damaged each time, on either side and where no CRC covers it: nothing halts for it.
 const char *damage_in_look(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(80 + (uint64_t)moment_us);
     plan.plain = true;
