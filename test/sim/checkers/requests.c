@@ -94,6 +94,7 @@ static void check_first(const struct sender *s, int16_t acks) {
 // way to the same broker, or could be: what was on its way when its connection ended comes so late in this world.
 static void check_ghosts(const struct sender *s, const struct batch_header *h) {
     struct world *w = s->in->world;
+    if (topics_producer_expiration_ms(s->in->flow->topics) != w->plan.expiration_ms) return;  // it was not told yet
     if (world_wall_ms(w) - h->max_timestamp < w->plan.expiration_ms) return;
     int64_t lost_us = s->in->lost_us[s->topic][s->index];
     bool first = s->channel->tap.next_sequence[s->topic][s->index] < 0;

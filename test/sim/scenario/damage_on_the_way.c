@@ -80,3 +80,28 @@ const char *damage_in_look(int64_t moment_us, struct outcome *out) {
     if (!said && out->halted > 0) said = "what was damaged once halts a partition";
     return said || damaged ? said : "nothing was damaged";
 }
+
+// And the last batch of a destination that has forgotten us is all that says where our sequence stands.
+const char *damage_of_tail(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(120 + (uint64_t)moment_us);
+    plan.topics[0].last_year = true;
+    plan.expiration_ms = plan.expiration_check_ms = 2000;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 20 * SECOND + moment_us);
+    load_stop(w);
+    for (int side = 0; side < SIDES; side++) broker_topic_alter(w->clusters[side], "topic-0", "retention.ms", "-1");
+    bool damaged = true;
+    for (int i = 0; i < 12; i++) {
+        world_run(w, 5 * SECOND);
+        instance_kill(&w->instances[0], false);
+        w->network.damage[DESTINATION] = 1;
+        instance_start(&w->instances[0]);
+        for (int k = 0; k < 300 && w->network.damage[DESTINATION] > 0; k++) world_run(w, 100 * MS);
+        damaged &= w->network.damage[DESTINATION] == 0;
+        load_write(w, &w->ledger.topics[0], 0);
+        world_run(w, 15 * SECOND);
+    }
+    const char *said = scenario_end(w);
+    if (!said && out->halted > 0) said = "what was damaged once halts a partition";
+    return said || damaged ? said : "nothing was damaged";
+}

@@ -56,6 +56,8 @@ static const char *owner_dies(int64_t moment_us, struct outcome *out, bool damag
     int64_t filled = scenario_truth(w).log->end;
     scenario_run_to(w, filled + 1);
     bool visible = stuck && filled > 0 && scenario_truth(w).log->start == 0 && scenario_truth(w).log->end > filled;
+    if (damaged) load_stop(w);  // the bit is to flip in the answer, not in what is sent
+    if (damaged) world_run(w, 1 * SECOND);
     instance_kill(&w->instances[0], false);
     world_run(w, 1 * SECOND);
     instance_start(&w->instances[0]);

@@ -76,6 +76,7 @@ const char *late_metadata(int64_t moment_us, struct outcome *out);
 const char *damage_of_append_time(int64_t moment_us, struct outcome *out);
 const char *damage_again(int64_t moment_us, struct outcome *out);
 const char *damage_in_look(int64_t moment_us, struct outcome *out);
+const char *damage_of_tail(int64_t moment_us, struct outcome *out);
 const char *fill_moves_on(int64_t moment_us, struct outcome *out);
 const char *joined_within_limit(int64_t moment_us, struct outcome *out);
 const char *joined_over_files(int64_t moment_us, struct outcome *out);
