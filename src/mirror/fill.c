@@ -154,6 +154,12 @@ void fill_look_below(struct partition *p) {
     if (!leader_query_running(&p->delete_query)) ask_below(p, p->tail_log_start);
 }
 
+static const char *below_damaged(const struct leader_answer *a, const struct batch_header *h, enum batch_look look) {
+    if (a->records.size == 0 || look == BATCH_OLD_MAGIC) return NULL;
+    if (look != BATCH_WHOLE) return "its header makes no sense";
+    return batch_crc_is_right((struct bytes){a->records.at, (size_t)h->size}) ? NULL : "its CRC is wrong";
+}
+
 static void on_below(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, delete_query);
     struct batch_header h = {0};
@@ -162,16 +168,24 @@ static void on_below(struct leader_query *q, const struct leader_answer *a) {
         partition_surprise(p, &a->error);
         return;
     }
-    bool whole = !gone && batch_look(a->records, &h) == BATCH_WHOLE;
-    if (whole && !batch_crc_is_right((struct bytes){a->records.at, (size_t)h.size})) {
-        struct error why = error_make(ERROR_PROTOCOL, 0, "fill", "damaged batch at offset %lld", (long long)q->value);
-        partition_surprise(p, &why);  // what is said of it decides what is deleted
+    enum batch_look look = batch_look(a->records, &h);
+    const char *damage = below_damaged(a, &h, look);
+    if (damage) {  // what is said of it decides what is deleted
+        struct error why =
+            error_make(ERROR_PROTOCOL, 0, "fill", "damaged batch at offset %lld: %s", (long long)q->value, damage);
+        partition_surprise(p, &why);
         return;
     }
+    bool whole = look == BATCH_WHOLE, hole = whole && h.base_offset > q->value;
+    if (hole && !p->below_doubted) {  // a cleaner was here; or a bit was flipped, no CRC covers the offset
+        p->below_doubted = true;
+        ask_below(p, q->value);
+        return;
+    }
+    p->below_doubted = false;
     int64_t begins = -1;
-    bool ours = whole && provenance_same_flow(h.producer_id, p->flow->producer_id);
-    bool holds = h.base_offset <= q->value;  // no CRC covers it, and by it records might be deleted
-    if (ours && holds && batch_is_filler(a->records, &h)) begins = batch_last_offset(&h) + 1;
+    if (whole && provenance_same_flow(h.producer_id, p->flow->producer_id) && batch_is_filler(a->records, &h))
+        begins = batch_last_offset(&h) + 1;
     if (begins > p->log_start_wanted) {
         RARE("fill: an earlier owner's filler is visible");
         p->log_start_wanted = begins;

@@ -50,6 +50,7 @@ static bool looks_below(const struct flow *f) {
 static const char *owner_dies(int64_t moment_us, struct outcome *out, bool damaged) {
     struct plan plan = scenario_plan(35 + (uint64_t)moment_us);
     plan.topics[0].starts_at = 40;
+    if (damaged) plan.load_pause_us = 3 * SECOND;  // the fewer batches, the likelier it is one of filler that is struck
     plan.latency_us_max = 20 * MS;
     struct world *w = world_begin(&plan, NULL, false, out);
     struct channel *stuck = scenario_stall_deletion(w);
