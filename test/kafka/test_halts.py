@@ -102,7 +102,7 @@ class HaltsTest(scenario.Scenario):
 
     def has_holes_or_nudge(self, topic):
         """Whether compaction has passed over partition 0; a record now and then rolls its segments."""
-        folder = self.source.partition_folder(1, topic, 0)
+        folder = self.source.partition_folder(0, topic, 0)
 
         def look():
             batches = compare.read_log(folder, 0, UNIQUE + 3000)
