@@ -304,7 +304,12 @@ TEST(what_cleaners_did_to_parts_is_no_divergence) {
     EXPECT_INT(joined_verdict(0, log_bytes.size - (part_at[4] - part_at[3])), SPLICE_REWRITTEN);  // the last one
     EXPECT_INT(leader_epoch, -1);  // an earlier part's ends before: the source would call that divergence
     write_source(NULL, 500);
-    mirrored.count = 3;  // the destination's cleaner
+    struct batch_header kept = mirrored;
+    mirrored.attributes = BATCH_ATTRIBUTE_DELETE_HORIZON;  // the destination's cleaner, which left all records
+    mirrored.base_timestamp = 1;
+    EXPECT_INT(whole_verdict(), SPLICE_REWRITTEN);
+    mirrored = kept;
+    mirrored.count = 3;  // and which did not
     mirrored.attributes = BATCH_ATTRIBUTE_DELETE_HORIZON;
     mirrored.base_timestamp = 1;
     EXPECT_INT(whole_verdict(), SPLICE_REWRITTEN);
