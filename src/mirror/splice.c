@@ -30,13 +30,9 @@ static bool same_crc(const struct batch_header *destination, const uint8_t *batc
 // Cleaners, of either cluster, keep a batch's offsets, drop records from it, or write down in place of its base time
 // when its tombstones may go (KIP-534): there is nothing left to compare with. What we wrote was dense. Copied, such a
 // time stands there without its bit; no producer's base time is later than the newest record.
-static bool has_horizon(const struct batch_header *destination) {
-    return destination->attributes & BATCH_ATTRIBUTE_DELETE_HORIZON ||
-           destination->base_timestamp > destination->max_timestamp;
-}
-
 static bool is_cleaned(const struct batch_header *destination, const struct batch_header *source) {
-    bool horizon = source->attributes & BATCH_ATTRIBUTE_DELETE_HORIZON || has_horizon(destination);
+    bool horizon = (source->attributes | destination->attributes) & BATCH_ATTRIBUTE_DELETE_HORIZON ||
+                   destination->base_timestamp > destination->max_timestamp;
     return source->count < destination->count || !batch_is_dense(destination) ||
            (horizon && source->base_timestamp != destination->base_timestamp);
 }
@@ -63,7 +59,7 @@ static enum splice_verdict find_parts(const struct batch_header *destination, st
                                       struct parts *parts) {
     int64_t next = destination->base_offset, last = batch_last_offset(destination);
     struct batch_header h;
-    bool cleaned = !batch_is_dense(destination) || has_horizon(destination);
+    bool cleaned = !batch_is_dense(destination) || destination->attributes & BATCH_ATTRIBUTE_DELETE_HORIZON;
     *parts = (struct parts){.bytes = {source.at, 0}, .cleaned = cleaned, .leader_epoch = -1};
     for (;;) {
         struct bytes rest = {source.at + parts->bytes.size, source.size - parts->bytes.size};
