@@ -25,13 +25,6 @@ static int32_t dies_beginning(struct world *w, int32_t *by) {
     return leader;
 }
 
-static bool comes_now(struct world *w, int32_t by, int32_t leader) {
-    int64_t end = scenario_truth(w).log->end;
-    network_cut(w, by, DESTINATION, leader, OUT, false);
-    world_run(w, 200 * MS);
-    return scenario_truth(w).log->end > end;
-}
-
 const char *late_first_request(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(11);
     plan.topics[0].last_year = true;
@@ -45,7 +38,7 @@ const char *late_first_request(int64_t moment_us, struct outcome *out) {
     bool empty = scenario_truth(w).log->end == 0;
     // The next owner begins 10 s after the session time-out, no earlier.
     world_run(w, 10 * SECOND + moment_us * 100);
-    bool came = comes_now(w, by, leader);
+    bool came = scenario_comes_now(w, by, leader);
     world_run(w, 30 * SECOND);
     const char *said = scenario_end(w);
     return said || (empty && came) ? said : empty ? "the first request did not come late" : "it came at once";
@@ -68,7 +61,7 @@ const char *late_filler(int64_t moment_us, struct outcome *out) {
     for (int i = 0; i < 100 && !owned(w, &next); i++) world_run(w, 100 * MS);
     bool empty = scenario_truth(w).log->end == 0;
     world_run(w, 8200 * MS + moment_us * 20);
-    bool came = comes_now(w, by, leader);
+    bool came = scenario_comes_now(w, by, leader);
     world_run(w, 60 * SECOND);
     const char *said = scenario_end(w);
     return said || (empty && came) ? said : "no filler came late";

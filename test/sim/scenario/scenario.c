@@ -101,6 +101,13 @@ void scenario_cut_off(struct world *w, enum side side, int32_t but, bool on) {
             if (node != but) network_cut(w, 0, side, node, (enum direction)d, on);
 }
 
+bool scenario_comes_now(struct world *w, int32_t instance, int32_t leader) {
+    int64_t end = scenario_truth(w).log->end;
+    network_cut(w, instance, DESTINATION, leader, OUT, false);
+    world_run(w, 200 * MS);
+    return scenario_truth(w).log->end > end;
+}
+
 void scenario_move_leader(struct world *w) {
     int32_t leader = scenario_truth(w).leader;
     for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++)
