@@ -8,9 +8,10 @@ enum broker_stop {
     BROKER_SHUT_DOWN,   // SIGTERM: leadership is handed over first
     BROKER_KILLED,      // SIGKILL: the log is as it was, requests in its queue are gone
     BROKER_POWER_LOST,  // the log's tail that was not yet on the disk is gone too
+    BROKER_DISK_LIED,   // the same, and of what the disk said it had (what a cleaner wrote)
 };
 
-// `lost` (BROKER_POWER_LOST): how many of the newest batches of each of its logs are gone.
+// `lost` (BROKER_POWER_LOST, BROKER_DISK_LIED): how many of the newest batches of each of its logs are gone.
 void broker_node_stop(struct broker_cluster *c, int32_t node, enum broker_stop how, int32_t lost);
 void broker_node_start(struct broker_cluster *c, int32_t node);
 bool broker_node_runs(const struct broker_cluster *c, int32_t node);

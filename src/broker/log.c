@@ -83,6 +83,7 @@ void broker_log_truncate(struct broker_log *l, int64_t offset) {
     }
     if (l->start > l->end) l->start = l->end;
     if (l->high_watermark > l->end) l->high_watermark = l->end;
+    if (l->cleaned_end > l->end) l->cleaned_end = l->end;
     log_segments_truncate(l);
     log_epochs_truncate_from_end(l, l->end);
     log_producers_rebuild(l);
@@ -91,6 +92,7 @@ void broker_log_truncate(struct broker_log *l, int64_t offset) {
 void broker_log_restart_at(struct broker_log *l, int64_t offset) {
     release_all(l);
     l->start = l->end = l->high_watermark = offset;
+    l->cleaned_end = 0;
     log_segments_restart(l);
     l->epochs_count = 0;
     producer_states_free(&l->producers);

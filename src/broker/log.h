@@ -26,7 +26,7 @@ struct broker_log {
     struct log_snapshot {  // a snapshot file: the states when the log ended at `offset`
         int64_t offset;
         struct producer_states states;
-    } * snapshots;  // by offset, at most LOG_SNAPSHOTS_MAX
+    } * snapshots;  // by offset, at most LOG_SNAPSHOTS_MAX; each new segment file begins with one
     size_t snapshots_count;
     int64_t *held;  // of all logs together, what they share counted once; NULL: nobody wants to know
     const int64_t *wall_ms, *producer_expiration_ms;  // the broker's, for truncations; NULL: nothing expires
@@ -34,6 +34,7 @@ struct broker_log {
     int64_t *segments;    // where each segment file but the first begins, ascending
     size_t segments_count, segments_capacity;
     int64_t active_bytes, active_timestamp;  // of the last one: that of its first batch
+    int64_t cleaned_end;  // what stands below was compacted, and is on the disk
 };
 
 void broker_log_init(struct broker_log *l);
@@ -76,8 +77,9 @@ void broker_log_delete_below(struct broker_log *l, int64_t offset);
 // log start == log end none are (truncateAndReload drops that snapshot).
 void broker_log_reload(struct broker_log *l, int64_t wall_ms, int64_t expiration_ms);
 
-// A broker that was killed starts again: as reload, but the states are first made again from the log alone.
-void broker_log_recover(struct broker_log *l, int64_t wall_ms, int64_t expiration_ms);
+// A broker that was killed starts again: as reload, but the states are first made again from the log alone, from the
+// file on that holds the recovery point (what was on the disk for sure when that was last noted).
+void broker_log_recover(struct broker_log *l, int64_t recovery_point, int64_t wall_ms, int64_t expiration_ms);
 
 // Where to read from: index into batches (relative to first) of the first batch whose last offset is >= `offset`; count
 // when there is none.

@@ -37,6 +37,7 @@ static void compact(struct broker_log *l, const struct broker_topic_settings *se
     int64_t end = cleanable_end(l, settings, wall_ms);
     log_segments_merge(l, end, settings->segment_bytes);
     log_compact(l, end, settings->delete_retention_ms, wall_ms);
+    if (end > l->cleaned_end) l->cleaned_end = end;
 }
 
 void broker_log_clean(struct broker_log *l, const struct broker_topic_settings *settings, int64_t wall_ms) {

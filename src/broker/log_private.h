@@ -19,6 +19,8 @@ bool log_read_marker(const struct stored_batch *b, struct producer_marker *m, in
 
 // Makes the states again after a truncation.
 void log_producers_rebuild(struct broker_log *l);
+void log_producers_take_snapshot(struct broker_log *l);  // at the log end
+void log_producers_drop_snapshot(struct broker_log *l, int64_t offset);  // its file's, which is gone
 void log_producers_drop_snapshots(struct broker_log *l);
 
 // Segment files (log_segments.c), after the batches have come or gone.
@@ -26,6 +28,9 @@ void log_segments_append(struct broker_log *l, const struct batch_header *h);
 void log_segments_truncate(struct broker_log *l);
 void log_segments_restart(struct broker_log *l);
 void log_segments_delete_below(struct broker_log *l);
+
+int64_t log_segment_begin(const struct broker_log *l, int64_t offset);  // of the file that holds it
+bool log_segments_begin_at(const struct broker_log *l, int64_t offset);
 
 struct log_segment {
     size_t number, batches_end;  // behind its last batch

@@ -45,6 +45,11 @@ static void drop_snapshot(struct broker_log *l, size_t i) {
     memmove(l->snapshots + i, l->snapshots + i + 1, (l->snapshots_count - i) * sizeof *l->snapshots);
 }
 
+void log_producers_drop_snapshot(struct broker_log *l, int64_t offset) {
+    for (size_t i = 0; i < l->snapshots_count; i++)
+        if (l->snapshots[i].offset == offset) drop_snapshot(l, i--);
+}
+
 void log_producers_drop_snapshots(struct broker_log *l) {
     while (l->snapshots_count) drop_snapshot(l, l->snapshots_count - 1);
 }
@@ -54,7 +59,7 @@ static struct log_snapshot *newest_snapshot(const struct broker_log *l) {
 }
 
 // ProducerStateManager.takeSnapshot: none where one stands, or where the log begins.
-static void take_snapshot(struct broker_log *l) {
+void log_producers_take_snapshot(struct broker_log *l) {
     const struct log_snapshot *newest = newest_snapshot(l);
     if (l->end <= (newest ? newest->offset : l->start)) return;
     if (!l->snapshots) l->snapshots = memory_alloc_zeroed(LOG_SNAPSHOTS_MAX, sizeof *l->snapshots);
@@ -79,7 +84,7 @@ static void rebuild(struct broker_log *l, bool nobody_known, int64_t wall_ms, in
     }
     for (size_t i = nobody_known ? l->count : broker_log_find(l, from); i < l->count; i++)
         log_producers_append(l, broker_log_at(l, i));
-    take_snapshot(l);
+    log_producers_take_snapshot(l);
 }
 
 void log_producers_rebuild(struct broker_log *l) {
@@ -89,16 +94,19 @@ void log_producers_rebuild(struct broker_log *l) {
 }
 
 void broker_log_reload(struct broker_log *l, int64_t wall_ms, int64_t expiration_ms) {
-    take_snapshot(l);
+    log_producers_take_snapshot(l);
     producer_states_forget_verifications(&l->producers);
-    while (l->snapshots_count > 1) drop_snapshot(l, 0);  // removeStraySnapshots
+    for (size_t i = l->snapshots_count; i > 1; i--)  // removeStraySnapshots
+        if (!log_segments_begin_at(l, l->snapshots[i - 2].offset)) drop_snapshot(l, i - 2);
     log_epochs_truncate_from_end(l, l->end);             // an epoch without records is forgotten (LogLoader.load)
     rebuild(l, false, wall_ms, expiration_ms);
 }
 
-// LogLoader.recoverSegment reads the log as if nothing were known, and leaves a snapshot for the start.
-void broker_log_recover(struct broker_log *l, int64_t wall_ms, int64_t expiration_ms) {
-    log_producers_drop_snapshots(l);
+// LogLoader.recoverSegment reads the files from the recovery point on as if nothing were known of them, and leaves a
+// snapshot for the start.
+void broker_log_recover(struct broker_log *l, int64_t recovery_point, int64_t wall_ms, int64_t expiration_ms) {
+    int64_t from = log_segment_begin(l, recovery_point);
+    while (l->snapshots_count > 0 && newest_snapshot(l)->offset > from) drop_snapshot(l, l->snapshots_count - 1);
     rebuild(l, false, wall_ms, expiration_ms);
     broker_log_reload(l, wall_ms, expiration_ms);
 }

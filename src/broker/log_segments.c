@@ -23,8 +23,20 @@ void broker_log_roll(struct broker_log *l, const struct broker_topic_settings *s
         l->segments_capacity = l->segments_capacity ? 2 * l->segments_capacity : 8;
         l->segments = memory_resize(l->segments, l->segments_capacity * sizeof *l->segments);
     }
-    l->segments[l->segments_count++] = c->base_offset;
+    int64_t lowest = c->last_offset - INT32_MAX;  // UnifiedLog.maybeRoll
+    l->segments[l->segments_count++] = l->end > lowest ? l->end : lowest;
     l->active_bytes = 0;
+    log_producers_take_snapshot(l);
+}
+
+int64_t log_segment_begin(const struct broker_log *l, int64_t offset) {
+    size_t n = l->segments_count;
+    while (n > 0 && l->segments[n - 1] > offset) n--;
+    return n > 0 ? l->segments[n - 1] : l->start;
+}
+
+bool log_segments_begin_at(const struct broker_log *l, int64_t offset) {
+    return log_segment_begin(l, offset) == offset;
 }
 
 void log_segments_append(struct broker_log *l, const struct batch_header *h) {
@@ -73,7 +85,10 @@ void log_segments_merge(struct broker_log *l, int64_t end, int64_t bytes_max) {
         next = log_segment_next(l, &s);
         bytes += s.bytes;
         bool one = !next.active && next.end <= end && bytes + next.bytes <= bytes_max;
-        if (one) continue;
+        if (one) {
+            log_producers_drop_snapshot(l, s.end);
+            continue;
+        }
         l->segments[kept++] = s.end;  // what lies before is read no more
         bytes = 0;
     }

@@ -32,7 +32,7 @@ struct broker {
     struct list tasks;  // waiting for `control`
     struct cluster *cluster;
     bool gone;          // not in the newest metadata
-    bool reported;      // its failure was logged
+    bool reported;      // its failure was logged, and no control connection has come about since
 };
 
 struct cluster_partition {

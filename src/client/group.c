@@ -282,10 +282,24 @@ void group_stop(struct group *g) {
     }
 }
 
+static bool is_talked_to(const struct group *g, const struct wire_text *host, int32_t port) {
+    return port == g->port && text_equal(host, g->host);
+}
+
+static bool is_deposed(const struct group *g, const struct wire_text *host, int32_t port) {
+    return g->env->now_us < g->deposed_until_us && port == g->deposed_port && text_equal(host, g->deposed_host);
+}
+
+bool group_claims_in_vain(const struct group *g, const struct wire_text *host, int32_t port) {
+    return is_talked_to(g, host, port) && is_deposed(g, host, port);
+}
+
 void group_told_coordinator(struct group *g, struct wire_text host, int32_t port) {
-    bool same = port == g->port && text_equal(&host, g->host);
-    if (same || !group_has_coordinator(g)) return;
+    if (!group_has_coordinator(g) || is_talked_to(g, &host, port) || is_deposed(g, &host, port)) return;
     RARE("group: another broker names another coordinator");
+    memcpy(g->deposed_host, g->host, sizeof g->host);
+    g->deposed_port = g->port;
+    g->deposed_until_us = g->env->now_us + g->config.session_timeout_ms * 1000LL;
     group_refused(g, "FindCoordinator", KAFKA_NOT_COORDINATOR);
 }
 

@@ -90,6 +90,9 @@ struct group {
     char member_id[GROUP_MEMBER_ID_MAX];  // "" = none
     char host[GROUP_HOST_MAX];            // of the broker being talked to
     uint16_t port;
+    char deposed_host[GROUP_HOST_MAX];  // of the coordinator that another broker has called deposed
+    uint16_t deposed_port;
+    int64_t deposed_until_us;  // till then its own word does not count
     int32_t generation;       // the newest one a JoinGroup was answered with; GROUP_GENERATION_NONE = none
     int64_t member_since_us;  // when the JoinGroup that got us in without a member id was answered
     int64_t last_heard_us;    // when the newest JoinGroup, SyncGroup or Heartbeat that kept the session alive was SENT
@@ -130,7 +133,8 @@ MUST_USE struct error group_call_find_coordinator(const struct group *g, struct 
                                                   void *context, int64_t timeout_us);
 
 // Another broker says who coordinates. If it is not the one that is talked to, that one may have been deposed without
-// knowing it: it is looked for anew.
+// knowing it: it is looked for anew, and until a session is over only others can name the old one again. (Of what it
+// confirmed before, nothing is left by then.)
 void group_told_coordinator(struct group *g, struct wire_text host, int32_t port);
 
 // The owner needs a lease now, and for LEASE_KEPT_US. To be said again and again: after a lost connection, or before

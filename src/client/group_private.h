@@ -14,6 +14,7 @@ void group_pause_longer(struct group *g, const struct error *why);             /
 bool group_went_well(struct group *g);  // a request sent at g->sent_us; false: the owner stopped us when told
 void group_schedule(struct group *g);   // STABLE: the next heartbeat or JoinGroup
 void group_refused(struct group *g, const char *where, int16_t code);  // does what the code means
+bool group_claims_in_vain(const struct group *g, const struct wire_text *host, int32_t port);  // of g->host: as deposed
 void group_off(struct group *g);
 void group_leave_unsaid(struct group *g);  // LEAVING becomes OFF in a later entry
 

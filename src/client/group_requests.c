@@ -2,6 +2,7 @@
 #include "client/group_private.h"
 
 #include "base/memory.h"
+#include "base/rare.h"
 #include "wire/error_codes.h"
 #include "wire/messages.h"
 
@@ -56,6 +57,9 @@ static void on_coordinator(void *context, const struct error *error, const void 
     const struct find_coordinator_response *r = response;
     if (r->error_code != 0) {
         group_refused(g, "FindCoordinator", r->error_code);
+    } else if (group_claims_in_vain(g, &r->host, r->port)) {
+        RARE("group: a deposed coordinator names itself");
+        group_refused(g, "FindCoordinator", KAFKA_NOT_COORDINATOR);
     } else if (r->port <= 0 || r->port > UINT16_MAX || !copy_text(r->host, g->host, sizeof g->host)) {
         damaged(g, "FindCoordinator", "an address of the coordinator that cannot be");
     } else {

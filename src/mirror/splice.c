@@ -65,6 +65,7 @@ static enum splice_verdict find_parts(const struct batch_header *destination, st
         struct bytes rest = {source.at + parts->bytes.size, source.size - parts->bytes.size};
         enum batch_look look = batch_look(rest, &h);
         if (look == BATCH_PARTIAL) return SPLICE_CUT;
+        if (look == BATCH_DAMAGED) return SPLICE_DAMAGED;
         if (look != BATCH_WHOLE || h.base_offset < next) return SPLICE_DIFFERENT;
         if (h.base_offset > next) parts->cleaned = true;
         if (h.base_offset > last) return SPLICE_SAME;
@@ -120,7 +121,9 @@ static enum splice_verdict compare_parts(const struct batch_header *destination,
 
 enum splice_verdict splice_compare(const struct batch_header *destination, struct bytes source, int32_t *leader_epoch) {
     struct batch_header s;
-    if (batch_look(source, &s) != BATCH_WHOLE) return SPLICE_DIFFERENT;
+    enum batch_look look = batch_look(source, &s);
+    if (look == BATCH_OLD_MAGIC) return SPLICE_DIFFERENT;
+    if (look != BATCH_WHOLE) return SPLICE_DAMAGED;
     int64_t last = batch_last_offset(destination);
     *leader_epoch = s.base_offset > last ? -1 : s.leader_epoch;
     if (s.base_offset > last) return SPLICE_COMPACTED;

@@ -10,7 +10,7 @@ enum splice_verdict {
     SPLICE_COMPACTED,  // the source holds nothing at these offsets any more
     SPLICE_DIFFERENT,
     SPLICE_CUT,        // as far as it goes it fits, but `source` ends before the destination's batch does
-    SPLICE_DAMAGED,    // a part of the joined batch has a wrong CRC
+    SPLICE_DAMAGED,    // the source's answer is: a header makes no sense, or a part of a joined batch has a wrong CRC
 };
 
 // `source` is what the source answered for the destination batch's base offset: at least one whole batch. Sets

@@ -76,6 +76,7 @@ static const struct {
     {"max.message.bytes", "3000000"},
     {"min.insync.replicas", "1"},
     {"leader.replication.throttled.replicas", "*"},
+    [SIM_SHORT_TOMBSTONES] = {"delete.retention.ms", "1"},
     [SIM_SHORT_FILES] = {"segment.ms", "150"},  // a batch is 100 ms younger than the one before, or more
 };
 

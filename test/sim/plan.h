@@ -13,8 +13,9 @@
 #define SIM_TOPICS_MAX 3
 #define SIM_PARTITIONS_MAX 3
 #define SIM_NODES_MAX 3
-#define SIM_MORE_SETTINGS 7
-#define SIM_SHORT_FILES 6  // of them: the one that ends segment files soon
+#define SIM_MORE_SETTINGS 8
+#define SIM_SHORT_FILES 6       // of them: the one that ends segment files soon
+#define SIM_SHORT_TOMBSTONES 7  // and the one that lets tombstones go soon
 #define SIM_FAULTS_MAX 48
 
 enum side { SOURCE, DESTINATION, SIDES };

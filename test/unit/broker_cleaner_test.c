@@ -179,7 +179,7 @@ TEST(last_batch_of_an_active_producer_stays_as_an_empty_one) {
     EXPECT_INT(h->base_sequence, 1);
     EXPECT_INT(h->producer_epoch, 2);
     EXPECT_INT(h->max_timestamp, 31);
-    broker_log_recover(&l, NOW, INT64_MAX);
+    broker_log_recover(&l, 0, NOW, INT64_MAX);
     EXPECT_INT(producer_state_last_sequence(producer_states_find(&l.producers, 7)), 2);
     producer_states_expire(&l.producers, NOW, 1);
     broker_log_clean(&l, &s, NOW);

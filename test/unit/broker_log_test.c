@@ -1,6 +1,7 @@
 // One replica's log: offsets, leader epochs, truncation, times, and what a restart remembers.
 #include "broker/log.h"
 
+#include "broker/topic_settings.h"
 #include "unit/batches.h"
 #include "unit/test.h"
 
@@ -274,11 +275,32 @@ TEST(recovery_reads_the_log) {
     put(&l, of_producer(10), 10, 0, 10);
     producer_states_expire(&l.producers, 1000000, 10);
     EXPECT_INT(known_ranges(&l), -1);
-    broker_log_recover(&l, 1028, 10);
+    broker_log_recover(&l, 0, 1028, 10);
     EXPECT_INT(known_ranges(&l), 1);
-    broker_log_recover(&l, 1029, 10);
+    broker_log_recover(&l, 0, 1029, 10);
     EXPECT_INT(known_ranges(&l), -1);
     broker_log_free(&l);
+}
+
+// Each file begins with a snapshot (UnifiedLog.roll): by it a producer is known whose batches are gone, if the broker
+// noted in time that the files before it were on the disk.
+TEST(a_file_begins_with_a_snapshot) {
+    const struct broker_topic_settings settings = {.segment_bytes = 1, .segment_ms = INT64_MAX};
+    const struct log_coming next = {10, 19, 100, 0}, last = {20, 29, 100, 0};
+    for (int64_t noted = 10; noted <= 20; noted += 5) {
+        struct broker_log l;
+        broker_log_init(&l);
+        put(&l, of_producer(0), 0, 0, 10);
+        broker_log_roll(&l, &settings, &next);
+        put(&l, PLAIN_BATCH, 10, 0, 10);
+        broker_log_roll(&l, &settings, &last);
+        put(&l, PLAIN_BATCH, 20, 0, 10);
+        EXPECT_INT(l.snapshots_count, 2);
+        broker_log_delete_below(&l, 15);
+        broker_log_recover(&l, noted, 0, INT64_MAX);
+        EXPECT_INT(known_ranges(&l), noted < 20 ? -1 : 1);
+        broker_log_free(&l);
+    }
 }
 
 static struct log_epoch end_of(const struct broker_log *l, int32_t epoch) {
@@ -419,6 +441,7 @@ int main(void) {
     RUN(truncations_leave_snapshots_and_drop_what_has_expired);
     RUN(truncation_does_not_bring_back_the_expired_alone);
     RUN(recovery_reads_the_log);
+    RUN(a_file_begins_with_a_snapshot);
     RUN(ends_of_epochs);
     RUN(offsets_by_time);
     RUN(last_stable_offset_and_aborted_list_follow_markers);

@@ -145,7 +145,9 @@ const char *cleaned_part(int64_t moment_us, struct outcome *out) {
     return go_on(w, cut, 0, out);
 }
 
-// The cleaner took all that a crash has left, for records that the crash took: nothing is below the log's end.
+// The cleaner took all that a crash has left, for records that the crash took, though the disk had said it had them:
+// nothing is below the log's end. (An unclean election leaves such a log, too; and before Kafka 3.9 a cleaner did not
+// leave the last batch of its round, KAFKA-17076.)
 const char *cleaned_below(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(17);
     plan.nodes[DESTINATION] = plan.replication_factor = 1;
@@ -164,7 +166,7 @@ const char *cleaned_below(int64_t moment_us, struct outcome *out) {
     const struct broker_log *log = scenario_truth(w).log;
     int32_t left = (int32_t)log->count;
     world_run(w, moment_us);
-    broker_node_stop(destination(w), 1, BROKER_POWER_LOST, left);
+    broker_node_stop(destination(w), 1, BROKER_DISK_LIED, left);
     world_run(w, 1 * SECOND);
     broker_node_start(destination(w), 1);
     world_run(w, 1 * MS);
@@ -193,7 +195,7 @@ const char *cleaned_source(int64_t moment_us, struct outcome *out) {
     }
     broker_clean_logs(w->clusters[SOURCE]);
     w->ledger.topics[0].truncated[0] = true;
-    broker_node_stop(w->clusters[SOURCE], 1, BROKER_POWER_LOST, 2);
+    broker_node_stop(w->clusters[SOURCE], 1, BROKER_DISK_LIED, 2);
     world_run(w, 1 * SECOND);
     broker_node_start(w->clusters[SOURCE], 1);
     world_run(w, 1 * SECOND);

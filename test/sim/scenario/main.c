@@ -28,6 +28,7 @@ static const struct {
     {"uncommitted_tail", uncommitted_tail, false},
     {"zombie_leader", zombie_leader, false},
     {"zombie_coordinator", zombie_coordinator, false},
+    {"far_coordinator", far_coordinator, false},
     {"two_isolated", two_isolated, false},
     {"idle_source", idle_source, false},
     {"late_requests", late_requests, false},

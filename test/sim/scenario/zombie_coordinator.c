@@ -6,7 +6,11 @@ static int32_t coordinator_of(const struct instance *in) {
     return in->flow->ownership.group.port - SIM_PORT_FIRST + 1;
 }
 
-const char *zombie_coordinator(int64_t moment_us, struct outcome *out) {
+static void cut_off(struct world *w, int32_t node, bool on) {
+    for (int d = 0; d < DIRECTIONS; d++) network_cut(w, 0, DESTINATION, node, (enum direction)d, on);
+}
+
+static const char *run(bool far, int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(14);
     plan.instances = 2;
     plan.slices = 4;
@@ -14,14 +18,27 @@ const char *zombie_coordinator(int64_t moment_us, struct outcome *out) {
     world_run(w, 20 * SECOND);
     instance_stop(&w->instances[1]);
     world_run(w, 20 * SECOND);  // its session, too
-    int32_t zombie = coordinator_of(&w->instances[0]);
+    int32_t zombie = coordinator_of(&w->instances[0]), successor = zombie % 3 + 1;
     broker_node_isolate(w->clusters[DESTINATION], zombie, true);
-    world_run(w, 12 * SECOND + moment_us * 100);
+    int64_t moment = moment_us * 100, cut = 5 * SECOND + 3 * moment, starts = 12 * SECOND + moment;
+    world_run(w, cut < starts ? cut : starts);
+    if (far) cut_off(w, successor, true);
+    if (cut < starts) world_run(w, starts - cut);
     instance_start(&w->instances[1]);
     world_run(w, 20 * SECOND);
-    bool moved = coordinator_of(&w->instances[1]) != zombie;
+    bool moved = coordinator_of(&w->instances[1]) == successor;
     broker_node_isolate(w->clusters[DESTINATION], zombie, false);
+    if (far) cut_off(w, successor, false);
     world_run(w, 5 * SECOND);
     const char *said = scenario_end(w);
     return said || moved ? said : "nobody else coordinates";
+}
+
+const char *zombie_coordinator(int64_t moment_us, struct outcome *out) {
+    return run(false, moment_us, out);
+}
+
+// The same, and the owner is cut off from the one that takes the group over: only the third broker can tell.
+const char *far_coordinator(int64_t moment_us, struct outcome *out) {
+    return run(true, moment_us, out);
 }
