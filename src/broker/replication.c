@@ -81,8 +81,10 @@ static void copy_batches(struct broker_replica *f, const struct broker_log *lead
     if (coming.base_offset >= f->log.end) broker_log_roll(&f->log, broker_replica_settings(f), &coming);
     for (; i < end; i++) {
         struct stored_batch *b = broker_log_at(leader, i);
-        // The leader's log start lies inside a batch, and the follower began there (Partition.appendRecordsToFollower).
-        if (b->header.base_offset < f->log.end && f->log.end == f->log.start)
+        // The leader's log start lies inside a batch, and the follower began there (Partition.appendRecordsToFollower);
+        // or it ends there, with another history that the leader has deleted its own of. (Kafka gives such a follower
+        // up until it is restarted or led by another.)
+        if (b->header.base_offset < f->log.end && leader->start > b->header.base_offset)
             broker_log_restart_at(&f->log, b->header.base_offset);
         broker_log_append(&f->log, b, f->node->cluster->wall_ms);
     }

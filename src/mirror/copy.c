@@ -341,6 +341,14 @@ int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a) {
     return kept;
 }
 
+static void ask_first_batch(struct partition *p) {
+    p->query.kind = QUERY_BATCH;
+    p->query.value = p->source_start;
+    p->query.size_hint = MiB;
+    p->query.answer = on_first_batch;
+    leader_query_ask(&p->flow->source_queries, p->source_leader, &p->query);
+}
+
 // The offset to fetch is not in the source's log: it starts later, or ends earlier.
 static void on_source_start(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, query);
@@ -363,11 +371,17 @@ static void on_source_start(struct leader_query *q, const struct leader_answer *
         return;
     }
     p->source_start = a->offset;
-    p->query.kind = QUERY_BATCH;
-    p->query.value = a->offset;
-    p->query.size_hint = MiB;
-    p->query.answer = on_first_batch;
-    leader_query_ask(&p->flow->source_queries, p->source_leader, &p->query);
+    p->first_begins = -1;
+    ask_first_batch(p);
+}
+
+// A cleaner leaves a hole behind the log start; but no CRC covers a batch's offset, and filler cannot be taken back
+// where the log start lies inside the batch. So it is asked until it says the same twice.
+static bool first_is_doubtful(struct partition *p, const struct batch_header *first) {
+    if (first->base_offset <= p->source_start || first->base_offset == p->first_begins) return false;
+    RARE("copy: the first batch is asked for twice");
+    p->first_begins = first->base_offset;
+    return true;
 }
 
 // The log start may lie inside a batch: what counts is where that batch begins.
@@ -380,7 +394,16 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
     }
     struct batch_header first;
     int64_t begins = p->source_start;
-    if (batch_look(a->records, &first) == BATCH_WHOLE && first.base_offset < begins) {
+    enum batch_look look = batch_look(a->records, &first);
+    if (a->records.size > 0 && look != BATCH_WHOLE && look != BATCH_OLD_MAGIC) {
+        damaged(p, begins, "its header makes no sense");
+        return;
+    }
+    if (look == BATCH_WHOLE && first_is_doubtful(p, &first)) {
+        ask_first_batch(p);
+        return;
+    }
+    if (look == BATCH_WHOLE && first.base_offset < begins) {
         RARE("copy: the source's log start lies inside a batch");
         begins = first.base_offset;
         if (p->log_start_wanted < p->source_start) p->log_start_wanted = p->source_start;

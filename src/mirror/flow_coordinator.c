@@ -107,7 +107,8 @@ void coordinator_watch_init(struct flow *f) {
 }
 
 void coordinator_watch_start(struct flow *f) {
-    timer_set(&f->env->timers, &f->coordinator_watch, f->env->now_us + interval_us(f));
+    int64_t first_us = prng_between(&f->env->prng, 1, interval_us(f));  // not when all others ask
+    timer_set(&f->env->timers, &f->coordinator_watch, f->env->now_us + first_us);
 }
 
 void coordinator_watch_stop(struct flow *f) {

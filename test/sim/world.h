@@ -17,7 +17,8 @@
 #define SIM_CLUSTER_SOURCE "sourceAAAAAAAAAAAAAAAA"
 #define SIM_CLUSTER_DESTINATION "destinationBBBBBBBBBBB"
 #define SIM_YEAR_MS (INT64_C(365) * 86400000)
-#define SIM_CONVERGENCE_US (300 * SECOND)  // after peace was made
+#define SIM_CONVERGENCE_US (300 * SECOND)  // after peace was made, and
+#define SIM_MORE_US (30 * SECOND)          // as often as more has come in so long
 #define SIM_RARE_MAX 256
 #define SIM_STEPS_MAX 5000000  // of one run: more is going round in circles
 

@@ -128,7 +128,7 @@ TEST(append_times_were_written_into_the_records) {
 TEST(half_a_batch_is_no_proof) {
     begin();
     for (size_t size = 0; size < SIZE; size++)
-        EXPECT_INT(splice_compare(&mirrored, (struct bytes){source, size}, &leader_epoch), SPLICE_DIFFERENT);
+        EXPECT_INT(splice_compare(&mirrored, (struct bytes){source, size}, &leader_epoch), SPLICE_DAMAGED);
 }
 
 // Joined batches -----------------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ TEST(a_joined_batch_is_made_again_of_its_parts) {
 TEST(an_answer_that_ends_too_early_is_no_divergence) {
     begin_joined();
     for (size_t to = 0; to < part_at[PARTS]; to++)
-        EXPECT_INT(joined_verdict(0, to), to < part_at[1] ? SPLICE_DIFFERENT : SPLICE_CUT);
+        EXPECT_INT(joined_verdict(0, to), to < part_at[1] ? SPLICE_DAMAGED : SPLICE_CUT);
     end_joined();
 }
 

@@ -3,37 +3,11 @@
 // there.
 #include "sim/batches.h"
 #include "sim/scenario/scenario.h"
-#include "wire/records.h"
 
 #define TOPIC "topic-0"
 
 static struct broker_cluster *destination(struct world *w) {
     return w->clusters[DESTINATION];
-}
-
-// A batch of so many records, all with one key: a cleaner leaves the last.
-static void write_key(struct world *w, char key, int32_t count) {
-    const uint8_t body[] = {2, (uint8_t)key, 2, 'v', 0};
-    uint8_t batch[BATCH_HEADER_SIZE + 100];
-    struct buffer out;
-    buffer_init(&out, sizeof batch);
-    int64_t now_ms = world_wall_ms(w);
-    for (int64_t i = 0; i < count; i++) {
-        struct record r = {.offset = i, .timestamp = now_ms, .body = {body, sizeof body}};
-        record_append(&out, &r, 0, now_ms);
-    }
-    memcpy(batch + BATCH_HEADER_SIZE, out.at, out.size);
-    struct batch_header h = {.leader_epoch = -1,
-                             .last_offset_delta = count - 1,
-                             .base_timestamp = now_ms,
-                             .max_timestamp = now_ms,
-                             .producer_id = -1,
-                             .producer_epoch = -1,
-                             .base_sequence = -1,
-                             .count = count};
-    batch_header_write(batch, &h, (int32_t)(BATCH_HEADER_SIZE + out.size));
-    broker_append(w->clusters[SOURCE], TOPIC, 0, (struct bytes){batch, BATCH_HEADER_SIZE + out.size});
-    buffer_free(&out);
 }
 
 // Nothing above `end` is replicated. The leader's cleaner runs; the tail is lost; the same leader leads again.
@@ -71,7 +45,7 @@ const char *cleaned_tail(int64_t moment_us, struct outcome *out) {
     struct world *w = world_begin(&plan, NULL, false, out);
     world_run(w, 5 * SECOND);
     load_stop(w);
-    write_key(w, 'k', 2);
+    scenario_write_key(w, 'k', 2);
     world_run(w, 3 * SECOND);
     int64_t end = scenario_truth(w).log->high_watermark;
     scenario_hold_followers(w, true);
@@ -124,11 +98,11 @@ const char *cleaned_part(int64_t moment_us, struct outcome *out) {
     load_stop(w);
     world_run(w, 3 * SECOND);
     instance_kill(&w->instances[0], false);
-    write_key(w, 'k', 1);
+    scenario_write_key(w, 'k', 1);
     world_run(w, 100 * MS);  // they stand in one file, or they would come with two answers
     broker_leader_move(w->clusters[SOURCE], TOPIC, 0, scenario_source(w).leader % 3 + 1, false);
     world_run(w, 100 * MS + moment_us);
-    write_key(w, 'l', 1);
+    scenario_write_key(w, 'l', 1);
     world_run(w, 1 * SECOND);
     int64_t part = scenario_source(w).log->end - 1;
     instance_start(&w->instances[0]);
@@ -136,9 +110,9 @@ const char *cleaned_part(int64_t moment_us, struct outcome *out) {
     const struct batch_header *joined = &last_batch(scenario_truth(w).log)->header;
     bool cut = joined->base_offset < part && batch_last_offset(joined) == part;
     instance_kill(&w->instances[0], false);
-    write_key(w, 'l', 1);
+    scenario_write_key(w, 'l', 1);
     world_run(w, 1 * SECOND);
-    write_key(w, 'm', 1);
+    scenario_write_key(w, 'm', 1);
     world_run(w, 1 * SECOND);
     broker_clean_logs(w->clusters[SOURCE]);
     cut &= !is_there(scenario_source(w).log, part) && is_there(scenario_source(w).log, part - 1);
@@ -158,7 +132,7 @@ const char *cleaned_below(int64_t moment_us, struct outcome *out) {
     world_run(w, 5 * SECOND);
     int64_t start = scenario_truth(w).log->end;  // what has other keys goes with the log's start
     for (int i = 0; i < 5; i++) {
-        write_key(w, 'k', 2);
+        scenario_write_key(w, 'k', 2);
         world_run(w, 2 * SECOND);
     }
     broker_delete_records(destination(w), TOPIC, 0, start);
@@ -185,12 +159,12 @@ const char *cleaned_source(int64_t moment_us, struct outcome *out) {
     struct world *w = world_begin(&plan, NULL, false, out);
     world_run(w, 5 * SECOND + moment_us);
     load_stop(w);
-    write_key(w, 'k', 2);
+    scenario_write_key(w, 'k', 2);
     world_run(w, 2 * SECOND);
     int64_t end = scenario_truth(w).log->end;
     instance_kill(&w->instances[0], false);
     for (int i = 0; i < 2; i++) {  // the cleaner looks at what is behind in closed files only
-        write_key(w, 'k', 2);
+        scenario_write_key(w, 'k', 2);
         world_run(w, 2 * SECOND);
     }
     broker_clean_logs(w->clusters[SOURCE]);

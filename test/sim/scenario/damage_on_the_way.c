@@ -105,3 +105,31 @@ const char *damage_of_tail(int64_t moment_us, struct outcome *out) {
     if (!said && out->halted > 0) said = "what was damaged once halts a partition";
     return said || damaged ? said : "nothing was damaged";
 }
+
+static const char *first_damaged(uint64_t seed, struct outcome *out) {
+    struct plan plan = scenario_plan(seed);
+    struct world *w = world_begin(&plan, NULL, false, out);
+    instance_kill(&w->instances[0], false);
+    world_run(w, 2 * SECOND);
+    load_stop(w);
+    int64_t begins = scenario_source(w).log->end;
+    scenario_write_key(w, 'k', 2);
+    world_run(w, 1 * SECOND);
+    broker_delete_records(w->clusters[SOURCE], "topic-0", 0, begins + 1);
+    w->network.damage[SOURCE] = 2;  // it looks again when it has the lease for filler
+    instance_start(&w->instances[0]);
+    world_run(w, 5 * SECOND);
+    bool damaged = w->network.damage[SOURCE] == 0 && begins > 0;
+    bool whole = scenario_truth(w).log->end == begins + 2;
+    const char *said = scenario_end(w);
+    if (!said && !whole) said = "what the source begins with was not mirrored";
+    return said || damaged ? said : "nothing was damaged";
+}
+
+// The source's log starts inside its only batch, and what is told of that is damaged on its way: filler that reaches
+// too far could not be taken back. (One flip of ten is in the batch's offset, so it is told often.)
+const char *damage_of_first(int64_t moment_us, struct outcome *out) {
+    const char *said = NULL;
+    for (uint64_t i = 0; i < 10 && !said; i++) said = first_damaged(140 + i + (uint64_t)moment_us, out);
+    return said;
+}

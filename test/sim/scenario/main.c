@@ -63,6 +63,7 @@ static const struct {
     {"damage_again", damage_again, false},
     {"damage_in_look", damage_in_look, false},
     {"damage_of_tail", damage_of_tail, false},
+    {"damage_of_first", damage_of_first, false},
     {"cleaned_tail", cleaned_tail, false},
     {"cleaned_filler", cleaned_filler, false},
     {"cleaned_below", cleaned_below, false},

@@ -1,7 +1,9 @@
 // What the stories have in common.
 #include "sim/scenario/scenario.h"
 
+#include "base/buffer.h"
 #include "base/limits.h"
+#include "wire/records.h"
 
 #define TOPIC "topic-0"
 
@@ -80,6 +82,30 @@ void scenario_write(struct world *w) {
 static bool deletes(const struct partition *p) {
     return p->state == PARTITION_COPY && leader_query_running(&p->delete_query) &&
            p->delete_query.kind == QUERY_DELETE_RECORDS;
+}
+
+void scenario_write_key(struct world *w, char key, int32_t count) {
+    const uint8_t body[] = {2, (uint8_t)key, 2, 'v', 0};
+    uint8_t batch[BATCH_HEADER_SIZE + 100];
+    struct buffer out;
+    buffer_init(&out, sizeof batch);
+    int64_t now_ms = world_wall_ms(w);
+    for (int64_t i = 0; i < count; i++) {
+        struct record r = {.offset = i, .timestamp = now_ms, .body = {body, sizeof body}};
+        record_append(&out, &r, 0, now_ms);
+    }
+    memcpy(batch + BATCH_HEADER_SIZE, out.at, out.size);
+    struct batch_header h = {.leader_epoch = -1,
+                             .last_offset_delta = count - 1,
+                             .base_timestamp = now_ms,
+                             .max_timestamp = now_ms,
+                             .producer_id = -1,
+                             .producer_epoch = -1,
+                             .base_sequence = -1,
+                             .count = count};
+    batch_header_write(batch, &h, (int32_t)(BATCH_HEADER_SIZE + out.size));
+    broker_append(w->clusters[SOURCE], TOPIC, 0, (struct bytes){batch, BATCH_HEADER_SIZE + out.size});
+    buffer_free(&out);
 }
 
 struct channel *scenario_stall_deletion(struct world *w) {

@@ -25,6 +25,9 @@ void scenario_hold_followers(struct world *w, bool held);
 // Some batches at the source, and time to mirror them.
 void scenario_write(struct world *w);
 
+// A batch of so many records at the source, all with one key: a cleaner leaves the last.
+void scenario_write_key(struct world *w, char key, int32_t count);
+
 // Until the mirror deletes records at the destination; its word is stuck then. Answers where, NULL: it never did.
 struct channel *scenario_stall_deletion(struct world *w);
 
@@ -81,6 +84,7 @@ const char *damage_of_append_time(int64_t moment_us, struct outcome *out);
 const char *damage_again(int64_t moment_us, struct outcome *out);
 const char *damage_in_look(int64_t moment_us, struct outcome *out);
 const char *damage_of_tail(int64_t moment_us, struct outcome *out);
+const char *damage_of_first(int64_t moment_us, struct outcome *out);
 const char *fill_moves_on(int64_t moment_us, struct outcome *out);
 const char *joined_within_limit(int64_t moment_us, struct outcome *out);
 const char *joined_over_files(int64_t moment_us, struct outcome *out);
