@@ -115,6 +115,10 @@ static void on_topic_halted(void *context, struct mirror_topic *t) {
     }
 }
 
+static void on_forgets_sooner(void *context) {
+    lanes_abort_old(context);
+}
+
 // Clusters ----------------------------------------------------------------------------------------------------------
 
 // Under their own names the records of a cluster would come back to it as new ones.
@@ -188,7 +192,8 @@ struct flow *flow_new(struct environment *env, struct budget *budget, const stru
     f->source.context = f->destination.context = f;
     leader_queries_init(&f->source_queries, &f->source);
     leader_queries_init(&f->destination_queries, &f->destination);
-    struct topics_callbacks callbacks = {on_topic_ready, on_topic_halted};
+    struct topics_callbacks callbacks = {
+        .ready = on_topic_ready, .halted = on_topic_halted, .forgets_sooner = on_forgets_sooner};
     f->topics = topics_new(&f->source, &f->destination, &config->topics, &callbacks, f);
     f->draining = memory_alloc_zeroed((size_t)config->slices, sizeof *f->draining);
     lanes_init(f);

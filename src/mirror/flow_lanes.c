@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/rare.h"
 #include "mirror/partition_private.h"
 
 struct append_lane {
@@ -82,6 +83,25 @@ void lanes_abort_leased(struct flow *f) {
     struct error why = error_make(ERROR_CLOSED, 0, "ownership", "no lease: the group's coordinator does not write");
     while ((lane = map_next(&f->appenders, &i)))
         if (lane->appender.leased > 0) broker_link_reset(&lane->appender.link, &why);
+}
+
+static bool has_old(const struct appender *a) {
+    for (struct link *k = list_first(&a->members); k; k = list_next(&a->members, k)) {
+        const struct partition *p = CONTAINER_OF(k, struct partition, append.member);
+        if (p->append.unanswered > 0 && partition_state_may_expire(p, p->oldest_ms)) return true;
+    }
+    return false;
+}
+
+void lanes_abort_old(struct flow *f) {
+    struct append_lane *lane;
+    size_t i = 0;
+    struct error why = error_make(ERROR_CLOSED, 0, "topics", "the destination forgets sooner than was assumed");
+    while ((lane = map_next(&f->appenders, &i))) {
+        if (!has_old(&lane->appender)) continue;
+        RARE("lanes: appends are queued when the destination says that it forgets sooner");
+        broker_link_reset(&lane->appender.link, &why);
+    }
 }
 
 void lanes_wake(struct flow *f) {

@@ -37,8 +37,15 @@ static bool is_cleaned(const struct batch_header *destination, const struct batc
            (horizon && source->base_timestamp != destination->base_timestamp);
 }
 
+// A cleaner takes records away: what it leaves is no newer than what was mirrored, unless that was cleaned, too.
+static bool is_newer(const struct batch_header *destination, const struct batch_header *source) {
+    bool whole = batch_is_dense(destination) && !(destination->attributes & BATCH_ATTRIBUTE_DELETE_HORIZON);
+    return whole && source->max_timestamp > destination->max_timestamp;
+}
+
 static enum splice_verdict compare_one(const struct batch_header *destination, const struct batch_header *s,
                                        const uint8_t *source) {
+    if (is_newer(destination, s)) return SPLICE_DIFFERENT;
     if (is_cleaned(destination, s)) return SPLICE_REWRITTEN;
     if (s->count != destination->count || s->max_timestamp != destination->max_timestamp) return SPLICE_DIFFERENT;
     // Mirrored with the append time written into each record; the payload and its CRC are our own then.
@@ -70,6 +77,7 @@ static enum splice_verdict find_parts(const struct batch_header *destination, st
         if (h.base_offset > next) parts->cleaned = true;
         if (h.base_offset > last) return SPLICE_SAME;
         if (batch_last_offset(&h) > last || h.attributes & ~BATCH_ATTRIBUTE_DELETE_HORIZON) return SPLICE_DIFFERENT;
+        if (is_newer(destination, &h)) return SPLICE_DIFFERENT;
         if (!batch_is_dense(&h) || h.attributes & BATCH_ATTRIBUTE_DELETE_HORIZON) parts->cleaned = true;
         parts->bytes.size += (size_t)h.size;
         if (batch_last_offset(&h) < last) {

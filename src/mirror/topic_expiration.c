@@ -41,6 +41,7 @@ static void find_smallest(struct topics *ts) {
     const struct topic_expiration *said;
     const struct broker *b;
     size_t i = 0, at = 0;
+    int64_t before_ms = x->ms_min;
     x->ms_min = INT64_MAX;
     while ((said = map_next(&x->said, &i)))
         if (said->ms < x->ms_min) x->ms_min = said->ms;
@@ -48,6 +49,7 @@ static void find_smallest(struct topics *ts) {
         if (b->node_id >= 0 && !b->gone && !said_by(x, b->node_id) && EXPIRATION_MS_DEFAULT < x->ms_min)
             x->ms_min = EXPIRATION_MS_DEFAULT;
     if (x->said.count == 0) x->ms_min = EXPIRATION_MS_DEFAULT;
+    if (x->ms_min < before_ms && ts->callbacks.forgets_sooner) ts->callbacks.forgets_sooner(ts->context);
 }
 
 static void assume(struct topics *ts, const char *why) {

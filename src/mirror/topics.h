@@ -35,6 +35,8 @@ struct topics_callbacks {
     void (*ready)(void *context, struct mirror_topic *t);
     // It must not be copied (any more): settings do not fit, it was deleted or re-created, ...
     void (*halted)(void *context, struct mirror_topic *t);
+    // The destination forgets sooner than topics_producer_expiration_ms() has said until now.
+    void (*forgets_sooner)(void *context);
 };
 
 struct topics;  // private

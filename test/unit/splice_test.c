@@ -273,6 +273,27 @@ TEST(parts_that_are_not_ours_are_seen) {
     end_joined();
 }
 
+// Of another topic of that name, say, whose own cleaner was there.
+TEST(what_cleaners_left_is_no_newer) {
+    begin();
+    struct batch_header h = source_header();
+    h.count = 4;
+    h.max_timestamp = mirrored.max_timestamp + 1;
+    rewrite_source(&h);
+    EXPECT_INT(verdict(), SPLICE_DIFFERENT);
+    mirrored.count = 3;  // the destination's cleaner may have taken the newest
+    EXPECT_INT(verdict(), SPLICE_REWRITTEN);
+    begin_joined();
+    h = part_header(1);
+    h.max_timestamp = mirrored.max_timestamp + 1;
+    reseal(1, &h);
+    EXPECT_INT(joined_verdict(part_at[1], log_bytes.size), SPLICE_DIFFERENT);  // the first part is gone
+    h.max_timestamp = mirrored.max_timestamp;
+    reseal(1, &h);
+    EXPECT_INT(joined_verdict(part_at[1], log_bytes.size), SPLICE_REWRITTEN);
+    end_joined();
+}
+
 TEST(only_what_is_not_compressed_may_be_joined) {
     begin_joined();
     mirrored.attributes = CODEC_ZSTD;
@@ -332,6 +353,7 @@ int main(void) {
     RUN(an_answer_that_ends_too_early_is_no_divergence);
     RUN(every_changed_byte_of_every_part_is_seen);
     RUN(parts_that_are_not_ours_are_seen);
+    RUN(what_cleaners_left_is_no_newer);
     RUN(only_what_is_not_compressed_may_be_joined);
     RUN(what_cleaners_did_to_parts_is_no_divergence);
     return test_result();

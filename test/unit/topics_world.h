@@ -512,7 +512,7 @@ static inline struct world *world_of_all(void) {
 }
 
 static inline void world_start_topics(struct world *w) {
-    static const struct topics_callbacks callbacks = {world_ready, world_halted};
+    static const struct topics_callbacks callbacks = {.ready = world_ready, .halted = world_halted};
     w->topics = topics_new(&w->source, &w->destination, &w->config, &callbacks, w);
     topics_start(w->topics);
 }
