@@ -410,6 +410,8 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
     }
     if (begins <= p->log_end) {
         copy_begin(p);
+    } else if (p->only_filler && finish_what_precedes(p)) {
+        RARE("copy: the source starts later, and the first records are under way");
     } else if (p->log_end > 0 && !p->only_filler) {
         stop_before(p, p->log_end,
                     "lost range: offsets %lld..%lld are gone from the source (retention or DeleteRecords) before they "

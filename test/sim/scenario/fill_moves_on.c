@@ -128,6 +128,37 @@ const char *lost_behind_first(int64_t moment_us, struct outcome *out) {
     return said || (end > 0 && end < starts_at) ? said : "nothing was lost";
 }
 
+// The same while the first records behind his own filler are under way.
+const char *lost_behind_filler(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(72 + (uint64_t)moment_us);
+    plan.topics[0].starts_at = 40;
+    plan.latency_us_max = 20 * MS;
+    plan.fetch_bytes_max = KiB;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    const struct flow *f = w->instances[0].flow;
+    bool under_way = false;
+    for (int i = 0; i < 20000 && !under_way; i++) {
+        world_run(w, 1 * MS);
+        const struct partition *p = f->partitions_count > 0 ? f->partitions[0] : NULL;
+        under_way = p && p->state == PARTITION_COPY && p->only_filler && p->append.unanswered > 0 && p->log_end > 0;
+    }
+    int32_t leader = scenario_truth(w).leader;
+    broker_node_freeze(w->clusters[DESTINATION], leader, true);
+    load_stop(w);
+    scenario_cut_off(w, SOURCE, 0, true);
+    scenario_write(w);
+    ledger_note(w);
+    int64_t starts_at = scenario_source(w).log->high_watermark;
+    broker_delete_records(w->clusters[SOURCE], "topic-0", 0, starts_at);
+    scenario_cut_off(w, SOURCE, 0, false);
+    world_run(w, 1 * SECOND + moment_us);
+    broker_node_freeze(w->clusters[DESTINATION], leader, false);
+    world_run(w, 20 * SECOND);
+    bool lost = scenario_truth(w).log->end < starts_at;
+    const char *said = scenario_end(w);
+    return said || (under_way && lost) ? said : "nothing was lost behind what was under way";
+}
+
 // Who filled has to let go before he mirrors anything; another one mirrors, the destination is emptied, and the source
 // loses more. Who comes back must not take it for what he filled himself.
 const char *filled_before(int64_t moment_us, struct outcome *out) {
