@@ -69,6 +69,7 @@ void fill_on_append(struct partition *p, const struct append *a) {
     p->log_end += a->count;
     p->next_sequence = sequence_add(p->next_sequence, a->count);
     p->only_filler = true;
+    p->filled_end = p->log_end;
     ownership_want_lease(&p->flow->ownership);
     if (p->log_end < p->fill_to && ownership_is_leased(&p->flow->ownership)) fill_next(p);
     else partition_event(p, EVENT_FILLED, NULL);  // the logs tell what is left

@@ -68,6 +68,7 @@ struct partition {
     int64_t oldest_ms;       // the oldest max_timestamp of what stands last and what is queued; INT64_MAX: nothing is
     bool alone;              // the broker does not know the id: first append on its own, acks=all (rule 5)
     bool only_filler;        // the destination holds no record of the source yet
+    int64_t filled_end;      // where that was seen, or filled by this owner himself
 
     // RESYNC.
     struct position position;

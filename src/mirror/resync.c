@@ -135,13 +135,18 @@ static bool tail_is_ours(struct partition *p) {
     return true;
 }
 
+// Nothing is left to compare. Whether it was filler or records that went, nobody can say but who saw the filler, up to
+// there; so where the source starts later, copy halts: those records were never mirrored.
+static void nothing_below(struct partition *p) {
+    if (p->position.log_end != p->filled_end) p->only_filler = false;
+    splice_holds(p);
+}
+
 static void on_tail(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, query);
     if (a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_OFFSET_OUT_OF_RANGE) {
         RARE("resync: the destination's log is empty above its start");
-        // The log start is the log end: nothing is left to compare. Whether it was filler or records that went, nobody
-        // can say; so where the source starts later, copy halts: those records were never mirrored.
-        splice_holds(p);
+        nothing_below(p);
         return;
     }
     if (error_is(&a->error)) {
@@ -154,9 +159,9 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
         return;
     }
     if (a->records.size == 0) {
-        // A cleaner took what is below, for records behind it that a crash has lost since: as above.
+        // A cleaner took what is below, for records behind it that a crash has lost since.
         RARE("resync: the destination's log has nothing below its end");
-        splice_holds(p);
+        nothing_below(p);
         return;
     }
     if (batch_look(a->records, &p->tail) != BATCH_WHOLE ||
@@ -177,6 +182,7 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
     p->only_filler = batch_is_filler((struct bytes){a->records.at, (size_t)p->tail.size}, &p->tail);
     if (p->only_filler) {
         RARE("resync: only filler at the destination");
+        p->filled_end = p->position.log_end;
         // And no consumer should see it; nor what the source hides behind it.
         if (p->log_start_wanted < p->position.log_end) p->log_start_wanted = p->position.log_end;
         splice_holds(p);

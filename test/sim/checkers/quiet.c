@@ -6,6 +6,7 @@
 
 #define SETTLE_US (70 * SECOND)  // leases are renewed for a minute after they were needed
 #define QUIET_US (30 * SECOND)
+#define LATER_US (30 * SECOND)  // for a member that was fenced by a late word to be one again
 #define ELECTIONS_US (300 * SECOND)  // leader.imbalance.check.interval.seconds: then leaders may move back
 
 // Of one instance in that time. Its topics are refreshed once or twice.
@@ -77,11 +78,12 @@ static int64_t source_starts(const struct world *w) {
     return sum;
 }
 
-// What moves leaders is no quiet time.
+// What moves leaders is no quiet time, nor is what the words of the dead do that arrive late.
 static void settle(struct world *w) {
+    int64_t settle_us = SETTLE_US > w->plan.late_us_max ? SETTLE_US : w->plan.late_us_max + LATER_US;
     int64_t left_us = ELECTIONS_US - w->now_us % ELECTIONS_US;
-    if (left_us <= SETTLE_US + QUIET_US) world_run(w, left_us);
-    if (!world_failed(w)) world_run(w, SETTLE_US);
+    if (left_us <= settle_us + QUIET_US) world_run(w, left_us);
+    if (!world_failed(w)) world_run(w, settle_us);
 }
 
 void check_quiet(struct world *w) {

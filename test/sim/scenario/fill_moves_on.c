@@ -128,22 +128,19 @@ const char *lost_behind_first(int64_t moment_us, struct outcome *out) {
     return said || (end > 0 && end < starts_at) ? said : "nothing was lost";
 }
 
-// The same while the first records behind his own filler are under way.
-const char *lost_behind_filler(int64_t moment_us, struct outcome *out) {
-    struct plan plan = scenario_plan(72 + (uint64_t)moment_us);
-    plan.topics[0].starts_at = 40;
-    plan.latency_us_max = 20 * MS;
-    plan.fetch_bytes_max = KiB;
-    struct world *w = world_begin(&plan, NULL, false, out);
+static bool first_under_way(struct world *w) {
     const struct flow *f = w->instances[0].flow;
-    bool under_way = false;
-    for (int i = 0; i < 20000 && !under_way; i++) {
+    for (int i = 0; i < 20000; i++) {
         world_run(w, 1 * MS);
         const struct partition *p = f->partitions_count > 0 ? f->partitions[0] : NULL;
-        under_way = p && p->state == PARTITION_COPY && p->only_filler && p->append.unanswered > 0 && p->log_end > 0;
+        if (p && p->state == PARTITION_COPY && p->only_filler && p->append.unanswered > 0 && p->log_end > 0)
+            return true;
     }
-    int32_t leader = scenario_truth(w).leader;
-    broker_node_freeze(w->clusters[DESTINATION], leader, true);
+    return false;
+}
+
+// Answers where the source's log starts now.
+static int64_t lose_all(struct world *w) {
     load_stop(w);
     scenario_cut_off(w, SOURCE, 0, true);
     scenario_write(w);
@@ -151,12 +148,53 @@ const char *lost_behind_filler(int64_t moment_us, struct outcome *out) {
     int64_t starts_at = scenario_source(w).log->high_watermark;
     broker_delete_records(w->clusters[SOURCE], "topic-0", 0, starts_at);
     scenario_cut_off(w, SOURCE, 0, false);
+    return starts_at;
+}
+
+static struct plan filler_plan(uint64_t seed) {
+    struct plan plan = scenario_plan(seed);
+    plan.topics[0].starts_at = 40;
+    plan.latency_us_max = 20 * MS;
+    plan.fetch_bytes_max = KiB;
+    return plan;
+}
+
+// The same while the first records behind his own filler are under way.
+const char *lost_behind_filler(int64_t moment_us, struct outcome *out) {
+    struct plan plan = filler_plan(72 + (uint64_t)moment_us);
+    struct world *w = world_begin(&plan, NULL, false, out);
+    bool under_way = first_under_way(w);
+    int32_t leader = scenario_truth(w).leader;
+    broker_node_freeze(w->clusters[DESTINATION], leader, true);
+    int64_t starts_at = lose_all(w);
     world_run(w, 1 * SECOND + moment_us);
     broker_node_freeze(w->clusters[DESTINATION], leader, false);
     world_run(w, 20 * SECOND);
     bool lost = scenario_truth(w).log->end < starts_at;
     const char *said = scenario_end(w);
     return said || (under_way && lost) ? said : "nothing was lost behind what was under way";
+}
+
+// Or when they have arrived without his hearing of it, and the destination is emptied.
+const char *emptied_behind_filler(int64_t moment_us, struct outcome *out) {
+    struct plan plan = filler_plan(73 + (uint64_t)moment_us);
+    struct world *w = world_begin(&plan, NULL, false, out);
+    bool under_way = first_under_way(w);
+    int32_t leader = scenario_truth(w).leader;
+    int64_t filled = scenario_truth(w).log->end;
+    network_cut(w, 0, DESTINATION, leader, IN, true);
+    world_run(w, 5 * SECOND);
+    int64_t starts_at = lose_all(w), end = scenario_truth(w).log->end;
+    broker_delete_records(w->clusters[DESTINATION], "topic-0", 0, end);
+    world_run(w, 60 * SECOND + moment_us);  // until he gives the connection up
+    network_cut(w, 0, DESTINATION, leader, IN, false);
+    world_run(w, 20 * SECOND);
+    bool emptied = filled > 0 && end > filled && end < starts_at;
+    const struct partition *p = w->instances[0].flow->partitions[0];
+    bool filled_again = p->state != PARTITION_HALTED;
+    const char *said = scenario_end(w);
+    if (!said && under_way && emptied && filled_again) said = "a lost range was filled";
+    return said || (under_way && emptied) ? said : "nothing had arrived unheard";
 }
 
 // Who filled has to let go before he mirrors anything; another one mirrors, the destination is emptied, and the source

@@ -83,6 +83,7 @@ static const struct {
     {"zombie_source_alone", zombie_source_alone, false},
     {"lost_behind_first", lost_behind_first, false},
     {"lost_behind_filler", lost_behind_filler, false},
+    {"emptied_behind_filler", emptied_behind_filler, false},
     {"forbidden_topic", forbidden_topic, false},
     {"forbidden_settings", forbidden_settings, false},
     {"forbidden_settings_made", forbidden_settings_made, false},

@@ -103,6 +103,7 @@ const char *zombie_source_just_behind(int64_t moment_us, struct outcome *out);
 const char *zombie_source_alone(int64_t moment_us, struct outcome *out);
 const char *lost_behind_first(int64_t moment_us, struct outcome *out);
 const char *lost_behind_filler(int64_t moment_us, struct outcome *out);
+const char *emptied_behind_filler(int64_t moment_us, struct outcome *out);
 const char *filled_before(int64_t moment_us, struct outcome *out);
 const char *forbidden_topic(int64_t moment_us, struct outcome *out);
 const char *forbidden_settings(int64_t moment_us, struct outcome *out);
