@@ -34,7 +34,7 @@ struct broker_replica *broker_asked_replica(const struct broker_node *n, const s
 }
 
 static void add_endpoint(const struct broker_node *n, struct leader_endpoints *e, int32_t node) {
-    if (!broker_find_node(n->cluster, node) || !(n->alive_known & 1u << (node - 1))) return;
+    if (!broker_knows_alive(n, node)) return;
     for (int32_t i = 0; i < e->count; i++)
         if (e->nodes[i] == node) return;
     e->nodes[e->count++] = node;

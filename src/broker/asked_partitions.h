@@ -23,7 +23,7 @@ void broker_believed_leader(const struct broker_node *n, const struct broker_par
                             int32_t *leader_epoch, struct leader_endpoints *endpoints);
 struct wire_text broker_host(const struct broker_node *n);
 static inline int32_t broker_port(const struct broker_node *n, int32_t node) {
-    return n->cluster->config.port_first + node - 1;
+    return n->cluster->config.port_first + node - broker_node_first(n->cluster);
 }
 
 // The partitions that a request has named so far: a broker keeps them in maps, so a repeated one counts once.

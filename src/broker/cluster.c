@@ -97,7 +97,7 @@ struct broker_cluster *broker_cluster_new(const struct broker_cluster_config *co
     broker_settings_changed(c);
     c->groups = broker_groups_new(c);
     c->transactions = broker_transactions_new(c);
-    for (int32_t i = 0; i < config->nodes; i++) broker_node_init(&c->nodes[i], c, i + 1);
+    for (int32_t i = 0; i < config->nodes; i++) broker_node_init(&c->nodes[i], c, broker_node_first(c) + i);
     broker_tell_alive(c);
     for (int32_t i = 0; i < config->nodes; i++) broker_tell_now(&c->nodes[i]);
     rebalance(&c->rebalance, now_us);

@@ -15,9 +15,10 @@ struct broker_connection;
 
 struct broker_cluster_config {
     const char *cluster_id;       // 22 characters, as Kafka makes them
-    const char *host;             // what metadata says; node n listens at port_first + n - 1
-    uint16_t port_first;
-    int32_t nodes;                // 1 .. BROKER_NODES_MAX; ids 1 .. nodes
+    const char *host;             // what metadata says
+    uint16_t port_first;          // where the node with the lowest id listens; the next one, at the next port
+    int32_t nodes;                // 1 .. BROKER_NODES_MAX
+    bool from_zero;               // the lowest id is 0, not 1
     uint64_t seed;                // of topic ids, member ids and jitter
     const char *const *settings;  // pairs name, value of server.properties, NULL-terminated; NULL: none
     struct logger log;            // without a sink: none

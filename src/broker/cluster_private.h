@@ -48,7 +48,7 @@ struct broker_node {
     struct list notices;              // struct broker_belief, the oldest first
     struct timer notice;
     struct broker_belief alive;       // stands in notices for a change of who runs; partition NULL
-    uint32_t alive_known;             // bit id - 1: believed to run
+    uint32_t alive_known;             // a bit for each node, by place: believed to run
     bool fenced;                      // the controller's truth
     bool crashed;                     // it did not shut down: what it starts with may lack what it had acknowledged
     struct timer session;             // of an unreachable node: when the controller fences it
@@ -84,7 +84,7 @@ struct broker_partition {
     int32_t last_leader;                          // BROKER_ID_NONE, or when nobody was left in the ISR
     struct broker_replica *replicas[BROKER_REPLICAS_MAX];  // the first is preferred
     int32_t replicas_count;
-    struct broker_belief *beliefs;  // of each node, id - 1
+    struct broker_belief *beliefs;  // of each node, by place
 };
 
 struct broker_topic {
@@ -97,7 +97,7 @@ struct broker_topic {
     uint64_t deleted_serial;  // requests that began before may still hold pointers to it
     struct setting_values values;
     struct broker_topic_settings settings;      // by the defaults of all brokers: the controller's
-    struct broker_topic_settings *settings_at;  // by those of each node, id - 1
+    struct broker_topic_settings *settings_at;  // by those of each node, by place
     struct broker_partition **partitions;
     int32_t partitions_count;
 };
@@ -107,7 +107,7 @@ struct broker_cluster {
     int64_t now_us, wall_ms;
     struct timers timers;
     struct prng prng;
-    struct broker_node nodes[BROKER_NODES_MAX];  // id - 1
+    struct broker_node nodes[BROKER_NODES_MAX];  // by id, from the lowest
     struct setting_values settings;              // of all brokers: static, then dynamic defaults
     struct setting_values settings_static, settings_dynamic;  // what they are made of
     struct map topics_by_name, topics_by_id;
@@ -168,8 +168,20 @@ void broker_topic_settings_changed(struct broker_cluster *c, struct broker_topic
 bool broker_place(struct broker_cluster *c, int32_t partitions, int32_t replication_factor, int32_t *replicas);
 
 // Nodes (node.c, notices.c) ------------------------------------------------------------------------------------------
+static inline int32_t broker_node_first(const struct broker_cluster *c) {
+    return c->config.from_zero ? 0 : 1;
+}
 static inline struct broker_node *broker_find_node(const struct broker_cluster *c, int32_t id) {
-    return id >= 1 && id <= c->config.nodes ? (struct broker_node *)&c->nodes[id - 1] : NULL;
+    int32_t place = id - broker_node_first(c);
+    return place >= 0 && place < c->config.nodes ? (struct broker_node *)&c->nodes[place] : NULL;
+}
+static inline int32_t broker_node_place(const struct broker_node *n) {
+    return n->id - broker_node_first(n->cluster);
+}
+// Whether the node believes that one runs.
+static inline bool broker_knows_alive(const struct broker_node *n, int32_t id) {
+    const struct broker_node *other = broker_find_node(n->cluster, id);
+    return other && (n->alive_known >> broker_node_place(other) & 1) != 0;
 }
 void broker_node_init(struct broker_node *n, struct broker_cluster *c, int32_t id);
 void broker_node_free(struct broker_node *n);
@@ -214,7 +226,7 @@ struct broker_partition *broker_partition_new(struct broker_cluster *c, struct b
 void broker_partition_free(struct broker_partition *p);
 void broker_partition_end(struct broker_partition *p);  // its topic is deleted: timers stop, waiters are called
 static inline const struct broker_topic_settings *broker_replica_settings(const struct broker_replica *r) {
-    return &r->partition->topic->settings_at[r->node->id - 1];
+    return &r->partition->topic->settings_at[broker_node_place(r->node)];
 }
 // The node's replica if it believes to lead, else NULL and the error code (NOT_LEADER_OR_FOLLOWER,
 // UNKNOWN_TOPIC_OR_PARTITION, and with current_epoch >= 0 FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH: KIP-320).
@@ -222,7 +234,7 @@ struct broker_replica *broker_leader_replica(const struct broker_node *n, struct
                                              int32_t current_epoch, int16_t *error_code);
 struct broker_replica *broker_node_replica(const struct broker_node *n, const struct broker_partition *p);
 static inline struct broker_belief *broker_belief_of(const struct broker_node *n, const struct broker_partition *p) {
-    return &p->beliefs[n->id - 1];
+    return &p->beliefs[broker_node_place(n)];
 }
 void broker_replica_lead(struct broker_replica *r, const struct broker_belief *b);    // a new leader epoch
 void broker_replica_follow(struct broker_replica *r, const struct broker_belief *b);

@@ -18,8 +18,9 @@ static bool add(struct broker_request *r, int8_t type, struct list_config_resour
         return true;
     case RESOURCE_BROKER:
     case RESOURCE_LOGGER:
-        for (int32_t id = 1; id <= c->config.nodes; id++) {
-            if (!(r->node->alive_known >> (id - 1) & 1)) continue;
+        for (int32_t i = 0; i < c->config.nodes; i++) {
+            int32_t id = c->nodes[i].id;
+            if (!broker_knows_alive(r->node, id)) continue;
             out->config_resources[out->config_resources_count++] =
                 (struct list_config_resources_response_config_resource){broker_request_say(r, "%d", id), type};
         }

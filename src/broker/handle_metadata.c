@@ -14,14 +14,11 @@
 #define OPERATIONS_OF_CLUSTER 8096
 #define PARTITIONS_DESCRIBED_MAX 2000  // max.request.partition.size.limit
 
-static bool alive(const struct broker_node *n, int32_t id) {
-    return id != BROKER_ID_NONE && (n->alive_known >> (id - 1) & 1) != 0;
-}
-
 // KRaft hides its controllers: clients are told of any broker, as each forwards to the controller.
 static int32_t some_controller(const struct broker_node *n) {
-    for (int32_t id = 1; id <= n->cluster->config.nodes; id++) {
-        if (alive(n, id)) return id;
+    for (int32_t i = 0; i < n->cluster->config.nodes; i++) {
+        int32_t id = n->cluster->nodes[i].id;
+        if (broker_knows_alive(n, id)) return id;
     }
     return -1;
 }
@@ -40,7 +37,7 @@ static int32_t *replicas_of(struct broker_request *r, const struct broker_partit
     *count = 0;
     for (int32_t i = 0; i < p->replicas_count; i++) {
         int32_t id = p->replicas[i]->node->id;
-        if (!only_offline || !alive(r->node, id)) ids[(*count)++] = id;
+        if (!only_offline || !broker_knows_alive(r->node, id)) ids[(*count)++] = id;
     }
     return ids;
 }
@@ -49,9 +46,9 @@ static void fill_partition(struct broker_request *r, const struct broker_partiti
                            struct metadata_response_partition *out) {
     const struct broker_belief *b = broker_belief_of(r->node, p);
     *out = (struct metadata_response_partition){
-        .error_code = alive(r->node, b->leader) ? KAFKA_NONE : KAFKA_LEADER_NOT_AVAILABLE,
+        .error_code = broker_knows_alive(r->node, b->leader) ? KAFKA_NONE : KAFKA_LEADER_NOT_AVAILABLE,
         .partition_index = p->index,
-        .leader_id = alive(r->node, b->leader) ? b->leader : BROKER_ID_NONE,
+        .leader_id = broker_knows_alive(r->node, b->leader) ? b->leader : BROKER_ID_NONE,
         .leader_epoch = b->leader_epoch,
         .isr_nodes = copy_ids(r, b->isr, b->isr_count),
         .isr_nodes_count = b->isr_count,
@@ -191,10 +188,11 @@ void handle_metadata(struct broker_request *r) {
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
     response.brokers = REQUEST_ARRAY(r, c->config.nodes, struct metadata_response_broker);
-    for (int32_t id = 1; id <= c->config.nodes; id++) {
-        if (!alive(r->node, id)) continue;
+    for (int32_t i = 0; i < c->config.nodes; i++) {
+        int32_t id = c->nodes[i].id;
+        if (!broker_knows_alive(r->node, id)) continue;
         response.brokers[response.brokers_count++] = (struct metadata_response_broker){
-            .node_id = id, .host = host(c), .port = c->config.port_first + id - 1, .rack = {NULL, -1}};
+            .node_id = id, .host = host(c), .port = broker_port(r->node, id), .rack = {NULL, -1}};
     }
     response.cluster_id = (struct wire_text){c->config.cluster_id, (int32_t)strlen(c->config.cluster_id)};
     response.controller_id = some_controller(r->node);
@@ -218,7 +216,7 @@ static void describe_partition(struct broker_request *r, const struct broker_par
     bool last = b->last_leader != BROKER_ID_NONE;
     *out = (struct describe_topic_partitions_response_partition){
         .partition_index = p->index,
-        .leader_id = alive(r->node, b->leader) ? b->leader : BROKER_ID_NONE,
+        .leader_id = broker_knows_alive(r->node, b->leader) ? b->leader : BROKER_ID_NONE,
         .leader_epoch = b->leader_epoch,
         .isr_nodes = copy_ids(r, b->isr, b->isr_count),
         .isr_nodes_count = b->isr_count,
@@ -368,13 +366,14 @@ void handle_describe_cluster(struct broker_request *r) {
     response.controller_id = some_controller(r->node);
     if (request->include_cluster_authorized_operations) response.cluster_authorized_operations = OPERATIONS_OF_CLUSTER;
     response.brokers = REQUEST_ARRAY(r, c->config.nodes, struct describe_cluster_response_broker);
-    for (int32_t id = 1; id <= c->config.nodes; id++) {
-        bool fenced = !alive(r->node, id);
+    for (int32_t i = 0; i < c->config.nodes; i++) {
+        int32_t id = c->nodes[i].id;
+        bool fenced = !broker_knows_alive(r->node, id);
         if (fenced && !request->include_fenced_brokers) continue;
         response.brokers[response.brokers_count++] =
             (struct describe_cluster_response_broker){.broker_id = id,
                                                       .host = host(c),
-                                                      .port = c->config.port_first + id - 1,
+                                                      .port = broker_port(r->node, id),
                                                       .rack = {NULL, -1},
                                                       .is_fenced = fenced};
     }

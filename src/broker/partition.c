@@ -222,7 +222,7 @@ void broker_replica_raise_high_watermark(struct broker_replica *r) {
     for (int32_t i = 0; i < p->replicas_count; i++) {
         const struct broker_node *n = p->replicas[i]->node;
         if (n == r->node || r->followers[i].end >= end) continue;
-        bool alive = (r->node->alive_known >> (n->id - 1) & 1) != 0;
+        bool alive = broker_knows_alive(r->node, n->id);
         if (believed_in_sync(r, n->id) || (alive && caught_up(r, i))) end = r->followers[i].end;
     }
     if (end <= r->log.high_watermark) return;
@@ -241,7 +241,7 @@ int64_t broker_replica_low_watermark(const struct broker_replica *r) {
     int64_t low = r->log.start;
     for (int32_t i = 0; i < r->partition->replicas_count; i++) {
         const struct broker_node *n = r->partition->replicas[i]->node;
-        bool alive = (r->node->alive_known >> (n->id - 1) & 1) != 0;
+        bool alive = broker_knows_alive(r->node, n->id);
         if (n != r->node && alive && r->followers[i].start < low) low = r->followers[i].start;
     }
     return low;

@@ -138,12 +138,12 @@ void broker_topics_free(struct broker_cluster *c) {
 bool broker_place(struct broker_cluster *c, int32_t partitions, int32_t replication_factor, int32_t *replicas) {
     int32_t order[BROKER_NODES_MAX], alive = 0, count = c->config.nodes;
     for (int32_t i = 0; i < count; i++) {
-        if (!c->nodes[i].fenced) order[alive++] = i + 1;
+        if (!c->nodes[i].fenced) order[alive++] = c->nodes[i].id;
     }
     if (alive == 0 || replication_factor > count || replication_factor > BROKER_REPLICAS_MAX) return false;
     int32_t fenced = alive;
     for (int32_t i = 0; i < count; i++) {
-        if (c->nodes[i].fenced) order[fenced++] = i + 1;
+        if (c->nodes[i].fenced) order[fenced++] = c->nodes[i].id;
     }
     // Striped from a random start; nodes that do not run come last (StripedReplicaPlacer).
     int32_t start = (int32_t)prng_below(&c->prng, (uint64_t)alive);

@@ -412,6 +412,11 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
         copy_begin(p);
     } else if (p->only_filler && finish_what_precedes(p)) {
         RARE("copy: the source starts later, and the first records are under way");
+    } else if (p->log_end > 0 && !p->only_filler && !partition_believes_source(p)) {
+        // A deposed leader that does not know it may have deleted what its successor still has.
+        struct error why = error_make(ERROR_PROTOCOL, 0, "Fetch", "offsets %lld..%lld are gone from the source's log",
+                                      (long long)p->log_end, (long long)begins - 1);
+        partition_surprise(p, &why);
     } else if (p->log_end > 0 && !p->only_filler) {
         stop_before(p, p->log_end,
                     "lost range: offsets %lld..%lld are gone from the source (retention or DeleteRecords) before they "

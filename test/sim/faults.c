@@ -6,6 +6,8 @@
 
 #include <assert.h>
 
+#define ALL_NODES (-1)
+
 // One fault, from its beginning to its end.
 struct strike {
     struct world *world;
@@ -13,7 +15,7 @@ struct strike {
     struct timer timer;
     bool lasts;  // has begun, and must be ended
     enum side side;
-    int32_t node;  // 0: all of them
+    int32_t node;  // or ALL_NODES
     struct instance *instance;
     char topic[24];
     int32_t partition, leader;
@@ -44,9 +46,13 @@ static void pick_side(struct strike *s) {
     s->side = pick(s, 0, 3) == 0 ? SOURCE : DESTINATION;
 }
 
+static int32_t draw_node(struct strike *s) {
+    return plan_first_node(&s->world->plan) + (int32_t)pick(s, 0, s->world->plan.nodes[s->side] - 1);
+}
+
 static bool pick_node(struct strike *s) {
     pick_side(s);
-    s->node = (int32_t)pick(s, 1, s->world->plan.nodes[s->side]);
+    s->node = draw_node(s);
     return broker_node_runs(cluster(s), s->node);
 }
 
@@ -154,7 +160,7 @@ static void end_throttle(struct strike *s) {
 
 static bool begin_forget_sessions(struct strike *s) {
     s->side = SOURCE;
-    s->node = (int32_t)pick(s, 1, s->world->plan.nodes[SOURCE]);
+    s->node = draw_node(s);
     tell_broker(s);
     broker_forget_sessions(cluster(s), s->node);
     return true;
@@ -162,7 +168,7 @@ static bool begin_forget_sessions(struct strike *s) {
 
 static bool begin_expire(struct strike *s) {
     s->side = DESTINATION;
-    s->node = (int32_t)pick(s, 1, s->world->plan.nodes[DESTINATION]);
+    s->node = draw_node(s);
     if (!broker_node_runs(cluster(s), s->node)) return false;
     tell_broker(s);
     broker_expire_producers(cluster(s), s->node);
@@ -172,7 +178,7 @@ static bool begin_expire(struct strike *s) {
 // Partitions ---------------------------------------------------------------------------------------------------------
 
 static void hold_followers(struct strike *s, bool held) {
-    for (int32_t node = 1; node <= s->world->plan.nodes[s->side]; node++)
+    for (int32_t node = plan_first_node(&s->world->plan); node <= plan_last_node(&s->world->plan, s->side); node++)
         if (node != s->leader && broker_replica_log(cluster(s), s->topic, s->partition, node))
             broker_replica_hold(cluster(s), s->topic, s->partition, node, held);
 }
@@ -200,9 +206,9 @@ static bool move_to(struct strike *s, int32_t node) {
 
 static bool move_away(struct strike *s) {
     int32_t nodes = s->world->plan.nodes[s->side];
-    int32_t first = (int32_t)pick(s, 1, nodes);
+    int32_t lowest = plan_first_node(&s->world->plan), first = (int32_t)pick(s, 1, nodes);
     for (int32_t i = 0; i < nodes; i++) {
-        int32_t node = (first + i) % nodes + 1;
+        int32_t node = (first + i) % nodes + lowest;
         if (node != s->leader && broker_replica_log(cluster(s), s->topic, s->partition, node) && move_to(s, node))
             return true;
     }
@@ -251,8 +257,8 @@ static bool begin_reset(struct strike *s) {
 
 // One instance and one broker, or all of a cluster.
 static void cut(struct strike *s, bool on) {
-    for (int32_t node = 1; node <= s->world->plan.nodes[s->side]; node++) {
-        if (s->node != 0 && s->node != node) continue;
+    for (int32_t node = plan_first_node(&s->world->plan); node <= plan_last_node(&s->world->plan, s->side); node++) {
+        if (s->node != ALL_NODES && s->node != node) continue;
         if (s->plan->kind != FAULT_PARTITION_IN) network_cut(s->world, s->instance->number, s->side, node, OUT, on);
         if (s->plan->kind != FAULT_PARTITION_OUT) network_cut(s->world, s->instance->number, s->side, node, IN, on);
     }
@@ -261,7 +267,8 @@ static void cut(struct strike *s, bool on) {
 static bool begin_cut(struct strike *s) {
     pick_side(s);
     pick_instance(s);
-    s->node = (int32_t)pick(s, 0, s->world->plan.nodes[s->side]);
+    if (pick(s, 0, s->world->plan.nodes[s->side]) > 0) s->node = draw_node(s);
+    else s->node = ALL_NODES;
     trace_tell(&s->world->trace, s->world->now_us, "world", "%s and %s %d: %s", s->instance->name, side_names[s->side],
                (int)s->node, fault_name(s->plan->kind));
     cut(s, true);

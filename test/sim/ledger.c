@@ -19,7 +19,7 @@ static void add(struct ledger_partition *p, struct stored_batch *b) {
 // A new leader's high watermark is behind for a moment: what an earlier one gave out up to his own is committed, too.
 static int64_t committed_end(struct world *w, const struct ledger_topic *t, int32_t partition) {
     int64_t end = 0;
-    for (int32_t node = 1; node <= w->plan.nodes[SOURCE]; node++) {
+    for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, SOURCE); node++) {
         const struct broker_log *log = broker_replica_log(w->clusters[SOURCE], t->name, partition, node);
         if (log && log->high_watermark > end) end = log->high_watermark;
     }

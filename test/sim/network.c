@@ -31,7 +31,8 @@ static bool one_in(struct network *n, int32_t count) {
 }
 
 static bool is_cut(const struct channel *ch, enum direction d) {
-    return ch->stalled || ch->world->network.cut[ch->owner->number][ch->side][ch->node - 1][d] > 0;
+    const struct world *w = ch->world;
+    return ch->stalled || w->network.cut[ch->owner->number][ch->side][ch->node - plan_first_node(&w->plan)][d] > 0;
 }
 
 // Pipes -------------------------------------------------------------------------------------------------------------
@@ -141,8 +142,9 @@ static void watch_unacknowledged(struct channel *ch) {
 static void transport_open(void *driver, struct connection *c, const struct transport_options *o) {
     struct instance *in = driver;
     enum side side = o->host[0] == 's' ? SOURCE : DESTINATION;
-    struct channel *ch = channel_new(in->world, in, side, o->port - SIM_PORT_FIRST + 1);
-    assert(ch->node >= 1 && ch->node <= in->world->plan.nodes[side]);
+    int32_t node = plan_first_node(&in->world->plan) + o->port - SIM_PORT_FIRST;
+    assert(node <= plan_last_node(&in->world->plan, side));
+    struct channel *ch = channel_new(in->world, in, side, node);
     ch->connection = c;
     ch->unacknowledged_ms_max = o->unacknowledged_ms_max;
     c->driver_slot = (uint64_t)(uintptr_t)ch;
@@ -461,7 +463,7 @@ static void on_unacknowledged(struct timer *t, int64_t now_us) {
 
 void network_cut(struct world *w, int32_t instance, enum side side, int32_t node, enum direction d, bool on) {
     struct network *n = &w->network;
-    int32_t *cut = &n->cut[instance][side][node - 1][d];
+    int32_t *cut = &n->cut[instance][side][node - plan_first_node(&w->plan)][d];
     *cut += on ? 1 : -1;
     assert(*cut >= 0);
     for (struct link *k = list_first(&n->channels); k; k = list_next(&n->channels, k)) {

@@ -188,8 +188,8 @@ static int by_time(const void *a, const void *b) {
 
 // In the end a part of the world must do: a broker of three may stay away.
 static void plan_lost_nodes(struct plan *p, struct prng *r) {
-    if (p->nodes[SOURCE] == 3 && one_in(r, 4)) p->lost_node[SOURCE] = (int32_t)prng_between(r, 1, 3);
-    if (p->replication_factor == 3 && one_in(r, 4)) p->lost_node[DESTINATION] = (int32_t)prng_between(r, 1, 3);
+    if (p->nodes[SOURCE] == 3 && one_in(r, 4)) p->lost[SOURCE] = (int32_t)prng_between(r, 1, 3);
+    if (p->replication_factor == 3 && one_in(r, 4)) p->lost[DESTINATION] = (int32_t)prng_between(r, 1, 3);
 }
 
 static void plan_faults(struct plan *p, struct prng *r) {
@@ -233,4 +233,5 @@ void plan_make(struct plan *p, uint64_t seed, bool unowned) {
     plan_selected(p, &r);
     // Of today's records it remembers so much, then, that they need no protection, and of yesterday's nothing.
     if (p->expiration_ms == FORGETS_MS && one_in(&r, 2)) p->expiration_ms = FORGETS_TODAY_MS;
+    p->from_zero = one_in(&r, 2);
 }

@@ -117,11 +117,23 @@ struct plan {
     int32_t batch_sizes;    // 0 small .. 2 large
     bool plain;             // nothing is compressed: producers without linger, whose batches are joined
 
-    int32_t lost_node[SIDES];  // a broker that is gone for good before the logs must become equal; 0: none
+    int32_t lost[SIDES];       // a broker that is gone for good before the logs must become equal, from 1; 0: none
+    bool from_zero;            // so the brokers are numbered, not from 1
 
     struct planned_fault faults[SIM_FAULTS_MAX];
     int32_t faults_count;
 };
+
+static inline int32_t plan_first_node(const struct plan *p) {
+    return p->from_zero ? 0 : 1;
+}
+static inline int32_t plan_last_node(const struct plan *p, enum side side) {
+    return plan_first_node(p) + p->nodes[side] - 1;
+}
+
+static inline int32_t plan_lost_node(const struct plan *p, enum side side) {  // -1: none
+    return p->lost[side] > 0 ? plan_first_node(p) + p->lost[side] - 1 : -1;
+}
 
 void plan_make(struct plan *p, uint64_t seed, bool unowned);
 const char *fault_name(enum fault_kind kind);

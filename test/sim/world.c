@@ -108,6 +108,7 @@ static void make_cluster(struct world *w, enum side side) {
                                            .host = side == SOURCE ? SIM_HOST_SOURCE : SIM_HOST_DESTINATION,
                                            .port_first = SIM_PORT_FIRST,
                                            .nodes = w->plan.nodes[side],
+                                           .from_zero = w->plan.from_zero,
                                            .seed = w->plan.seed + (uint64_t)side,
                                            .settings = settings,
                                            .log = {w->trace.chatty ? LOG_DEBUG : LOG_ERROR, on_log, pace},
@@ -186,16 +187,16 @@ static void make_peace(struct world *w) {
 
 // Once all is well again a broker of each side may go for good, and something is written that must get past it.
 static void lose_nodes(struct world *w) {
-    if (!w->plan.lost_node[SOURCE] && !w->plan.lost_node[DESTINATION]) return;
+    if (!w->plan.lost[SOURCE] && !w->plan.lost[DESTINATION]) return;
     world_run(w, RECOVERED_US);
     ledger_note(w);
     for (int side = 0; side < SIDES; side++) {
-        int32_t node = w->plan.lost_node[side];
-        if (node && broker_node_runs(w->clusters[side], node))
+        int32_t node = plan_lost_node(&w->plan, (enum side)side);
+        if (node >= 0 && broker_node_runs(w->clusters[side], node))
             broker_node_stop(w->clusters[side], node, BROKER_KILLED, 0);
     }
     trace_tell(&w->trace, w->now_us, "world", "brokers %d of the source and %d of the destination are gone for good",
-               (int)w->plan.lost_node[SOURCE], (int)w->plan.lost_node[DESTINATION]);
+               (int)plan_lost_node(&w->plan, SOURCE), (int)plan_lost_node(&w->plan, DESTINATION));
     world_run(w, RECOVERED_US);
     for (int32_t i = 0; i < w->ledger.topics_count; i++) {
         struct ledger_topic *t = &w->ledger.topics[i];

@@ -160,7 +160,7 @@ TEST(an_emptied_log_halts_when_the_source_starts_later_still) {
     model_delete_below(from, from->end);
     world_write(w, 0, 2);
     world_start(w);
-    world_run(w, 3 * SECOND);
+    world_run(w, 40 * SECOND);
     EXPECT_INT(state(), PARTITION_HALTED);
     EXPECT(strncmp(world_partition(w, 0)->halt_reason, "lost range: offsets 500..", 25) == 0);
     end();

@@ -61,9 +61,11 @@ void check_accidents(struct world *w, const char *checker, const uint64_t *passe
 }
 
 // For each broker of the destination its control connection and two that append, for each of the source its control
-// connection and the sessions; the group's come and go until there is a coordinator. What is looked for is a circle.
+// connection and the sessions; the group's come and go until there is a coordinator, and sessions that odraz chooses
+// itself with each burst. What is looked for is a circle.
 static uint64_t connections_max(const struct plan *p) {
-    int32_t each = 30 + 3 * p->nodes[DESTINATION] + (1 + p->fetch_sessions) * p->nodes[SOURCE];
+    int32_t chosen = p->fetch_sessions == 0 ? 40 * p->nodes[SOURCE] : 0;
+    int32_t each = 30 + chosen + 3 * p->nodes[DESTINATION] + (1 + p->fetch_sessions) * p->nodes[SOURCE];
     return (uint64_t)(p->instances * each);
 }
 

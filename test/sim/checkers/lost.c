@@ -28,10 +28,10 @@ static const char *look_at(struct world *w, const struct ledger_topic *t, int32_
         return missing;
     }
     int32_t replicas = 0;
-    for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++) {
+    for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, DESTINATION); node++) {
         const struct broker_log *log = broker_replica_log(w->clusters[DESTINATION], t->destination_name, k, node);
         if (log) replicas++;
-        if (!log || log->end == have || node == w->plan.lost_node[DESTINATION]) continue;
+        if (!log || log->end == have || node == plan_lost_node(&w->plan, DESTINATION)) continue;
         snprintf(missing, sizeof missing, "%s-%d: the replica on %d ends at %lld, the leader's log at %lld", t->name,
                  (int)k, (int)node, (long long)log->end, (long long)have);
         return missing;

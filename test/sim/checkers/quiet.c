@@ -58,8 +58,8 @@ static int32_t connections(const struct world *w, const struct instance *in, enu
 static void check_connections(struct world *w, const struct instance *in) {
     int32_t sessions = w->plan.fetch_sessions > 0 ? w->plan.fetch_sessions : FETCH_SESSIONS_SHORT;
     for (int side = 0; side < SIDES; side++)
-        for (int32_t node = 1; node <= w->plan.nodes[side]; node++) {
-            int32_t most = node == w->plan.lost_node[side] ? 0 : side == SOURCE ? 1 + sessions : 6;
+        for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, (enum side)side); node++) {
+            int32_t most = node == plan_lost_node(&w->plan, (enum side)side) ? 0 : side == SOURCE ? 1 + sessions : 6;
             int32_t count = connections(w, in, (enum side)side, node);
             if (count > most)
                 world_fail(w, "quiet", "all is mirrored, and yet %s keeps %d connections to %d of the %s", in->name,

@@ -27,8 +27,8 @@ const char *check_replicas(const struct world *w) {
         for (int32_t k = 0; t->there && !t->ever_deleted && !t->plan->compacted && k < t->partitions; k++) {
             struct broker_truth truth;
             if (!broker_partition_truth(w->clusters[DESTINATION], t->destination_name, k, &truth)) continue;
-            for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++) {
-                if (node == w->plan.lost_node[DESTINATION]) continue;
+            for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, DESTINATION); node++) {
+                if (node == plan_lost_node(&w->plan, DESTINATION)) continue;
                 const struct broker_log *log =
                     broker_replica_log(w->clusters[DESTINATION], t->destination_name, k, node);
                 if (log && log != truth.log && !same(t, k, truth.log, log)) return differ;

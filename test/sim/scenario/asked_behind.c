@@ -16,7 +16,7 @@ static int32_t leader_of(struct world *w, int32_t index) {
 }
 
 static void hold_followers(struct world *w, int32_t index, int32_t leader, bool held) {
-    for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++)
+    for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, DESTINATION); node++)
         if (node != leader) broker_replica_hold(destination(w), TOPIC, index, node, held);
 }
 

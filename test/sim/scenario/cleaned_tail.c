@@ -21,7 +21,7 @@ static bool clean_and_lose_tail(struct world *w, int64_t end) {
     if (w->instances[0].alive) instance_kill(&w->instances[0], false);
     scenario_move_leader(w);
     world_run(w, 1 * SECOND);
-    for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++)
+    for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, DESTINATION); node++)
         broker_replica_hold(destination(w), TOPIC, 0, node, false);
     world_run(w, 3 * SECOND);
     bool back = broker_leader_move(destination(w), TOPIC, 0, leader, false);

@@ -188,7 +188,7 @@ const char *emptied_behind_filler(int64_t moment_us, struct outcome *out) {
     broker_delete_records(w->clusters[DESTINATION], "topic-0", 0, end);
     world_run(w, 60 * SECOND + moment_us);  // until he gives the connection up
     network_cut(w, 0, DESTINATION, leader, IN, false);
-    world_run(w, 20 * SECOND);
+    world_run(w, 60 * SECOND);  // until the loss is believed
     bool emptied = filled > 0 && end > filled && end < starts_at;
     const struct partition *p = w->instances[0].flow->partitions[0];
     bool filled_again = p->state != PARTITION_HALTED;

@@ -70,7 +70,7 @@ int64_t scenario_run_to(struct world *w, int64_t end) {
 
 void scenario_hold_followers(struct world *w, bool held) {
     int32_t leader = scenario_truth(w).leader;
-    for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++)
+    for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, DESTINATION); node++)
         if (!held || node != leader) broker_replica_hold(w->clusters[DESTINATION], TOPIC, 0, node, held);
 }
 
@@ -122,7 +122,7 @@ struct channel *scenario_stall_deletion(struct world *w) {
 }
 
 void scenario_cut_off(struct world *w, enum side side, int32_t but, bool on) {
-    for (int32_t node = 1; node <= w->plan.nodes[side]; node++)
+    for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, side); node++)
         for (int d = 0; d < DIRECTIONS; d++)
             if (node != but) network_cut(w, 0, side, node, (enum direction)d, on);
 }
@@ -136,7 +136,7 @@ bool scenario_comes_now(struct world *w, int32_t instance, int32_t leader) {
 
 void scenario_move_leader(struct world *w) {
     int32_t leader = scenario_truth(w).leader;
-    for (int32_t node = 1; node <= w->plan.nodes[DESTINATION]; node++)
+    for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, DESTINATION); node++)
         if (node != leader && broker_leader_move(w->clusters[DESTINATION], TOPIC, 0, node, false)) return;
 }
 

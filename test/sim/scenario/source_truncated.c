@@ -3,7 +3,7 @@
 #include "sim/scenario/scenario.h"
 
 static void hold_source(struct world *w, int32_t leader, bool held) {
-    for (int32_t node = 1; node <= w->plan.nodes[SOURCE]; node++)
+    for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, SOURCE); node++)
         if (node != leader) broker_replica_hold(w->clusters[SOURCE], "topic-0", 0, node, held);
 }
 
