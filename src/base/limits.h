@@ -127,6 +127,7 @@
 #define HALT_LOOK_AGAIN_US 300000000         // at a reason to halt that may go away by itself
 #define DAMAGED_TRIES_MAX 5                  // fetches of a batch that arrives damaged
 #define REPLICATION_WAIT_US_MAX 30000000     // for the high watermark to reach what is acknowledged
+#define LOSS_LOOK_US 5000000                 // between looks whether what the source has deleted is gone
 #define LEASE_LOOK_US 100000                 // between looks for a lease
 #define LEASE_KEPT_US 60000000               // it is renewed after it was needed
 #define GHOST_WAIT_US 10000000               // for requests of dead connections to be executed or gone (rule 14)

@@ -152,7 +152,7 @@ static bool may_fill(struct partition *p) {
     if (partition_state_may_expire(p, f->env->wall_ms)) return !too_early(p);
     ownership_want_lease(&f->ownership);
     if (ownership_is_leased(&f->ownership)) return true;
-    if (!finish_what_precedes(p)) partition_wait(p, f->env->now_us + LEASE_LOOK_US);
+    partition_wait(p, f->env->now_us + LEASE_LOOK_US);
     return false;
 }
 
@@ -384,6 +384,18 @@ static bool first_is_doubtful(struct partition *p, const struct batch_header *fi
     return true;
 }
 
+// A deposed leader that does not know it may have deleted what its successor still has.
+static void lost_range(struct partition *p, int64_t begins) {
+    if (!partition_believes_source(p)) {
+        partition_wait(p, p->flow->env->now_us + LOSS_LOOK_US);
+        return;
+    }
+    stop_before(p, p->log_end,
+                "lost range: offsets %lld..%lld are gone from the source (retention or DeleteRecords) before they were "
+                "mirrored: %lld records",
+                (long long)p->log_end, (long long)begins - 1, (long long)(begins - p->log_end));
+}
+
 // The log start may lie inside a batch: what counts is where that batch begins.
 static void on_first_batch(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, query);
@@ -410,18 +422,10 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
     }
     if (begins <= p->log_end) {
         copy_begin(p);
-    } else if (p->only_filler && finish_what_precedes(p)) {
-        RARE("copy: the source starts later, and the first records are under way");
-    } else if (p->log_end > 0 && !p->only_filler && !partition_believes_source(p)) {
-        // A deposed leader that does not know it may have deleted what its successor still has.
-        struct error why = error_make(ERROR_PROTOCOL, 0, "Fetch", "offsets %lld..%lld are gone from the source's log",
-                                      (long long)p->log_end, (long long)begins - 1);
-        partition_surprise(p, &why);
+    } else if (finish_what_precedes(p)) {
+        RARE("copy: the source starts later, and what precedes is under way");  // of filler, perhaps the first records
     } else if (p->log_end > 0 && !p->only_filler) {
-        stop_before(p, p->log_end,
-                    "lost range: offsets %lld..%lld are gone from the source (retention or DeleteRecords) before they "
-                    "were mirrored: %lld records",
-                    (long long)p->log_end, (long long)begins - 1, (long long)(begins - p->log_end));
+        lost_range(p, begins);
     } else {
         RARE("copy: the source starts later");
         if (!may_fill(p)) return;

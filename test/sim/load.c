@@ -70,7 +70,7 @@ static void on_begin(struct timer *timer, int64_t now_us) {
 static const struct {
     const char *name, *value;
 } more_settings[SIM_MORE_SETTINGS] = {
-    {"retention.ms", "1209600000"},
+    [SIM_LONG_RETENTION] = {"retention.ms", "1209600000"},
     {"flush.messages", "1000"},
     {"max.message.bytes", "300000"},
     {"max.message.bytes", "3000000"},
@@ -82,14 +82,15 @@ static const struct {
 
 // False: the source's controller refuses, there are no brokers.
 static bool create_at_source(struct world *w, struct ledger_topic *t) {
-    const char *settings[9 + 2 * SIM_MORE_SETTINGS] = {NULL};
+    const char *settings[11 + 2 * SIM_MORE_SETTINGS] = {NULL};
     size_t n = 0;
     if (t->plan->append_time) settings[n++] = "message.timestamp.type", settings[n++] = "LogAppendTime";
     if (t->plan->compacted) settings[n++] = "cleanup.policy", settings[n++] = "compact";
     if (t->plan->compacted) settings[n++] = "segment.ms", settings[n++] = "500";
     if (t->plan->compacted) settings[n++] = "min.cleanable.dirty.ratio", settings[n++] = "0.01";
+    if (t->plan->kept) settings[n++] = "retention.ms", settings[n++] = "-1";
     for (size_t i = 0; i < SIM_MORE_SETTINGS; i++) {
-        if (!(t->plan->more_settings & 1u << i)) continue;
+        if (!(t->plan->more_settings & 1u << i) || (t->plan->kept && i == SIM_LONG_RETENTION)) continue;
         settings[n++] = more_settings[i].name;
         settings[n++] = more_settings[i].value;
     }

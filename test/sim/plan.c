@@ -234,4 +234,6 @@ void plan_make(struct plan *p, uint64_t seed, bool unowned) {
     // Of today's records it remembers so much, then, that they need no protection, and of yesterday's nothing.
     if (p->expiration_ms == FORGETS_MS && one_in(&r, 2)) p->expiration_ms = FORGETS_TODAY_MS;
     p->from_zero = one_in(&r, 2);
+    // Else retention takes what is of last year, a minute after the brokers have started.
+    for (int32_t i = 0; i < SIM_TOPICS_MAX; i++) p->topics[i].kept = p->topics[i].last_year && one_in(&r, 2);
 }

@@ -14,6 +14,7 @@
 #define SIM_PARTITIONS_MAX 3
 #define SIM_NODES_MAX 3
 #define SIM_MORE_SETTINGS 8
+#define SIM_LONG_RETENTION 0
 #define SIM_SHORT_FILES 6       // of them: the one that ends segment files soon
 #define SIM_SHORT_TOMBSTONES 7  // and the one that lets tombstones go soon
 #define SIM_FAULTS_MAX 48
@@ -64,6 +65,7 @@ struct planned_fault {
 struct planned_topic {
     int32_t partitions;
     bool append_time, last_year, compacted;
+    bool kept;          // though it is of last year: retention takes nothing
     int64_t starts_at;  // its log start: a log whose beginning retention has taken
     uint32_t more_settings;  // bits: which of the settings in load.c it has
 };

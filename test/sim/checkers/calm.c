@@ -38,6 +38,8 @@ static const char *const accidents[] = {
     "watch: the high watermark does not come",
 };
 
+#define DOUBTS_MAX 10  // of one partition, before it is halted
+
 static size_t marks_count(void) {
     size_t count = (size_t)(__stop_rare_marks - __start_rare_marks);
     return count < SIM_RARE_MAX ? count : SIM_RARE_MAX;
@@ -69,17 +71,28 @@ static uint64_t connections_max(const struct plan *p) {
     return (uint64_t)(p->instances * each);
 }
 
-// Each has looked a second time before it was (retention takes what is of last year).
-static int64_t halted(const struct flow *f) {
+// Each that is halted has looked a second time before it was; a loss (retention takes what is of last year) is doubted
+// for half a minute.
+static int64_t looks(const struct flow *f) {
     int64_t count = 0;
-    for (size_t i = 0; i < f->partitions_count; i++) count += f->partitions[i]->state == PARTITION_HALTED;
+    for (size_t i = 0; i < f->partitions_count; i++) {
+        const struct partition *p = f->partitions[i];
+        if (p->state == PARTITION_HALTED) count += strncmp(p->halt_reason, "lost range", 10) == 0 ? DOUBTS_MAX : 1;
+    }
     return count;
 }
 
+static bool doubts(const struct flow *f) {
+    for (size_t i = 0; i < f->partitions_count; i++)
+        if (f->partitions[i]->source_doubted_us > 0) return true;
+    return false;
+}
+
 static void check_instance(struct world *w, const struct instance *in) {
-    uint64_t refreshes_max = 6 + (uint64_t)(w->now_us / (15 * SECOND));
+    if (doubts(in->flow)) return;
+    uint64_t refreshes_max = 6 + (uint64_t)(w->now_us / (15 * SECOND) + looks(in->flow));
     bool forgets = w->plan.expiration_ms <= FORGETS_TODAY_MS;  // perhaps between two looks at its state
-    if (in->flow->counters.resyncs > halted(in->flow) && !forgets)
+    if (in->flow->counters.resyncs > looks(in->flow) && !forgets)
         world_fail(w, "calm", "nothing happened, and yet %s looked at the logs again, %lld times", in->name,
                    (long long)in->flow->counters.resyncs);
     if (in->flow->source.refreshes > refreshes_max || in->flow->destination.refreshes > refreshes_max)
