@@ -60,17 +60,16 @@ stop_before(struct partition *p, int64_t offset, const char *format, ...) {
         withhold(p);
         return;
     }
-    if (!p->refused_once) {  // the halt takes a person, and may be for a bit that was flipped on the way
-        p->refused_once = true;
-        struct error why = error_make(ERROR_PROTOCOL, 0, "copy", "looks again at what cannot be copied");
-        partition_surprise(p, &why);
-        return;
-    }
     char reason[HALT_REASON_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
+    if (!partition_saw(&p->refused, (struct bytes){(const uint8_t *)reason, strlen(reason)})) {
+        struct error why = error_make(ERROR_PROTOCOL, 0, "copy", "looks again at what cannot be copied");
+        partition_surprise(p, &why);
+        return;
+    }
     partition_halt(p, offset, "%s", reason);
 }
 
@@ -496,7 +495,7 @@ static void landed(struct partition *p, const struct append *a) {
     struct flow *f = p->flow;
     p->failures = 0;
     p->damaged_tries = 0;
-    p->refused_once = false;
+    p->refused = 0;
     p->acked_end = a->base_offset + a->count;
     p->acked_at_us = f->env->now_us;
     p->max_timestamp = a->max_timestamp;

@@ -89,7 +89,7 @@ static void find_leaders(struct partition *p, const struct error *why) {
     p->halt_reason = NULL;
     p->failures = 0;
     p->damaged_tries = 0;
-    p->doubted = p->refused_once = false;
+    p->doubted = p->refused = 0;
     p->source_doubted_us = 0;
     p->alone = false;
     p->only_filler = false;    // another owner may have mirrored since we filled: of an empty log we know nothing
@@ -322,6 +322,13 @@ void partition_halt(struct partition *p, int64_t offset, const char *format, ...
 // other, and the first one with acks=all may have to wait for a replica that hangs.
 static int64_t ghost_wait_us(const struct flow *f) {
     return GHOST_WAIT_US + (f->config.acks == 1 ? 0 : f->destination.config.request_timeout_us);
+}
+
+bool partition_saw(uint64_t *before, struct bytes what) {
+    uint64_t digest = hash_bytes(what.at, what.size) | 1;
+    bool again = *before == digest;
+    *before = digest;
+    return again;
 }
 
 bool partition_state_may_expire(const struct partition *p, int64_t newest_ms) {

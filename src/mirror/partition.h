@@ -76,7 +76,7 @@ struct partition {
     struct leader_query query;  // one question at a time; what the answer means depends on the step
     struct batch_header tail;   // last batch of the destination
     struct buffer tail_parts;   // whole batches of the source that it begins with, when not all came at once
-    bool doubted;               // what was found calls for a halt: found once, and looked at again
+    uint64_t doubted;           // what was found calls for a halt, and is looked at again: its digest; 0: nothing
     int64_t tail_log_start;     // of the destination
     int64_t source_log_start;
     bool look_below;            // filler may stand there that an earlier owner had no time to delete (fill.c)
@@ -94,7 +94,7 @@ struct partition {
     int64_t bytes_in_flight;    // counted in the budget
     bool withheld;              // not in its session: too much is in flight, or
     bool finish_first;          // what precedes a batch that cannot be copied is
-    bool refused_once;          // what comes next could not be copied, and was asked for again
+    uint64_t refused;           // the same of what comes next and cannot be copied
     int64_t fill_to;
     int32_t fill_count;         // of the next filler batch
     int64_t log_start_wanted;   // the destination's log start is to be raised to this, or -1

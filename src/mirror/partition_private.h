@@ -21,6 +21,10 @@ void fill_too_large(struct partition *p);
 void fill_raise_log_start(struct partition *p);  // COPY, once log_start_wanted is replicated
 void fill_look_below(struct partition *p);       // COPY: what does the destination's log begin with?
 
+// A halt takes a person to end it, so what calls for one has to be seen twice, and the same both times: an answer may
+// have been damaged where no CRC covers it. False: it was not seen before.
+bool partition_saw(uint64_t *before, struct bytes what);
+
 // partition.c: is what the destination knows of our producer, newest record at `newest_ms`, so old that it may be
 // forgotten (rule 14) before all that is under way is executed or gone? Half of producer.id.expiration.ms counts, to be
 // on the safe side.

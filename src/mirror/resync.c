@@ -81,14 +81,15 @@ static void again(struct partition *p, const char *what) {
     timer_set(&f->env->timers, &p->timer, f->env->now_us + PARTITION_LOCATE_US / 4);
 }
 
-// A halt takes a person to end it, so what calls for one has to be seen twice: an answer may have been damaged where no
-// CRC covers it.
-static bool seen_twice(struct partition *p, const char *what) {
-    if (p->doubted) return true;
-    p->doubted = true;
+static bool seen_twice(struct partition *p, const char *what, struct bytes detail) {
+    if (partition_saw(&p->doubted, detail)) return true;
     struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "looks again: %s", what);
     partition_surprise(p, &why);
     return false;
+}
+
+static struct bytes bytes_of(const char *text) {
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
 static void damaged(struct partition *p, const char *whose) {
@@ -111,7 +112,8 @@ static bool tail_is_ours(struct partition *p) {
     const struct batch_header *t = &p->tail;
     if (!provenance_same_flow(t->producer_id, f->producer_id) || (t->attributes & BATCH_ATTRIBUTE_CONTROL)) {
         RARE("resync: a foreign last batch");
-        if (!seen_twice(p, "foreign records")) return false;
+        // (Its offset may be another each time: a stranger goes on writing.)
+        if (!seen_twice(p, "foreign records", bytes_of("foreign records"))) return false;
         partition_halt(
             p, t->base_offset,
             "foreign records: offsets %lld..%lld of the destination were not written by this flow; the mirror "
@@ -191,8 +193,9 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
     ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->tail.base_offset, on_source_batch);
 }
 
-static void diverged(struct partition *p, const char *what) {
-    if (!seen_twice(p, what)) return;
+// `detail`: what in the source's answer makes the difference.
+static void diverged(struct partition *p, const char *what, struct bytes detail) {
+    if (!seen_twice(p, what, detail)) return;
     partition_halt(p, p->tail.base_offset,
                    "diverged: the destination's records %lld..%lld are not what the source holds at these offsets (%s)",
                    (long long)p->tail.base_offset, (long long)batch_last_offset(&p->tail), what);
@@ -208,7 +211,8 @@ static void look_below(struct partition *p, int64_t source_log_start) {
 
 static void source_ends_before(struct partition *p) {
     RARE("resync: the source ends before what was mirrored");
-    if (partition_believes_source(p)) diverged(p, "the source ends before them");
+    static const char before[] = "the source ends before them";
+    if (partition_believes_source(p)) diverged(p, before, bytes_of(before));
     else again(p, "the source ends before what was mirrored");
 }
 
@@ -228,7 +232,7 @@ static void keep_parts(struct partition *p, struct bytes records) {
 static void ask_for_more(struct partition *p, int64_t asked) {
     RARE("resync: the parts of a joined batch do not come at once");
     if ((int64_t)p->tail_parts.size > splice_parts_size_max(&p->tail)) {
-        diverged(p, "they are more");
+        diverged(p, "they are more", bytes_of("they are more"));
         return;
     }
     if (p->query.value == asked) {
@@ -238,6 +242,10 @@ static void ask_for_more(struct partition *p, int64_t asked) {
         return;
     }
     ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->query.value, on_source_batch);
+}
+
+static struct bytes first_header(struct bytes batches) {
+    return (struct bytes){batches.at, batches.size < BATCH_HEADER_SIZE ? batches.size : BATCH_HEADER_SIZE};
 }
 
 static bool holds_damage(struct bytes batches) {
@@ -287,7 +295,7 @@ static void on_source_batch(struct leader_query *q, const struct leader_answer *
     switch (splice_compare(&p->tail, source, &p->fetch.last_fetched_epoch)) {
     case SPLICE_DIFFERENT:
         if (holds_damage(source)) damaged(p, "source's");
-        else diverged(p, "they differ");
+        else diverged(p, "they differ", first_header(source));
         return;
     case SPLICE_DAMAGED:
         damaged(p, "source's");
@@ -360,6 +368,6 @@ static void splice_holds(struct partition *p) {
     p->producer_epoch = at->producer_epoch;
     p->next_sequence = sequence_add(at->last_sequence, 1);
     p->log_end = p->acked_end = p->replicated_end = at->log_end;
-    p->doubted = false;
+    p->doubted = 0;
     partition_event(p, EVENT_POSITION_KNOWN, NULL);
 }

@@ -61,6 +61,7 @@ const char *check_topics(const struct world *w);
 
 // calm.c: in a world in which nothing goes wrong nobody has a reason to recover from anything.
 void check_calm(struct world *w);
+bool check_doubts(const struct instance *in);  // whether what the source answers is believed: it looks again soon
 // How often each rare branch has been passed; and that since then none was that needs an accident.
 void accidents_note(uint64_t *passed);
 void check_accidents(struct world *w, const char *checker, const uint64_t *passed);

@@ -82,14 +82,15 @@ static int64_t looks(const struct flow *f) {
     return count;
 }
 
-static bool doubts(const struct flow *f) {
+bool check_doubts(const struct instance *in) {
+    const struct flow *f = in->flow;
     for (size_t i = 0; i < f->partitions_count; i++)
-        if (f->partitions[i]->source_doubted_us > 0) return true;
+        if (f->partitions[i]->source_doubted_us > 0 && f->partitions[i]->state != PARTITION_HALTED) return true;
     return false;
 }
 
 static void check_instance(struct world *w, const struct instance *in) {
-    if (doubts(in->flow)) return;
+    if (check_doubts(in)) return;
     uint64_t refreshes_max = 6 + (uint64_t)(w->now_us / (15 * SECOND) + looks(in->flow));
     bool forgets = w->plan.expiration_ms <= FORGETS_TODAY_MS;  // perhaps between two looks at its state
     if (in->flow->counters.resyncs > looks(in->flow) && !forgets)

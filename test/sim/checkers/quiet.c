@@ -7,6 +7,7 @@
 #define SETTLE_US (70 * SECOND)  // leases are renewed for a minute after they were needed
 #define QUIET_US (30 * SECOND)
 #define LATER_US (30 * SECOND)  // for a member that was fenced by a late word to be one again
+#define DOUBT_US (5 * SECOND)
 #define ELECTIONS_US (300 * SECOND)  // leader.imbalance.check.interval.seconds: then leaders may move back
 
 // Of one instance in that time. Its topics are refreshed once or twice.
@@ -84,6 +85,9 @@ static void settle(struct world *w) {
     int64_t left_us = ELECTIONS_US - w->now_us % ELECTIONS_US;
     if (left_us <= settle_us + QUIET_US) world_run(w, left_us);
     if (!world_failed(w)) world_run(w, settle_us);
+    for (int32_t i = 0; i < w->plan.instances; i++)
+        for (int tries = 0; tries < 10 && !world_failed(w) && check_doubts(&w->instances[i]); tries++)
+            world_run(w, DOUBT_US);
 }
 
 void check_quiet(struct world *w) {

@@ -133,3 +133,29 @@ const char *damage_of_first(int64_t moment_us, struct outcome *out) {
     for (uint64_t i = 0; i < 10 && !said; i++) said = first_damaged(140 + i + (uint64_t)moment_us, out);
     return said;
 }
+
+static const char *news_damaged(uint64_t seed, int *times, struct outcome *out) {
+    struct plan plan = scenario_plan(seed);
+    struct world *w = world_begin(&plan, NULL, false, out);
+    instance_kill(&w->instances[0], false);
+    load_stop(w);
+    int64_t begins = scenario_source(w).log->end;
+    broker_delete_records(w->clusters[SOURCE], "topic-0", 0, begins);
+    instance_start(&w->instances[0]);
+    world_run(w, 5 * SECOND);
+    bool filled = begins > 0 && scenario_truth(w).log->end == begins;
+    w->network.damage[SOURCE] = 2;
+    scenario_write_key(w, 'k', 2);
+    world_run(w, 5 * SECOND);
+    *times += filled && w->network.damage[SOURCE] == 0;
+    return scenario_end(w);
+}
+
+// What comes behind filler is damaged twice in a row, each time in another bit: that is not the same thing seen twice.
+// (One time of a hundred both are in the batch's offset.)
+const char *damage_of_news(int64_t moment_us, struct outcome *out) {
+    const char *said = NULL;
+    int times = 0;
+    for (uint64_t i = 0; i < 10 && !said; i++) said = news_damaged(300 + i + (uint64_t)moment_us, &times, out);
+    return said || times > 5 ? said : "nothing was damaged";
+}

@@ -66,6 +66,7 @@ static const struct {
     {"damage_in_look", damage_in_look, false},
     {"damage_of_tail", damage_of_tail, false},
     {"damage_of_first", damage_of_first, false},
+    {"damage_of_news", damage_of_news, false},
     {"cleaned_tail", cleaned_tail, false},
     {"cleaned_filler", cleaned_filler, false},
     {"cleaned_below", cleaned_below, false},
