@@ -7,7 +7,7 @@
 #define SETTLE_US (70 * SECOND)  // leases are renewed for a minute after they were needed
 #define QUIET_US (30 * SECOND)
 #define LATER_US (30 * SECOND)  // for a member that was fenced by a late word to be one again
-#define DOUBT_US (5 * SECOND)
+#define SETTLES_MAX 4
 #define ELECTIONS_US (300 * SECOND)  // leader.imbalance.check.interval.seconds: then leaders may move back
 
 // Of one instance in that time. Its topics are refreshed once or twice.
@@ -79,15 +79,20 @@ static int64_t source_starts(const struct world *w) {
     return sum;
 }
 
-// What moves leaders is no quiet time, nor is what the words of the dead do that arrive late.
+static bool somebody_doubts(const struct world *w) {
+    for (int32_t i = 0; i < w->plan.instances; i++)
+        if (check_doubts(&w->instances[i])) return true;
+    return false;
+}
+
+// What moves leaders is no quiet time, nor is what the words of the dead do that arrive late, or what retention took.
 static void settle(struct world *w) {
     int64_t settle_us = SETTLE_US > w->plan.late_us_max ? SETTLE_US : w->plan.late_us_max + LATER_US;
-    int64_t left_us = ELECTIONS_US - w->now_us % ELECTIONS_US;
-    if (left_us <= settle_us + QUIET_US) world_run(w, left_us);
-    if (!world_failed(w)) world_run(w, settle_us);
-    for (int32_t i = 0; i < w->plan.instances; i++)
-        for (int tries = 0; tries < 10 && !world_failed(w) && check_doubts(&w->instances[i]); tries++)
-            world_run(w, DOUBT_US);
+    for (int tries = 0; tries < SETTLES_MAX && !world_failed(w) && (tries == 0 || somebody_doubts(w)); tries++) {
+        int64_t left_us = ELECTIONS_US - w->now_us % ELECTIONS_US;
+        if (left_us <= settle_us + QUIET_US) world_run(w, left_us);
+        if (!world_failed(w)) world_run(w, settle_us);
+    }
 }
 
 void check_quiet(struct world *w) {
