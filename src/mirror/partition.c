@@ -340,7 +340,9 @@ bool partition_state_may_expire(const struct partition *p, int64_t newest_ms) {
 bool partition_believes_source(struct partition *p) {
     struct cluster *source = &p->flow->source;
     int64_t now_us = p->flow->env->now_us;
-    if (p->source_doubted_us == 0) p->source_doubted_us = now_us;
+    bool anew = p->source_doubted_us == 0 || now_us - p->source_asked_us > REPLICATION_WAIT_US_MAX;
+    if (anew) p->source_doubted_us = now_us;
+    p->source_asked_us = now_us;
     bool others = cluster_connect_others(source);
     bool confirmed = !others || source->refreshed_by != p->source_leader;
     if (confirmed && now_us - p->source_doubted_us > REPLICATION_WAIT_US_MAX) return true;

@@ -85,7 +85,8 @@ struct partition {
     int64_t waited_since_us;
     int64_t wait_until_us;      // EVENT_MUST_WAIT
     int64_t unsafe_since_us;    // a request of an earlier connection or owner may still be executed (rule 14)
-    int64_t source_doubted_us;  // since when its leader ends before what was mirrored; 0: it does not
+    int64_t source_doubted_us;  // since when its leader ends before what was mirrored, or begins behind it; 0: neither
+    int64_t source_asked_us;    // when that was last found
     int64_t source_start;       // first offset to fetch when it lies inside the batch that begins at log_end
     int64_t first_begins;       // where the source's first batch did when last asked, behind its log start; -1: not yet
 

@@ -1,5 +1,6 @@
 // Nothing happens without a cause: in a calm world no branch is taken that is there for accidents, nobody looks at the
 // logs again, and no connection is opened twice. Who does more than he must is not wrong, but slow where it matters.
+#include "base/limits.h"
 #include "base/rare.h"
 #include "sim/checkers.h"
 #include "sim/world.h"
@@ -84,8 +85,11 @@ static int64_t looks(const struct flow *f) {
 
 bool check_doubts(const struct instance *in) {
     const struct flow *f = in->flow;
-    for (size_t i = 0; i < f->partitions_count; i++)
-        if (f->partitions[i]->source_doubted_us > 0 && f->partitions[i]->state != PARTITION_HALTED) return true;
+    for (size_t i = 0; i < f->partitions_count; i++) {
+        const struct partition *p = f->partitions[i];
+        bool lately = p->source_doubted_us > 0 && in->world->now_us - p->source_asked_us < 2 * LOSS_LOOK_US;
+        if (lately && p->state != PARTITION_HALTED) return true;
+    }
     return false;
 }
 
