@@ -122,7 +122,7 @@ class HaltsTest(scenario.Scenario):
         self.produce(topic, total=2000)
         self.load.delete_records(self.source, topic, 0, end + 500)
         mirror.start()
-        halt = mirror.halted(topic, 0, "lost")
+        halt = mirror.halted(topic, 0, "lost", seconds=60)  # it is doubted for half a minute
         self.assertEqual(int(halt["offset"]), end)
         self.assertEqual(self.destination.offsets(topic)[0], end)
         self.assertOthersGoOn(topic, [1])
