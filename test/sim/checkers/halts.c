@@ -120,6 +120,7 @@ static const struct sentence {
     { "compaction: "                  , is_compacted          , false, true },
     { "lost range: "                  , source_starts_later   , false, true },
     { "the source's batch at "        , often_damaged         , false, false },
+    { "the destination's batch at "   , often_damaged         , false, false },
     { "source topic was deleted"      , gone_or_unheard_of    , true, false  },
     { "source topic was re-created"   , other_topic           , false, false },
     { "destination topic was deleted" , destination_deleted   , true, false  },
