@@ -9,6 +9,9 @@ struct bytes {
     const uint8_t *at;
     size_t size;
 };
+static inline struct bytes bytes_of_text(const char *text) {  // without its end
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
 
 static inline uint16_t load_be16(const uint8_t *p) {
     uint16_t v;

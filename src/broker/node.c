@@ -130,18 +130,18 @@ static void forget_high_watermark(struct broker_replica *r, int32_t unused) {
     if (offset < l->high_watermark) l->high_watermark = offset;
 }
 
-static void lose_batches(struct broker_log *l, size_t lost) {
+static void lose_batches(struct broker_log *l, size_t at_risk, int32_t batches) {
+    size_t lost = at_risk < (size_t)batches ? at_risk : (size_t)batches;
     if (lost > 0) broker_log_truncate(l, broker_log_at(l, l->count - lost)->header.base_offset);
 }
 
 // What the cleaner has written is on the disk (Cleaner.cleanSegments).
 static void lose_tail(struct broker_replica *r, int32_t batches) {
-    size_t at_risk = r->log.count - broker_log_find(&r->log, r->log.cleaned_end);
-    lose_batches(&r->log, at_risk < (size_t)batches ? at_risk : (size_t)batches);
+    lose_batches(&r->log, r->log.count - broker_log_find(&r->log, r->log.cleaned_end), batches);
 }
 
 static void lose_more(struct broker_replica *r, int32_t batches) {
-    lose_batches(&r->log, r->log.count < (size_t)batches ? r->log.count : (size_t)batches);
+    lose_batches(&r->log, r->log.count, batches);
 }
 
 void broker_node_stop(struct broker_cluster *c, int32_t node, enum broker_stop how, int32_t lost) {
@@ -165,9 +165,12 @@ void broker_node_stop(struct broker_cluster *c, int32_t node, enum broker_stop h
 
 static void load_log(struct broker_replica *r, int32_t crashed) {
     const struct broker_node *n = r->node;
-    int64_t noted = crashed ? prng_between(&n->cluster->prng, r->log.start, r->log.end) : 0;
-    if (crashed) broker_log_recover(&r->log, noted, n->cluster->wall_ms, n->producer_expiration_ms);
-    else broker_log_reload(&r->log, n->cluster->wall_ms, n->producer_expiration_ms);
+    if (crashed) {
+        int64_t noted = prng_between(&n->cluster->prng, r->log.start, r->log.end);
+        broker_log_recover(&r->log, noted, n->cluster->wall_ms, n->producer_expiration_ms);
+    } else {
+        broker_log_reload(&r->log, n->cluster->wall_ms, n->producer_expiration_ms);
+    }
     r->leader_epoch = -1;  // it acts on what it is told, as if for the first time
 }
 

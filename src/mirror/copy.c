@@ -50,14 +50,20 @@ static void withhold(struct partition *p) {
     fetch_session_remove(&p->fetch);
 }
 
+// Fetching stops until all that is under way is answered; then what comes next is fetched again.
+static bool finish_what_precedes(struct partition *p) {
+    if (p->append.unanswered == 0) return false;
+    p->finish_first = true;
+    withhold(p);
+    return true;
+}
+
 // The end of what can be copied. What precedes it is brought home first: fetching stops until all of it is answered,
 // then the same batch comes again, and halts the partition.
 static void __attribute__((format(printf, 3, 4)))
 stop_before(struct partition *p, int64_t offset, const char *format, ...) {
-    if (p->append.unanswered > 0) {
+    if (finish_what_precedes(p)) {
         RARE("copy: a halt waits for what precedes it");
-        p->finish_first = true;
-        withhold(p);
         return;
     }
     char reason[HALT_REASON_MAX];
@@ -65,7 +71,7 @@ stop_before(struct partition *p, int64_t offset, const char *format, ...) {
     va_start(args, format);
     vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
-    if (!partition_saw(&p->refused, (struct bytes){(const uint8_t *)reason, strlen(reason)})) {
+    if (!partition_saw(&p->refused, bytes_of_text(reason))) {
         struct error why = error_make(ERROR_PROTOCOL, 0, "copy", "looks again at what cannot be copied");
         partition_surprise(p, &why);
         return;
@@ -123,21 +129,16 @@ static bool is_unprotected(const struct partition *p, const struct batch_header 
     return partition_state_may_expire(p, h->max_timestamp < p->oldest_ms ? h->max_timestamp : p->oldest_ms);
 }
 
-static bool finish_what_precedes(struct partition *p) {
-    if (p->append.unanswered == 0) return false;
-    RARE("copy: an old batch waits for what precedes it");
-    p->finish_first = true;
-    withhold(p);
-    return true;
-}
-
 // Such a batch waits until what others have sent is executed or gone, and for a lease (rule 14).
 static bool too_early(struct partition *p) {
     struct flow *f = p->flow;
     ownership_want_lease(&f->ownership);
     bool goes_on = p->append.unanswered > 0 && partition_state_may_expire(p, p->oldest_ms);  // the first one has waited
     if (goes_on && ownership_is_leased(&f->ownership)) return false;
-    if (finish_what_precedes(p)) return true;
+    if (finish_what_precedes(p)) {
+        RARE("copy: an old batch waits for what precedes it");
+        return true;
+    }
     int64_t until_us = partition_safe_at_us(p);
     if (f->env->now_us >= until_us) return false;
     RARE("copy: an old batch waits for requests of dead connections, or for a lease");

@@ -66,7 +66,7 @@ struct error naming_remote_topic(const struct naming *n, const char *topic, char
 
 bool naming_topic_source(const struct naming *n, const char *topic, struct bytes *alias) {
     if (!is_renamed(n, topic)) {
-        *alias = (struct bytes){(const uint8_t *)n->source_alias, strlen(n->source_alias)};
+        *alias = bytes_of_text(n->source_alias);
         return true;
     }
     const char *rest = behind_separator(n, topic);

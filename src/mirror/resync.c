@@ -88,10 +88,6 @@ static bool seen_twice(struct partition *p, const char *what, struct bytes detai
     return false;
 }
 
-static struct bytes bytes_of(const char *text) {
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 static void damaged(struct partition *p, const char *whose) {
     RARE("resync: a batch is damaged");
     if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
@@ -113,7 +109,7 @@ static bool tail_is_ours(struct partition *p) {
     if (!provenance_same_flow(t->producer_id, f->producer_id) || (t->attributes & BATCH_ATTRIBUTE_CONTROL)) {
         RARE("resync: a foreign last batch");
         // (Its offset may be another each time: a stranger goes on writing.)
-        if (!seen_twice(p, "foreign records", bytes_of("foreign records"))) return false;
+        if (!seen_twice(p, "foreign records", bytes_of_text("foreign records"))) return false;
         partition_halt(
             p, t->base_offset,
             "foreign records: offsets %lld..%lld of the destination were not written by this flow; the mirror "
@@ -212,7 +208,7 @@ static void look_below(struct partition *p, int64_t source_log_start) {
 static void source_ends_before(struct partition *p) {
     RARE("resync: the source ends before what was mirrored");
     static const char before[] = "the source ends before them";
-    if (partition_believes_source(p)) diverged(p, before, bytes_of(before));
+    if (partition_believes_source(p)) diverged(p, before, bytes_of_text(before));
     else again(p, "the source ends before what was mirrored");
 }
 
@@ -232,7 +228,7 @@ static void keep_parts(struct partition *p, struct bytes records) {
 static void ask_for_more(struct partition *p, int64_t asked) {
     RARE("resync: the parts of a joined batch do not come at once");
     if ((int64_t)p->tail_parts.size > splice_parts_size_max(&p->tail)) {
-        diverged(p, "they are more", bytes_of("they are more"));
+        diverged(p, "they are more", bytes_of_text("they are more"));
         return;
     }
     if (p->query.value == asked) {

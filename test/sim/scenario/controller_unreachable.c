@@ -2,17 +2,13 @@
 // it does reach: it must not wait for the first one.
 #include "sim/scenario/scenario.h"
 
-static void cut_off(struct world *w, int32_t node, bool on) {
-    for (int d = 0; d < DIRECTIONS; d++) network_cut(w, 0, DESTINATION, node, (enum direction)d, on);
-}
-
 const char *controller_unreachable(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(59 + (uint64_t)moment_us);
     struct world *w = world_begin(&plan, NULL, false, out);
     instance_kill(&w->instances[0], false);
     broker_node_stop(w->clusters[DESTINATION], 1, BROKER_SHUT_DOWN, 0);
     world_run(w, 2 * SECOND);
-    cut_off(w, 2, true);
+    scenario_cut(w, 0, DESTINATION, 2, true);
     instance_start(&w->instances[0]);
     world_run(w, 20 * SECOND + moment_us);
     const struct cluster *c = &w->instances[0].flow->destination;
@@ -21,7 +17,7 @@ const char *controller_unreachable(int64_t moment_us, struct outcome *out) {
     broker_node_start(w->clusters[DESTINATION], 1);
     world_run(w, 100 * SECOND);
     bool made = broker_topic_partitions(w->clusters[DESTINATION], "topic-0") > 0;
-    cut_off(w, 2, false);
+    scenario_cut(w, 0, DESTINATION, 2, false);
     const char *said = scenario_end(w);
     if (!said && (!named || before)) said = "who was not reached was not asked";
     return said || made ? said : "the topic is not made while a broker is not reached that nobody needs";

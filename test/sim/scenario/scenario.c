@@ -121,10 +121,13 @@ struct channel *scenario_stall_deletion(struct world *w) {
     return NULL;
 }
 
+void scenario_cut(struct world *w, int32_t instance, enum side side, int32_t node, bool on) {
+    for (int d = 0; d < DIRECTIONS; d++) network_cut(w, instance, side, node, (enum direction)d, on);
+}
+
 void scenario_cut_off(struct world *w, enum side side, int32_t but, bool on) {
     for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, side); node++)
-        for (int d = 0; d < DIRECTIONS; d++)
-            if (node != but) network_cut(w, 0, side, node, (enum direction)d, on);
+        if (node != but) scenario_cut(w, 0, side, node, on);
 }
 
 bool scenario_comes_now(struct world *w, int32_t instance, int32_t leader) {

@@ -34,6 +34,9 @@ struct channel *scenario_stall_deletion(struct world *w);
 // The first instance and that side's brokers do not hear each other, but for broker `but` (0: none is left out).
 void scenario_cut_off(struct world *w, enum side side, int32_t but, bool on);
 
+// That instance and that broker do not hear each other.
+void scenario_cut(struct world *w, int32_t instance, enum side side, int32_t node, bool on);
+
 // What an instance had sent to the destination's broker `leader` was cut off and may arrive now; whether anything did.
 bool scenario_comes_now(struct world *w, int32_t instance, int32_t leader);
 

@@ -6,10 +6,6 @@
 #define ASKED_FIRST 1  // the lowest id
 #define LEADS 2
 
-static void hear_nothing(struct world *w, bool on) {
-    for (int d = 0; d < DIRECTIONS; d++) network_cut(w, 0, DESTINATION, ASKED_FIRST, (enum direction)d, on);
-}
-
 static const struct append_partition *appends(const struct world *w) {
     return &w->instances[0].flow->partitions[0]->append;
 }
@@ -35,7 +31,7 @@ const char *told_late(int64_t moment_us, struct outcome *out) {
     instance_kill(&w->instances[0], false);
     load_stop(w);
     for (int i = 0; i < 400; i++) load_write(w, &w->ledger.topics[0], 0);
-    hear_nothing(w, true);
+    scenario_cut(w, 0, DESTINATION, ASKED_FIRST, true);
     world_run(w, 30 * SECOND);  // its session, and they are old
     instance_start(&w->instances[0]);
     bool queued = false;
@@ -45,7 +41,7 @@ const char *told_late(int64_t moment_us, struct outcome *out) {
     }
     world_run(w, moment_us);
     queued &= assumes(w);
-    hear_nothing(w, false);
+    scenario_cut(w, 0, DESTINATION, ASKED_FIRST, false);
     for (int i = 0; i < 1000 && queued && assumes(w); i++) {
         world_run(w, 1 * MS);
         if (appends(w)->queued == 0) load_write(w, &w->ledger.topics[0], 0);

@@ -31,7 +31,7 @@ static void isolate_but(struct world *w, int32_t successor, bool on) {
     for (int32_t node = 1; node <= 3; node++) {
         if (node == successor) continue;
         broker_node_isolate(w->clusters[DESTINATION], node, on);
-        for (int d = 0; d < DIRECTIONS; d++) network_cut(w, 1, DESTINATION, node, (enum direction)d, on);
+        scenario_cut(w, 1, DESTINATION, node, on);
     }
     if (on) faults_note_isolated(w->faults);
 }

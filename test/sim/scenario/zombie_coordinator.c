@@ -6,10 +6,6 @@ static int32_t coordinator_of(const struct instance *in) {
     return in->flow->ownership.group.port - SIM_PORT_FIRST + 1;
 }
 
-static void cut_off(struct world *w, int32_t node, bool on) {
-    for (int d = 0; d < DIRECTIONS; d++) network_cut(w, 0, DESTINATION, node, (enum direction)d, on);
-}
-
 static const char *run(uint64_t seed, bool far, int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(seed);
     plan.instances = 2;
@@ -22,13 +18,13 @@ static const char *run(uint64_t seed, bool far, int64_t moment_us, struct outcom
     broker_node_isolate(w->clusters[DESTINATION], zombie, true);
     int64_t moment = moment_us * 100, cut = 5 * SECOND + 3 * moment, starts = 12 * SECOND + moment;
     world_run(w, cut < starts ? cut : starts);
-    if (far) cut_off(w, successor, true);
+    if (far) scenario_cut(w, 0, DESTINATION, successor, true);
     if (cut < starts) world_run(w, starts - cut);
     instance_start(&w->instances[1]);
     world_run(w, 20 * SECOND);
     bool moved = coordinator_of(&w->instances[1]) == successor;
     broker_node_isolate(w->clusters[DESTINATION], zombie, false);
-    if (far) cut_off(w, successor, false);
+    if (far) scenario_cut(w, 0, DESTINATION, successor, false);
     world_run(w, 5 * SECOND);
     const char *said = scenario_end(w);
     return said || moved ? said : "nobody else coordinates";
