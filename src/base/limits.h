@@ -69,6 +69,7 @@
 #define LINE_INTERVAL_US_MAX 2000000
 #define LINE_QUIET_BYTES KiB                 // of a session between two looks: no more than empty answers
 #define LINE_INTERVAL_ROUND_TRIPS 6          // a connection opens in two, and needs about four to its full window
+#define LINE_PATIENT_INTERVALS 8             // TCP needs seconds to win back after a loss what it had under way
 #define LINE_MEASURE_US_MAX 10000000         // for fetches to end, where so few bytes come that they say little
 #define LINE_WINDOW_US 60000000              // of the shortest round trip
 #define LINE_GROWTH_PART 0.1                 // of the growth that more sessions could bring: less is not worth them

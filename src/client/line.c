@@ -55,44 +55,81 @@ static void change(struct line *l, int32_t sessions, const struct line_seen *see
     l->since_us = seen->now_us;
 }
 
-static void give_up(struct line *l, const struct line_seen *seen) {
-    change(l, l->before, seen);
-    l->before = 0;
+static void double_sessions(struct line *l, const struct line_seen *seen) {
+    change(l, at_most(l->sessions * 2, FETCH_SESSIONS_MAX), seen);
 }
 
-// The rate must have grown by a good part of what so many more sessions could bring.
+static int64_t patience_us(const struct line *l) {
+    return line_interval_us(l) * (l->patient ? LINE_PATIENT_INTERVALS : 1);
+}
+
+static void settle(struct line *l) {
+    l->before = l->declined = 0;
+    l->patient = false;
+}
+
+static void keep(struct line *l) {
+    settle(l);
+    l->proven = l->sessions;
+    l->pause_us = LINE_TRY_PAUSE_US_MIN;
+}
+
+// The rate must have grown by a good part of what so many more sessions could bring; of a second doubling, which is
+// measured for long, as much as of the first.
 static bool was_worth_it(const struct line *l, double rate, int32_t sessions_max) {
     double more = (double)at_most(l->sessions, sessions_max) / l->before - 1;
-    return rate >= l->rate_before * (1 + more * LINE_GROWTH_PART);
+    return rate >= l->rate_before * (1 + (more < 1 ? more : 1) * LINE_GROWTH_PART);
+}
+
+static void decline(struct line *l, double rate, const struct line_seen *seen) {
+    RARE("line: more sessions brought little");
+    int32_t declined = l->sessions;
+    change(l, l->before, seen);
+    l->before = 0;
+    l->declined = declined;
+    l->rate_declined = rate;
+    l->try_us = seen->now_us + l->pause_us;
+    l->pause_us = l->pause_us * 2 < LINE_TRY_PAUSE_US_MAX ? l->pause_us * 2 : LINE_TRY_PAUSE_US_MAX;
 }
 
 static void judge(struct line *l, double rate, const struct line_seen *seen) {
     if (was_worth_it(l, rate, seen->sessions_max)) {
-        l->before = 0;
-        l->proven = l->sessions;
-        l->pause_us = LINE_TRY_PAUSE_US_MIN;
-        return;
+        keep(l);
+    } else if (l->patient) {
+        decline(l, rate, seen);
+    } else {
+        l->climbing = false;
+        l->patient = true;
+        double_sessions(l, seen);
     }
-    RARE("line: more sessions brought little");
-    give_up(l, seen);
-    l->climbing = false;
-    l->try_us = seen->now_us + l->pause_us;
-    l->pause_us = l->pause_us * 2 < LINE_TRY_PAUSE_US_MAX ? l->pause_us * 2 : LINE_TRY_PAUSE_US_MAX;
+}
+
+// What there was before was seen when windows grew and nothing had been lost so far: is it still so much?
+static void look_back(struct line *l, double rate, const struct line_seen *seen) {
+    int32_t declined = l->declined;
+    bool less = rate * (1 + LINE_GROWTH_PART) <= l->rate_declined;
+    settle(l);
+    if (!less) return;
+    RARE("line: fewer sessions brought less");
+    change(l, declined, seen);
+    keep(l);
+    l->try_us = seen->now_us;
 }
 
 static void try_more(struct line *l, double rate, const struct line_seen *seen) {
     RARE("line: more sessions are tried");
     l->before = l->sessions;
     l->rate_before = rate;
-    change(l, at_most(l->sessions * 2, FETCH_SESSIONS_MAX), seen);
+    double_sessions(l, seen);
 }
 
 static void measured(struct line *l, const struct line_seen *seen) {
     int64_t us = seen->now_us - l->since_us, bytes = seen->received - l->since_bytes;
-    if (us < line_interval_us(l)) return;
+    if (us < patience_us(l)) return;
     if (bytes < 2 * seen->grain && us < LINE_MEASURE_US_MAX) return;
     double rate = (double)bytes / (double)us;
     if (l->before > 0) judge(l, rate, seen);
+    else if (l->declined > 0) look_back(l, rate, seen);
     if (l->state != LINE_MEASURING) return;
     bool room = l->sessions < seen->sessions_max && l->sessions < FETCH_SESSIONS_MAX;
     l->climbing = l->climbing && room;
@@ -100,8 +137,15 @@ static void measured(struct line *l, const struct line_seen *seen) {
     else measure_from(l, seen);
 }
 
+// Every session has what it should, and TCP had the time to see how much that carries.
+static bool is_warm(const struct line *l, const struct line_seen *seen) {
+    int64_t us = seen->now_us - l->since_us;
+    return (!seen->turning || us >= LINE_MEASURE_US_MAX) && (!l->patient || us >= patience_us(l));
+}
+
 static void no_backlog(struct line *l, const struct line_seen *seen) {
-    if (l->before > 0) give_up(l, seen);
+    if (l->before > 0) change(l, l->before, seen);
+    settle(l);
     l->state = LINE_QUIET;
     if (seen->now_us - l->backlog_us >= LINE_QUIET_US) l->sessions = l->sessions_min;
 }
@@ -115,7 +159,7 @@ static void backlog(struct line *l, const struct line_seen *seen) {
         change(l, l->sessions, seen);
         break;
     case LINE_WARMING:
-        if (!seen->turning || seen->now_us - l->since_us >= LINE_MEASURE_US_MAX) measure_from(l, seen);
+        if (is_warm(l, seen)) measure_from(l, seen);
         break;
     case LINE_MEASURING:
         measured(l, seen);
@@ -125,7 +169,7 @@ static void backlog(struct line *l, const struct line_seen *seen) {
 
 static void stay_small(struct line *l) {
     l->state = LINE_QUIET;
-    l->before = 0;
+    settle(l);
     l->sessions = l->proven = l->sessions_min;
 }
 

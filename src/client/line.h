@@ -22,6 +22,8 @@ struct line {
     int32_t sessions_min;  // without backlog, or on a short line
     int32_t proven;        // as many as were worth it: where the next backlog begins
     int32_t before;        // sessions before the try that is under way; 0: none is
+    bool patient;          // one doubling brought little: two are tried, and all is measured until windows have grown
+    int32_t declined;      // sessions that brought little, until it is seen how much fewer bring; 0: none
     bool climbing;         // nothing says yet that the line is full
     enum line_state state;
     int64_t round_trip_us[2];  // the shortest seen in this window and in the one before; 0: none
@@ -29,6 +31,7 @@ struct line {
     int64_t way_us;  // the transport's round trip, as the newest connection said; 0: not known
     int64_t since_us, since_bytes;
     double rate_before;  // bytes a microsecond, with `before`
+    double rate_declined;
     int64_t try_us, pause_us;
     int64_t backlog_us;  // when there was one last
 };

@@ -61,7 +61,7 @@ def parse():
     for name in ("rates", "round_trips", "losses", "partitions", "sessions"):
         setattr(arguments, name, [float(x) if "." in x else int(x) for x in getattr(arguments, name).split(",")])
     arguments.set = dict(word.split("=", 1) for word in arguments.set.split(",") if "=" in word)
-    arguments.brokers = arguments.brokers.split(",")
+    arguments.brokers = sorted(arguments.brokers.split(","))  # "default" first: a tuned one stays tuned
     if set(arguments.brokers) - {"default", "tuned"}:
         p.error("--brokers: expected default, tuned or both")
     return arguments

@@ -48,10 +48,10 @@ def _alive(pid):
 
 
 def _sweep():
-    """Folders of tests that were killed before they could tidy up."""
+    """Folders of tests that were killed before they could tidy up, or became another program: with our id, too."""
     for name in os.listdir(tempfile.gettempdir()):
         pid = name.removeprefix(PREFIX)
-        if name.startswith(PREFIX) and pid.isdigit() and not _alive(int(pid)):
+        if name.startswith(PREFIX) and pid.isdigit() and (int(pid) == os.getpid() or not _alive(int(pid))):
             shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
 
 

@@ -59,16 +59,16 @@ static const struct {
 } choices[] = {
     // story                                         round trip  rate   each  partitions   after         chosen  tried
     {"next door nothing is tried"                  , {  300     , 500  , 100 , 100, false}, 60 * SECOND,  2     ,  2 },
-    {"one connection nearly fills a short way"     , {  10 * MS , 50   , 40  , 100, false}, 15 * SECOND,  2     ,  4 },
-    {"sixteen fill the line, more bring little"    , { 100 * MS , 50   , 3.2 , 100, false}, 15 * SECOND, 16     , 32 },
-    {"a fourth more is worth twice the sessions"   , { 100 * MS , 50   , 2.5 , 100, false}, 15 * SECOND, 32     , 64 },
-    {"a fourteenth more is not"                    , { 100 * MS , 50   , 2.92, 100, false}, 15 * SECOND, 16     , 32 },
+    {"one connection nearly fills a short way"     , {  10 * MS , 50   , 40  , 100, false}, 15 * SECOND,  2     ,  8 },
+    {"sixteen fill the line, more bring little"    , { 100 * MS , 50   , 3.2 , 100, false}, 20 * SECOND, 16     , 64 },
+    {"a fourth more is worth twice the sessions"   , { 100 * MS , 50   , 2.5 , 100, false}, 20 * SECOND, 32     , 64 },
+    {"a fourteenth more is not"                    , { 100 * MS , 50   , 2.92, 100, false}, 20 * SECOND, 16     , 64 },
     {"far away it takes longer"                    , { 250 * MS , 50   , 0.8 , 100, false}, 30 * SECOND, 64     , 64 },
     {"losses: as many as may be"                   , { 100 * MS , 50   , 0.17, 100, false}, 60 * SECOND, 64     , 64 },
     {"one partition is in one session"             , { 100 * MS , 50   , 3.2 ,   1, false}, 15 * SECOND,  2     ,  2 },
     {"four partitions in four"                     , { 100 * MS , 50   , 3.2 ,   4, false}, 15 * SECOND,  4     ,  4 },
     {"the ninth of nine is alone in the end"       , { 100 * MS , 50   , 3.2 ,   9, false}, 15 * SECOND, 16     , 16 },
-    {"a slow line"                                 , { 100 * MS , 0.6  , 3.2 , 100, false}, 60 * SECOND,  2     ,  4 },
+    {"a slow line"                                 , { 100 * MS , 0.6  , 3.2 , 100, false}, 45 * SECOND,  2     ,  8 },
     {"nothing to fetch, nothing to try"            , { 100 * MS , 50   , 3.2 , 100, true }, 60 * SECOND,  2     ,  2 },
 };
 // clang-format on
@@ -83,29 +83,82 @@ TEST(the_sessions_follow_the_line) {
     }
 }
 
-// Passes `us`, in which sixteen sessions are or are not tried to be doubled, and found to be enough.
-static bool tried_within(int64_t us) {
-    most = 16;
-    pass(us);
-    return most == 32 && l.sessions == 16;
+// Until the next try is taken back.
+static void pass_a_try(void) {
+    int32_t sessions = l.sessions;
+    for (int64_t until = now_us + 200 * SECOND; l.sessions >= sessions && now_us < until;) {
+        sessions = l.sessions;
+        pass(100 * MS);
+    }
 }
 
 TEST(what_brought_little_is_tried_again_later_and_later) {
     begin((struct way){100 * MS, 50, 3.2, 100, false});
-    for (int64_t until = now_us + 20 * SECOND; most < 32 && now_us < until;) pass(100 * MS);
-    pass(2 * SECOND);
+    pass_a_try();
+    int64_t takes_us = 2 * LINE_PATIENT_INTERVALS * line_interval_us(&l) + 2 * SECOND;
+    for (int64_t pause_us = LINE_TRY_PAUSE_US_MIN; pause_us <= LINE_TRY_PAUSE_US_MIN * 4; pause_us *= 2) {
+        EXPECT_INT(l.sessions, 16);
+        int64_t before_us = now_us;
+        pass_a_try();
+        EXPECT(now_us - before_us > pause_us);
+        EXPECT(now_us - before_us < pause_us + takes_us + SECOND);
+    }
+}
+
+// Passes one look, in which `bytes` a microsecond come.
+static void look(double bytes) {
+    now_us += line_interval_us(&l);
+    received += (int64_t)(bytes * (double)line_interval_us(&l));
+    struct line_seen seen = {.now_us = now_us, .received = received, .sessions_max = 100, .backlog = true};
+    line_look(&l, &seen);
+}
+
+// As long as windows grow four sessions bring as much as two did, and eight more than them: when they have grown.
+TEST(what_grows_late_is_waited_for) {
+    begin((struct way){100 * MS, 0, 0, 100, false});
+    line_saw_round_trip(&l, 100 * MS, now_us);
+    while (l.sessions < 8) look(30);
+    for (int i = 0; i < LINE_PATIENT_INTERVALS; i++) look(20);
+    for (int i = 0; i < LINE_PATIENT_INTERVALS; i++) {
+        EXPECT_INT(l.sessions, 8);
+        look(34);
+    }
+    look(34);
+    EXPECT_INT(l.proven, 8);
+    EXPECT_INT(l.sessions, 16);  // and what that brings is tried at once
+}
+
+// Before a first packet is lost two sessions bring what 32 do not bring later.
+TEST(what_was_better_than_its_predecessor_comes_back) {
+    begin((struct way){100 * MS, 0, 0, 100, false});
+    line_saw_round_trip(&l, 100 * MS, now_us);
+    while (l.sessions < 8) look(30);
+    while (l.sessions == 8) look(4);
+    EXPECT_INT(l.sessions, 2);
+    for (int i = 0; l.sessions == 2 && i < 100; i++) look(1);
+    EXPECT_INT(l.sessions, 8);
+    EXPECT_INT(l.proven, 8);
+    while (l.sessions == 8) look(4);
     EXPECT_INT(l.sessions, 16);
-    EXPECT(!tried_within(LINE_TRY_PAUSE_US_MIN - 4 * SECOND));
-    EXPECT(tried_within(6 * SECOND));
-    EXPECT(!tried_within(2 * LINE_TRY_PAUSE_US_MIN - 5 * SECOND));
-    EXPECT(tried_within(7 * SECOND));
-    EXPECT(!tried_within(4 * LINE_TRY_PAUSE_US_MIN - 6 * SECOND));
-    EXPECT(tried_within(8 * SECOND));
+}
+
+TEST(what_was_no_better_than_its_predecessor_does_not) {
+    begin((struct way){100 * MS, 0, 0, 100, false});
+    line_saw_round_trip(&l, 100 * MS, now_us);
+    while (l.sessions < 8) look(30);
+    while (l.sessions == 8) look(4);
+    for (int i = 0; i < 2 * LINE_PATIENT_INTERVALS; i++) {
+        EXPECT_INT(l.sessions, 2);
+        EXPECT(l.declined > 0);
+        look(4);
+    }
+    EXPECT_INT(l.declined, 0);
+    EXPECT_INT(l.proven, 2);
 }
 
 TEST(a_line_that_gets_worse_gets_more_sessions) {
     begin((struct way){100 * MS, 50, 25, 100, false});
-    pass(10 * SECOND);
+    pass(20 * SECOND);
     EXPECT_INT(l.sessions, 2);
     way.each = 1;  // packets are lost from now on
     pass(60 * SECOND);
@@ -114,7 +167,7 @@ TEST(a_line_that_gets_worse_gets_more_sessions) {
 
 TEST(sessions_are_let_go_after_the_backlog_and_come_back_with_the_next) {
     begin((struct way){100 * MS, 50, 3.2, 100, false});
-    pass(15 * SECOND);
+    pass(20 * SECOND);
     EXPECT_INT(l.sessions, 16);
     way.idle = true;
     pass(20 * SECOND);
@@ -137,7 +190,7 @@ TEST(a_try_that_loses_its_backlog_is_taken_back) {
 
 TEST(a_way_that_becomes_short_needs_few_sessions) {
     begin((struct way){100 * MS, 50, 3.2, 100, false});
-    pass(15 * SECOND);
+    pass(20 * SECOND);
     EXPECT_INT(l.sessions, 16);
     way.round_trip_us = 500;
     pass(SECOND);
@@ -224,6 +277,9 @@ TEST(a_fetch_is_worth_many_round_trips) {
 int main(void) {
     RUN(the_sessions_follow_the_line);
     RUN(what_brought_little_is_tried_again_later_and_later);
+    RUN(what_grows_late_is_waited_for);
+    RUN(what_was_better_than_its_predecessor_comes_back);
+    RUN(what_was_no_better_than_its_predecessor_does_not);
     RUN(a_line_that_gets_worse_gets_more_sessions);
     RUN(sessions_are_let_go_after_the_backlog_and_come_back_with_the_next);
     RUN(a_try_that_loses_its_backlog_is_taken_back);
