@@ -501,6 +501,7 @@ static void landed(struct partition *p, const struct append *a) {
     p->acked_at_us = f->env->now_us;
     p->max_timestamp = a->max_timestamp;
     if (p->append.unanswered == 0) p->oldest_ms = a->max_timestamp;
+    if (a->leased) ownership_want_lease(&f->ownership);  // what waits behind it may take long
     if (a->base_offset < p->fill_to) {  // a filler; not counted, neither as mirrored nor in the budget
         if (p->state == PARTITION_GAP) fill_on_append(p, a);
         else partition_drained_yet(p);

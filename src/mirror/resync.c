@@ -189,12 +189,12 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
     ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->tail.base_offset, on_source_batch);
 }
 
-// `detail`: what in the source's answer makes the difference.
-static void diverged(struct partition *p, const char *what, struct bytes detail) {
+// `detail`: what in the source's answer makes the difference to `ours`.
+static void diverged(struct partition *p, const struct batch_header *ours, const char *what, struct bytes detail) {
     if (!seen_twice(p, what, detail)) return;
-    partition_halt(p, p->tail.base_offset,
+    partition_halt(p, ours->base_offset,
                    "diverged: the destination's records %lld..%lld are not what the source holds at these offsets (%s)",
-                   (long long)p->tail.base_offset, (long long)batch_last_offset(&p->tail), what);
+                   (long long)ours->base_offset, (long long)batch_last_offset(ours), what);
 }
 
 // Whether the destination's log begins with something that the source's does not have: once for each owner, because
@@ -208,7 +208,7 @@ static void look_below(struct partition *p, int64_t source_log_start) {
 static void source_ends_before(struct partition *p) {
     RARE("resync: the source ends before what was mirrored");
     static const char before[] = "the source ends before them";
-    if (partition_believes_source(p)) diverged(p, before, bytes_of_text(before));
+    if (partition_believes_source(p)) diverged(p, &p->tail, before, bytes_of_text(before));
     else again(p, "the source ends before what was mirrored");
 }
 
@@ -228,7 +228,7 @@ static void keep_parts(struct partition *p, struct bytes records) {
 static void ask_for_more(struct partition *p, int64_t asked) {
     RARE("resync: the parts of a joined batch do not come at once");
     if ((int64_t)p->tail_parts.size > splice_parts_size_max(&p->tail)) {
-        diverged(p, "they are more", bytes_of_text("they are more"));
+        diverged(p, &p->tail, "they are more", bytes_of_text("they are more"));
         return;
     }
     if (p->query.value == asked) {
@@ -253,19 +253,76 @@ static bool holds_damage(struct bytes batches) {
     return false;
 }
 
-static void source_fits(struct partition *p, const struct leader_answer *a) {
+static void differs(struct partition *p, const struct batch_header *ours, struct bytes source) {
+    if (holds_damage(source)) damaged(p, "source's");
+    else diverged(p, ours, "they differ", first_header(source));
+}
+
+static void source_fits(struct partition *p, int64_t source_log_start) {
     p->source_doubted_us = 0;
     buffer_free(&p->tail_parts);
-    look_below(p, a->log_start);
+    look_below(p, source_log_start);
     splice_holds(p);
 }
 
-// Its log goes on behind our last batch, but nothing is left there: a cleaner took it, for records behind it that a
-// crash has lost since.
+// What the source's cleaner has left further below is compared with what the destination has there.
+static void on_ours_below(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, query);
+    if (error_is(&a->error)) {
+        partition_surprise(p, &a->error);
+        return;
+    }
+    struct batch_header ours;
+    int32_t leader_epoch;
+    struct bytes source = {p->tail_parts.at, p->tail_parts.size};
+    // Else the destination's cleaner took it.
+    bool there = batch_look(a->records, &ours) == BATCH_WHOLE && ours.base_offset <= q->value;
+    if (there && !batch_crc_is_right((struct bytes){a->records.at, (size_t)ours.size})) {
+        damaged(p, "destination's");
+        return;
+    }
+    if (there && !batch_is_filler((struct bytes){a->records.at, (size_t)ours.size}, &ours) &&
+        splice_compare(&ours, source, &leader_epoch) == SPLICE_DIFFERENT) {
+        RARE("resync: what the source has left below is another topic's");
+        differs(p, &ours, source);
+        return;
+    }
+    source_fits(p, p->source_log_start);
+}
+
+static void on_source_below(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, query);
+    if (error_is(&a->error)) {
+        partition_surprise(p, &a->error);
+        return;
+    }
+    struct batch_header first;
+    enum batch_look look = batch_look(a->records, &first);
+    if (look == BATCH_DAMAGED) {
+        damaged(p, "source's");
+        return;
+    }
+    if (look != BATCH_WHOLE || batch_last_offset(&first) >= p->tail.base_offset) {
+        source_fits(p, p->source_log_start);
+        return;
+    }
+    int64_t at = first.base_offset > q->value ? first.base_offset : q->value;
+    buffer_init(&p->tail_parts, a->records.size);
+    buffer_append(&p->tail_parts, a->records.at, a->records.size);
+    ask(p, &p->flow->destination_queries, p->destination_leader, QUERY_BATCH, at, on_ours_below);
+}
+
+// A cleaner took what stood at the offsets of our last batch. That alone would fit a topic that was made anew, too: so
+// the first batch is looked at that both may still have.
 static void source_has_nothing(struct partition *p, const struct leader_answer *a) {
     RARE("resync: the source's log has nothing left at the last offsets");
     p->fetch.last_fetched_epoch = -1;
-    source_fits(p, a);
+    p->source_log_start = a->log_start;
+    int64_t from = a->log_start > p->tail_log_start ? a->log_start : p->tail_log_start;
+    buffer_free(&p->tail_parts);
+    if (from < p->tail.base_offset)
+        ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, from, on_source_below);
+    else source_fits(p, a->log_start);
 }
 
 static void on_source_batch(struct leader_query *q, const struct leader_answer *a) {
@@ -290,8 +347,7 @@ static void on_source_batch(struct leader_query *q, const struct leader_answer *
     struct bytes source = more ? (struct bytes){p->tail_parts.at, p->tail_parts.size} : a->records;
     switch (splice_compare(&p->tail, source, &p->fetch.last_fetched_epoch)) {
     case SPLICE_DIFFERENT:
-        if (holds_damage(source)) damaged(p, "source's");
-        else diverged(p, "they differ", first_header(source));
+        differs(p, &p->tail, source);
         return;
     case SPLICE_DAMAGED:
         damaged(p, "source's");
@@ -302,13 +358,15 @@ static void on_source_batch(struct leader_query *q, const struct leader_answer *
         else source_ends_before(p);
         return;
     case SPLICE_COMPACTED:
+        source_has_nothing(p, a);
+        return;
     case SPLICE_REWRITTEN:
     case SPLICE_SAME:
-        source_fits(p, a);
+        source_fits(p, a->log_start);
     }
 }
 
-// The source has nothing at the offsets of our last batch: they are below its log start, or beyond its end.
+// The source does not have the first offset of our last batch: it is below its log start, or beyond its end.
 static void on_source_start(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, query);
     if (error_is(&a->error)) {
@@ -317,6 +375,11 @@ static void on_source_start(struct leader_query *q, const struct leader_answer *
     }
     if (a->offset <= p->tail.base_offset) {
         source_ends_before(p);
+        return;
+    }
+    if (a->offset <= batch_last_offset(&p->tail)) {
+        RARE("resync: the source starts inside the last batch");
+        ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, a->offset, on_source_batch);
         return;
     }
     p->fetch.last_fetched_epoch = -1;  // of the batch before the next one nothing is known

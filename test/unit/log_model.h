@@ -154,6 +154,17 @@ static inline void model_delete_below(struct model_log *l, int64_t offset) {
     l->bytes.size -= at;
 }
 
+// As a cleaner that leaves nothing of the batch that holds `offset`.
+static inline void model_clean(struct model_log *l, int64_t offset) {
+    struct batch_header h;
+    size_t at = 0;
+    bool found = model_find(l, offset, &at, &h) && h.base_offset <= offset;
+    assert(found);
+    (void)found;
+    memmove(l->bytes.at + at, l->bytes.at + at + h.size, l->bytes.size - at - (size_t)h.size);
+    l->bytes.size -= (size_t)h.size;
+}
+
 // Batches to write ---------------------------------------------------------------------------------------------------
 
 struct model_batch {

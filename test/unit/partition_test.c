@@ -65,6 +65,22 @@ TEST(a_killed_instance_goes_on_where_the_log_ends) {
     end();
 }
 
+// Where the source's cleaner left nothing at the last offsets, what both still have below is compared: not what the
+// destination's cleaner has left behind that.
+TEST(what_one_cleaner_took_is_not_compared) {
+    for (int32_t taken = 0; taken < 2; taken++) {
+        begin_copied(1);
+        world_kill(w);
+        model_clean(from, from->end - 1);
+        world_write(w, 0, 2);
+        if (taken) model_clean(to, 0);
+        world_start(w);
+        EXPECT_INT(state(), PARTITION_COPY);
+        EXPECT_INT(to->end, from->end);
+        end();
+    }
+}
+
 // A leader of the source that has not heard that it was deposed ends where it was cut off.
 TEST(a_source_that_seems_to_end_earlier_is_asked_about) {
     begin_copied(1);
@@ -364,6 +380,7 @@ int main(void) {
     RUN(a_log_is_copied_and_followed);
     RUN(the_first_batch_of_an_unknown_id_goes_alone);
     RUN(a_killed_instance_goes_on_where_the_log_ends);
+    RUN(what_one_cleaner_took_is_not_compared);
     RUN(a_source_that_seems_to_end_earlier_is_asked_about);
     RUN(refusals_that_pass_cost_a_look_at_the_log);
     RUN(an_answer_below_the_expected_offset_is_looked_into);

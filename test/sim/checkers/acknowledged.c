@@ -14,7 +14,8 @@ static bool ends_with_ours(const struct broker_log *log, int64_t end) {
 static void check_partition(struct world *w, const struct instance *in, const struct partition *p) {
     struct broker_truth truth;
     const char *name = p->topic->destination_name;
-    if (p->state != PARTITION_COPY && p->state != PARTITION_DRAIN) return;
+    // (Who drains with nothing of this attempt under way may have been looking where the log ends now.)
+    if (p->state != PARTITION_COPY && (p->state != PARTITION_DRAIN || p->append.unanswered == 0)) return;
     if (!broker_partition_truth(w->clusters[DESTINATION], name, p->index, &truth)) return;
     // Another epoch is another history, and a broker that lost its power is no longer the one that spoke.
     if (truth.leader_epoch != p->destination_epoch || truth.leader != p->destination_leader) return;

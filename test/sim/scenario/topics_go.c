@@ -37,40 +37,6 @@ const char *source_topic_comes_again(int64_t moment_us, struct outcome *out) {
     return wait_for(w, "source topic was re-created", "nobody said that the source's topic is another one");
 }
 
-// The new one came while nobody looked, and its cleaner was where the old one ended: what is left there is no part of
-// what was mirrored.
-const char *cleaned_topic_comes_again(int64_t moment_us, struct outcome *out) {
-    struct plan plan = scenario_plan(180 + (uint64_t)moment_us);
-    plan.load_pause_us = 200 * MS;
-    struct world *w = world_begin(&plan, NULL, false, out);
-    world_run(w, 5 * SECOND);
-    load_stop(w);
-    int64_t ended = scenario_source(w).log->end;
-    scenario_write_key(w, 'k', 3);
-    world_run(w, 5 * SECOND);
-    bool mirrored = scenario_truth(w).log->end == ended + 3;
-    instance_kill(&w->instances[0], false);
-    load_delete_topic(w, &w->ledger.topics[0]);
-    world_run(w, 1 * SECOND);
-    w->plan.topics[0].compacted = true;
-    load_create_again(w, &w->ledger.topics[0]);
-    world_run(w, 1 * SECOND);
-    world_run(w, moment_us);
-    while (scenario_source(w).log->end < ended) scenario_write_key(w, 'l', 1);
-    scenario_write_key(w, 'm', 1);
-    scenario_write_key(w, 'n', 2);
-    for (int i = 0; i < 2; i++) {  // and one that stays open
-        world_run(w, 2 * SECOND);
-        scenario_write_key(w, 'm', 1);
-    }
-    broker_clean_logs(w->clusters[SOURCE]);
-    size_t i = broker_log_find(scenario_source(w).log, ended);
-    mirrored &= broker_log_at(scenario_source(w).log, i)->header.base_offset == ended + 1;
-    instance_start(&w->instances[0]);
-    const char *said = wait_for(w, "diverged", "nobody said that the source's topic is another one");
-    return said || mirrored ? said : "the cleaner left nothing where the old one ended";
-}
-
 const char *destination_topic_goes(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(21);
     plan.load_pause_us = 200 * MS;
