@@ -57,7 +57,7 @@
 #define FETCH_BYTES_MAX (8 * MiB)            // of one fetch, as we choose it
 #ifndef LINE_LONG_US                         // the simulator's are small: what takes minutes happens often there
 #define FETCH_SESSIONS_SHORT 2               // where nothing says that more are worth it
-#define FETCH_BYTES_FIRST (256 * KiB)        // of a session's first fetch over a long line
+#define FETCH_BYTES_FIRST (256 * KiB)        // of a session's first fetches over a long line
 #define FETCH_BYTES_MIN (64 * KiB)           // of any
 #define LINE_LONG_US 2000                    // round trip from which on connections limit, and not brokers or disks
 #define LINE_INTERVAL_US_MIN 200000          // between two looks
@@ -70,11 +70,12 @@
 #define LINE_QUIET_BYTES KiB                 // of a session between two looks: no more than empty answers
 #define LINE_INTERVAL_ROUND_TRIPS 6          // a connection opens in two, and needs about four to its full window
 #define LINE_PATIENT_INTERVALS 8             // TCP needs seconds to win back after a loss what it had under way
+#define LINE_FEWER_PART 0.95                 // of what more sessions brought: so much makes fewer worth it
+#define LINE_MUCH_LESS_PART 0.7              // of it, as soon as that shows: they are not
 #define LINE_MEASURE_US_MAX 10000000         // for fetches to end, where so few bytes come that they say little
 #define LINE_WINDOW_US 60000000              // of the shortest round trip
 #define LINE_GROWTH_PART 0.1                 // of the growth that more sessions could bring: less is not worth them
 #define LINE_FETCH_ROUND_TRIPS 16            // that a response should take: the one before it is then a small part
-#define LINE_CLIMBING_ROUND_TRIPS 4          // the same, while sessions are tried
 #define LINE_FETCH_US_MAX 5000000            // that a response should take at most
 
 // names, patterns and settings

@@ -10,7 +10,6 @@ void line_init(struct line *l, int32_t sessions_min) {
     assert(sessions_min >= 1 && sessions_min <= FETCH_SESSIONS_MAX);
     *l = (struct line){.sessions = sessions_min,
                        .sessions_min = sessions_min,
-                       .proven = sessions_min,
                        .pause_us = LINE_TRY_PAUSE_US_MIN};
 }
 
@@ -43,10 +42,8 @@ static int32_t at_most(int32_t a, int32_t b) {
     return a < b ? a : b;
 }
 
-static void measure_from(struct line *l, const struct line_seen *seen) {
-    l->state = LINE_MEASURING;
-    l->since_us = seen->now_us;
-    l->since_bytes = seen->received;
+static bool has_room(const struct line *l, const struct line_seen *seen) {
+    return l->sessions < seen->sessions_max && l->sessions < FETCH_SESSIONS_MAX;
 }
 
 static void change(struct line *l, int32_t sessions, const struct line_seen *seen) {
@@ -55,122 +52,123 @@ static void change(struct line *l, int32_t sessions, const struct line_seen *see
     l->since_us = seen->now_us;
 }
 
-static void double_sessions(struct line *l, const struct line_seen *seen) {
-    change(l, at_most(l->sessions * 2, FETCH_SESSIONS_MAX), seen);
+static int32_t more_than_now(const struct line *l) {
+    return at_most(l->sessions * 2, FETCH_SESSIONS_MAX);
 }
 
-static int64_t patience_us(const struct line *l) {
-    return line_interval_us(l) * (l->patient ? LINE_PATIENT_INTERVALS : 1);
+static void try_others(struct line *l, double rate, const struct line_seen *seen) {
+    l->before = l->sessions;
+    l->rate_before = rate;
+    if (l->descending) {
+        RARE("line: fewer sessions are tried");
+        change(l, l->sessions / 2, seen);
+    } else {
+        RARE("line: more sessions are tried");
+        change(l, more_than_now(l), seen);
+    }
 }
 
-static void settle(struct line *l) {
-    l->before = l->declined = 0;
-    l->patient = false;
+// The rate with fewer is compared with the best of those before, so that many small losses do not add up.
+static bool was_worth_it(const struct line *l, double rate, int32_t sessions_max) {
+    if (l->descending) return rate >= l->rate_best * LINE_FEWER_PART;
+    double more = (double)at_most(l->sessions, sessions_max) / l->before - 1;
+    return rate >= l->rate_before * (1 + more * LINE_GROWTH_PART);
 }
 
-static void keep(struct line *l) {
-    settle(l);
+static void keep(struct line *l, const struct line_seen *seen) {
+    l->before = 0;
     l->proven = l->sessions;
     l->pause_us = LINE_TRY_PAUSE_US_MIN;
+    l->try_us = seen->now_us;
 }
 
-// The rate must have grown by a good part of what so many more sessions could bring; of a second doubling, which is
-// measured for long, as much as of the first.
-static bool was_worth_it(const struct line *l, double rate, int32_t sessions_max) {
-    double more = (double)at_most(l->sessions, sessions_max) / l->before - 1;
-    return rate >= l->rate_before * (1 + (more < 1 ? more : 1) * LINE_GROWTH_PART);
-}
-
-static void decline(struct line *l, double rate, const struct line_seen *seen) {
-    RARE("line: more sessions brought little");
-    int32_t declined = l->sessions;
+static void take_back(struct line *l, const struct line_seen *seen) {
+    RARE("line: another number of sessions is taken back");
     change(l, l->before, seen);
     l->before = 0;
-    l->declined = declined;
-    l->rate_declined = rate;
+    l->proven = l->sessions;
+    l->descending = false;
     l->try_us = seen->now_us + l->pause_us;
     l->pause_us = l->pause_us * 2 < LINE_TRY_PAUSE_US_MAX ? l->pause_us * 2 : LINE_TRY_PAUSE_US_MAX;
 }
 
-static void judge(struct line *l, double rate, const struct line_seen *seen) {
-    if (was_worth_it(l, rate, seen->sessions_max)) {
-        keep(l);
-    } else if (l->patient) {
-        decline(l, rate, seen);
-    } else {
-        l->climbing = false;
-        l->patient = true;
-        double_sessions(l, seen);
-    }
+static void measure_from(struct line *l, const struct line_seen *seen) {
+    l->state = LINE_MEASURING;
+    l->since_us = seen->now_us;
+    l->since_bytes = seen->received;
 }
 
-// What there was before was seen when windows grew and nothing had been lost so far: is it still so much?
-static void look_back(struct line *l, double rate, const struct line_seen *seen) {
-    int32_t declined = l->declined;
-    bool less = rate * (1 + LINE_GROWTH_PART) <= l->rate_declined;
-    settle(l);
-    if (!less) return;
-    RARE("line: fewer sessions brought less");
-    change(l, declined, seen);
-    keep(l);
-    l->try_us = seen->now_us;
+static int64_t patience_us(const struct line *l) {
+    return line_interval_us(l) * LINE_PATIENT_INTERVALS;
 }
 
-static void try_more(struct line *l, double rate, const struct line_seen *seen) {
-    RARE("line: more sessions are tried");
-    l->before = l->sessions;
-    l->rate_before = rate;
-    double_sessions(l, seen);
+// What is tried next: more where there is room for more, else fewer.
+static void go_on(struct line *l, double rate, const struct line_seen *seen) {
+    bool due = seen->now_us >= l->try_us, room = has_room(l, seen);
+    if (!l->descending || rate > l->rate_best) l->rate_best = rate;
+    l->descending = (l->descending || (due && !room)) && l->sessions / 2 >= l->sessions_min;
+    if (due && (l->descending || room)) try_others(l, rate, seen);
+    else measure_from(l, seen);
 }
 
 static void measured(struct line *l, const struct line_seen *seen) {
     int64_t us = seen->now_us - l->since_us, bytes = seen->received - l->since_bytes;
-    if (us < patience_us(l)) return;
-    if (bytes < 2 * seen->grain && us < LINE_MEASURE_US_MAX) return;
+    if (us < line_interval_us(l)) return;
     double rate = (double)bytes / (double)us;
-    if (l->before > 0) judge(l, rate, seen);
-    else if (l->declined > 0) look_back(l, rate, seen);
-    if (l->state != LINE_MEASURING) return;
-    bool room = l->sessions < seen->sessions_max && l->sessions < FETCH_SESSIONS_MAX;
-    l->climbing = l->climbing && room;
-    if (room && seen->now_us >= l->try_us) try_more(l, rate, seen);
-    else measure_from(l, seen);
+    bool much_less = l->before > l->sessions && rate < l->rate_best * LINE_MUCH_LESS_PART;
+    bool says_little = bytes < 2 * seen->grain && us < LINE_MEASURE_US_MAX;
+    if (!much_less && (us < patience_us(l) || says_little)) return;
+    if (l->before > 0) {
+        if (!was_worth_it(l, rate, seen->sessions_max)) {
+            take_back(l, seen);
+            return;
+        }
+        keep(l, seen);
+    }
+    go_on(l, rate, seen);
 }
 
 // Every session has what it should, and TCP had the time to see how much that carries.
 static bool is_warm(const struct line *l, const struct line_seen *seen) {
     int64_t us = seen->now_us - l->since_us;
-    return (!seen->turning || us >= LINE_MEASURE_US_MAX) && (!l->patient || us >= patience_us(l));
+    return us >= patience_us(l) && (!seen->turning || us >= LINE_MEASURE_US_MAX);
 }
 
 static void no_backlog(struct line *l, const struct line_seen *seen) {
-    if (l->before > 0) change(l, l->before, seen);
-    settle(l);
+    if (l->before > 0) l->sessions = l->before;
+    l->before = 0;
+    l->climbing = false;
     l->state = LINE_QUIET;
     if (seen->now_us - l->backlog_us >= LINE_QUIET_US) l->sessions = l->sessions_min;
 }
 
+static void begin(struct line *l, const struct line_seen *seen) {
+    l->descending = l->proven == 0;
+    l->rate_best = 0;
+    change(l, l->sessions > l->proven ? l->sessions : l->proven, seen);
+}
+
+// Nobody knows what is too many before there are: what each step brings shows only seconds later. (Partitions come one
+// after the other, and with them the room for more.)
+static void climb(struct line *l, const struct line_seen *seen) {
+    RARE("line: more sessions, because there is more to fetch");
+    change(l, more_than_now(l), seen);
+}
+
 static void backlog(struct line *l, const struct line_seen *seen) {
     l->backlog_us = seen->now_us;
-    switch (l->state) {
-    case LINE_QUIET:
-        l->climbing = true;
-        if (l->sessions < l->proven) l->sessions = l->proven;
-        change(l, l->sessions, seen);
-        break;
-    case LINE_WARMING:
-        if (is_warm(l, seen)) measure_from(l, seen);
-        break;
-    case LINE_MEASURING:
-        measured(l, seen);
-        break;
-    }
+    if (l->state == LINE_QUIET) begin(l, seen);
+    l->climbing = l->proven == 0 && l->before == 0 && has_room(l, seen);
+    if (l->climbing) climb(l, seen);
+    else if (l->state == LINE_MEASURING) measured(l, seen);
+    else if (is_warm(l, seen)) measure_from(l, seen);
 }
 
 static void stay_small(struct line *l) {
     l->state = LINE_QUIET;
-    settle(l);
-    l->sessions = l->proven = l->sessions_min;
+    l->before = l->proven = 0;
+    l->climbing = false;
+    l->sessions = l->sessions_min;
 }
 
 bool line_look(struct line *l, const struct line_seen *seen) {
@@ -187,10 +185,11 @@ int64_t line_interval_us(const struct line *l) {
     return interval > LINE_INTERVAL_US_MIN ? interval : LINE_INTERVAL_US_MIN;
 }
 
-// While it climbs, partitions must soon get to their new sessions, and move only between two fetches.
 int64_t line_fetch_bytes(const struct line *l, int64_t bytes, int64_t us, int64_t waited_us) {
+    // While it climbs partitions go to new sessions, and only between two fetches: none may take long, come what may.
+    if (l->climbing) return FETCH_BYTES_FIRST;
     int64_t wait = waited_us > line_round_trip_us(l) ? waited_us : line_round_trip_us(l);
-    int64_t lasts = wait * (l->climbing ? LINE_CLIMBING_ROUND_TRIPS : LINE_FETCH_ROUND_TRIPS);
+    int64_t lasts = wait * LINE_FETCH_ROUND_TRIPS;
     if (lasts > LINE_FETCH_US_MAX) lasts = LINE_FETCH_US_MAX;
     return us > 0 ? (int64_t)((double)bytes * (double)lasts / (double)us) : bytes;
 }

@@ -2,9 +2,10 @@
 //
 // A connection carries only so much in a round trip: what the broker's send buffer holds (100 KiB unless it is told
 // otherwise), or what TCP dares to have under way after a lost packet. More connections carry more, until the line is
-// full. How much that is nobody knows beforehand, so it is tried: while there is a backlog, the sessions are doubled as
-// long as the rate grows with them; what brought little is taken back, and tried again later and later. Where the round
-// trip is short nothing is tried: there a connection is not what limits.
+// full. How much that is nobody knows beforehand, and a connection shows only after seconds what it carries. So while
+// there is a backlog, the sessions are doubled to as many as may be; then they are halved, for as long as fewer bring
+// as much. Later more, or fewer, are tried again, ever more rarely. Where the round trip is short nothing is tried:
+// there a connection is not what limits.
 //
 // Pure and without timers: the owner brings what was seen and the time, and looks at `sessions`.
 #pragma once
@@ -20,18 +21,16 @@ enum line_state {
 struct line {
     int32_t sessions;      // as many as are worth it now
     int32_t sessions_min;  // without backlog, or on a short line
-    int32_t proven;        // as many as were worth it: where the next backlog begins
+    int32_t proven;        // as many as were worth it: with so many the next backlog begins; 0: nobody knows yet
     int32_t before;        // sessions before the try that is under way; 0: none is
-    bool patient;          // one doubling brought little: two are tried, and all is measured until windows have grown
-    int32_t declined;      // sessions that brought little, until it is seen how much fewer bring; 0: none
-    bool climbing;         // nothing says yet that the line is full
+    bool climbing;         // to as many as may be
+    bool descending;       // fewer are tried, and not more
     enum line_state state;
     int64_t round_trip_us[2];  // the shortest seen in this window and in the one before; 0: none
     int64_t window_ends_us;
     int64_t way_us;  // the transport's round trip, as the newest connection said; 0: not known
     int64_t since_us, since_bytes;
-    double rate_before;  // bytes a microsecond, with `before`
-    double rate_declined;
+    double rate_before, rate_best;  // bytes a microsecond, with `before`; since it descends
     int64_t try_us, pause_us;
     int64_t backlog_us;  // when there was one last
 };

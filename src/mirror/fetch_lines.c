@@ -156,7 +156,7 @@ static struct line_seen seen_on(const struct fetch_line *l, int32_t *open) {
         seen.grain += at_most(s->bytes_max, CONNECTION_WANTED_MAX);
         if (s->partitions_count > 0 && lane->sessions != sessions_of(l)) seen.turning = true;
     }
-    seen.sessions_max = at_most(l->members, b->limit / 4 / FETCH_BYTES_MIN);
+    seen.sessions_max = at_most(l->members, b->limit / 4 / FETCH_BYTES_MIN / (int64_t)l->flow->lines.count);
     return seen;
 }
 

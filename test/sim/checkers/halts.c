@@ -44,6 +44,23 @@ static bool parted_or_compacted(const struct said *s) {
     return parted(s) || is_compacted(s);
 }
 
+static bool base_time_differs(const struct said *s, const struct ledger_partition *p) {
+    struct broker_truth truth;
+    if (!broker_partition_truth(s->world->clusters[DESTINATION], s->topic->destination_name, s->partition, &truth))
+        return false;
+    size_t i = broker_log_find(truth.log, s->offset);
+    if (i == truth.log->count) return false;
+    const struct batch_header *ours = &broker_log_at(truth.log, i)->header;
+    struct ledger_range source = ledger_range(p, ours->base_offset, batch_last_offset(ours));
+    return source.count == 1 && source.batches[0]->header.base_timestamp != ours->base_timestamp;
+}
+
+// A cleaner wrote down in place of the base time when tombstones may go. Where that is no later than the records
+// themselves (whose clock is ahead), nobody knows it for what it is when it was copied, and another replica leads.
+static bool parted_or_horizon(const struct said *s) {
+    return parted(s) || (is_compacted(s) && in_any_life(s, base_time_differs));
+}
+
 static bool starts_later(const struct said *s, const struct ledger_partition *p) {
     return p->start > s->offset;
 }
@@ -114,7 +131,7 @@ static const struct sentence {
     bool complete;  // what precedes the offset is at the destination
 } sentences[] = {
     { "diverged: the destination ends" , parted_or_compacted  , false, false },
-    { "diverged: "                    , parted                , false, false },
+    { "diverged: "                    , parted_or_horizon     , false, false },
     { "foreign records: "             , foreign               , false, false },
     { "transaction: "                 , has_transaction       , false, true },
     { "compaction: "                  , is_compacted          , false, true },
