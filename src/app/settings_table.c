@@ -84,7 +84,7 @@ const struct setting settings_table[] = {
     {"fetch.sessions", IN_FLOW(fetch_sessions), .places = PLACE_FLOW | PLACE_SOURCE | PLACE_TOP,
      .type = SETTING_NUMBER, .min = 0, .max = 64, .ours = true, .standard = "0",
      .description = "Fetch sessions (connections) to each source broker; more of them fill a long line. 0: chosen "
-                    "by measuring the round trip and the rate."},
+                    "by measuring: up to 64 at first over a long line, then as few as carry as much."},
     {"fetch.max.bytes", IN_FLOW(fetch_max_bytes), .places = PLACE_FLOW | PLACE_SOURCE | PLACE_TOP,
      .type = SETTING_NUMBER, .min = 0, .max = 64 * MiB, .unit = "bytes", .ours = true, .standard = "0",
      .description = "Asked for in one fetch of a session. A larger batch still comes whole. 0: chosen by measuring, "

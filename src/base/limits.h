@@ -62,7 +62,7 @@
 #define LINE_LONG_US 2000                    // round trip from which on connections limit, and not brokers or disks
 #define LINE_INTERVAL_US_MIN 200000          // between two looks
 #define LINE_QUIET_US 30000000               // without backlog, until sessions are let go
-#define LINE_TRY_PAUSE_US_MIN 10000000       // after more sessions brought little; doubled each time
+#define LINE_TRY_PAUSE_US_MIN 10000000       // after another number was taken back; doubled each time
 #define LINE_TRY_PAUSE_US_MAX 600000000
 #endif
 #define LINE_BEHIND_PROXY_US 30000           // from which on it is long even if the way to the peer is short

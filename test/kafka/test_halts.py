@@ -139,6 +139,42 @@ class HaltsTest(scenario.Scenario):
         mirror.halted(topic, 0, "re-created")
         self.assertEqual(self.destination.offsets(topic), {0: 1000})
 
+    def append_at_source(self, topic, count):
+        """One batch of so many records; the offset it got."""
+        with self.source.connect(self.source.leader(topic, 0)) as leader:
+            return leader.append(topic, 0, protocol.batch([b"%d" % i for i in range(count)]))
+
+    def mirror_a_last_batch(self, topic, count):
+        """Mirrors `topic` up to a batch of so many records; the mirror, stopped, and the batch's offset."""
+        self.produce(topic, total=1000)
+        mirror = self.start_mirror()
+        self.assertMirrored()
+        base = self.append_at_source(topic, count)
+        self.assertMirrored()
+        self.assertEqual(mirror.stop(), 0)
+        return mirror, base
+
+    def test_a_topic_made_anew_that_starts_inside_the_last_batch(self):
+        topic = self.topic("orders", partitions=1)
+        mirror, base = self.mirror_a_last_batch(topic, 10)
+        self.load.delete(self.source, topic)
+        net.wait_until(lambda: topic not in self.source.metadata(), 20, "the topic to be gone")
+        self.load.create(self.source, topic)
+        for count in (base + 3, 7, 5):  # one of them ends where the old one did
+            self.append_at_source(topic, count)
+        self.load.delete_records(self.source, topic, 0, base + 5)
+        mirror.start()
+        mirror.halted(topic, 0, "diverged")
+        self.assertEqual(self.destination.offsets(topic), {0: base + 10})
+
+    def test_a_log_that_starts_inside_the_last_batch_goes_on(self):
+        topic = self.topic("orders", partitions=1)
+        mirror, base = self.mirror_a_last_batch(topic, 10)
+        self.load.delete_records(self.source, topic, 0, base + 5)
+        mirror.start()
+        self.produce(topic, total=1000)
+        self.assertMirrored(same_start=False)
+
 
 if __name__ == "__main__":
     unittest.main()
