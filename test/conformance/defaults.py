@@ -164,7 +164,7 @@ def in_force(t, s):
     s.alter("1", "log.segment.bytes", "1048576")
     asking.produce(t, "d", batch(1, value=b"x" * 1_100_000), 0)
     s.alter("3", "log.message.timestamp.type", "LogAppendTime")
-    everywhere(batch(1, timestamp=5))
+    everywhere(batch(1, timestamp=int(time.time() * 1000) - HOUR_MS))  # too young for anybody's retention
     s.alter("2", "log.message.timestamp.after.max.ms", "1000")
     everywhere(batch(1, timestamp=int(time.time() * 1000) + HOUR_MS // 2))
     s.alter("2", "compression.type", "uncompressed")
