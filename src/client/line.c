@@ -56,9 +56,8 @@ static int32_t more_than_now(const struct line *l) {
     return at_most(l->sessions * 2, FETCH_SESSIONS_MAX);
 }
 
-static void try_others(struct line *l, double rate, const struct line_seen *seen) {
+static void try_others(struct line *l, const struct line_seen *seen) {
     l->before = l->sessions;
-    l->rate_before = rate;
     if (l->descending) {
         RARE("line: fewer sessions are tried");
         change(l, l->sessions / 2, seen);
@@ -72,7 +71,7 @@ static void try_others(struct line *l, double rate, const struct line_seen *seen
 static bool was_worth_it(const struct line *l, double rate, int32_t sessions_max) {
     if (l->descending) return rate >= l->rate_best * LINE_FEWER_PART;
     double more = (double)at_most(l->sessions, sessions_max) / l->before - 1;
-    return rate >= l->rate_before * (1 + more * LINE_GROWTH_PART);
+    return rate >= l->rate_best * (1 + more * LINE_GROWTH_PART);
 }
 
 static void keep(struct line *l, const struct line_seen *seen) {
@@ -104,10 +103,10 @@ static int64_t patience_us(const struct line *l) {
 
 // What is tried next: more where there is room for more, else fewer.
 static void go_on(struct line *l, double rate, const struct line_seen *seen) {
-    bool due = seen->now_us >= l->try_us, room = has_room(l, seen);
-    if (!l->descending || rate > l->rate_best) l->rate_best = rate;
+    bool due = seen->now_us >= l->try_us, room = has_room(l, seen), descended = l->descending;
     l->descending = (l->descending || (due && !room)) && l->sessions / 2 >= l->sessions_min;
-    if (due && (l->descending || room)) try_others(l, rate, seen);
+    if (!descended || !l->descending || rate > l->rate_best) l->rate_best = rate;
+    if (due && (l->descending || room)) try_others(l, seen);
     else measure_from(l, seen);
 }
 

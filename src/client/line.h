@@ -30,7 +30,7 @@ struct line {
     int64_t window_ends_us;
     int64_t way_us;  // the transport's round trip, as the newest connection said; 0: not known
     int64_t since_us, since_bytes;
-    double rate_before, rate_best;  // bytes a microsecond, with `before`; since it descends
+    double rate_best;  // bytes a microsecond: with `before`, or the best since it descends
     int64_t try_us, pause_us;
     int64_t backlog_us;  // when there was one last
 };

@@ -11,10 +11,15 @@ UNIQUE = 300  # records whose keys do not come again: compaction leaves their ba
 
 
 class HaltsTest(scenario.Scenario):
+    @staticmethod
+    def append(cluster, topic, partition, values):
+        """One batch; the offset it got."""
+        with cluster.connect(cluster.leader(topic, partition)) as leader:
+            return leader.append(topic, partition, protocol.batch(values))
+
     def append_foreign(self, topic, partition):
         """Somebody else writes into the mirror; the offset it got."""
-        with self.destination.connect(self.destination.leader(topic, partition)) as leader:
-            return leader.append(topic, partition, protocol.batch([b"foreign"]))
+        return self.append(self.destination, topic, partition, [b"foreign"])
 
     def assertOthersGoOn(self, topic, others, **options):
         """The partitions beside the halted one still follow the source."""
@@ -132,17 +137,20 @@ class HaltsTest(scenario.Scenario):
         self.produce(topic, total=1000)
         mirror = self.start_mirror()
         self.assertMirrored()
-        self.load.delete(self.source, topic)
-        net.wait_until(lambda: topic not in self.source.metadata(), 20, "the topic to be gone")
-        self.load.create(self.source, topic)
+        self.make_anew(topic)
         self.load.produce(self.source, topic, total=2000, seed=4711)
         mirror.halted(topic, 0, "re-created")
         self.assertEqual(self.destination.offsets(topic), {0: 1000})
 
     def append_at_source(self, topic, count):
         """One batch of so many records; the offset it got."""
-        with self.source.connect(self.source.leader(topic, 0)) as leader:
-            return leader.append(topic, 0, protocol.batch([b"%d" % i for i in range(count)]))
+        return self.append(self.source, topic, 0, [b"%d" % i for i in range(count)])
+
+    def make_anew(self, topic):
+        """Deletes the source's topic, and creates it again."""
+        self.load.delete(self.source, topic)
+        net.wait_until(lambda: topic not in self.source.metadata(), 20, "the topic to be gone")
+        self.load.create(self.source, topic)
 
     def mirror_a_last_batch(self, topic, count):
         """Mirrors `topic` up to a batch of so many records; the mirror, stopped, and the batch's offset."""
@@ -157,9 +165,7 @@ class HaltsTest(scenario.Scenario):
     def test_a_topic_made_anew_that_starts_inside_the_last_batch(self):
         topic = self.topic("orders", partitions=1)
         mirror, base = self.mirror_a_last_batch(topic, 10)
-        self.load.delete(self.source, topic)
-        net.wait_until(lambda: topic not in self.source.metadata(), 20, "the topic to be gone")
-        self.load.create(self.source, topic)
+        self.make_anew(topic)
         for count in (base + 3, 7, 5):  # one of them ends where the old one did
             self.append_at_source(topic, count)
         self.load.delete_records(self.source, topic, 0, base + 5)

@@ -5,6 +5,8 @@
 #include "base/limits.h"
 #include "wire/records.h"
 
+#include <string.h>
+
 #define TOPIC "topic-0"
 
 struct plan scenario_plan(uint64_t seed) {
@@ -141,6 +143,12 @@ void scenario_move_leader(struct world *w) {
     int32_t leader = scenario_truth(w).leader;
     for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, DESTINATION); node++)
         if (node != leader && broker_leader_move(w->clusters[DESTINATION], TOPIC, 0, node, false)) return;
+}
+
+bool scenario_says(const struct world *w, const char *begins) {
+    const struct flow *f = w->instances[0].flow;
+    if (f->partitions_count != 1 || f->partitions[0]->state != PARTITION_HALTED) return false;
+    return strncmp(f->partitions[0]->halt_reason, begins, strlen(begins)) == 0;
 }
 
 const char *scenario_end(struct world *w) {

@@ -43,6 +43,9 @@ bool scenario_comes_now(struct world *w, int32_t instance, int32_t leader);
 // Another replica leads from now on.
 void scenario_move_leader(struct world *w);
 
+// The first instance's only partition is halted, for a reason that begins so.
+bool scenario_says(const struct world *w, const char *begins);
+
 // Peace, convergence, the end; NULL when all checkers are content, else what they say (static text).
 const char *scenario_end(struct world *w);
 

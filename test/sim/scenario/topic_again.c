@@ -2,8 +2,6 @@
 // mirrored tells the two from each other, and a cleaner or retention took part of that.
 #include "sim/scenario/scenario.h"
 
-#include <string.h>
-
 #define TAIL 3  // records of the last batch that is mirrored
 
 struct story {
@@ -11,12 +9,6 @@ struct story {
     int64_t ended;  // where the last batch of the old topic begins
     bool mirrored;  // all of it
 };
-
-static bool says_diverged(const struct world *w) {
-    const struct flow *f = w->instances[0].flow;
-    if (f->partitions_count != 1 || f->partitions[0]->state != PARTITION_HALTED) return false;
-    return strncmp(f->partitions[0]->halt_reason, "diverged", strlen("diverged")) == 0;
-}
 
 static struct story begin(struct world *w, bool compacted, int64_t moment_us) {
     world_run(w, 5 * SECOND);
@@ -63,7 +55,7 @@ static int64_t begins_at(struct world *w, int64_t offset) {
 static const char *end(struct story *s, bool as_told) {
     instance_start(&s->w->instances[0]);
     world_run(s->w, 100 * SECOND);
-    bool said_so = says_diverged(s->w);
+    bool said_so = scenario_says(s->w, "diverged");
     const char *said = scenario_end(s->w);
     if (!said && !said_so) said = "nobody said that the source's topic is another one";
     return said || (s->mirrored && as_told) ? said : "the new topic is not what the story needs";

@@ -2,14 +2,6 @@
 // deletes at the destination is made again from the beginning.
 #include "sim/scenario/scenario.h"
 
-#include <string.h>
-
-static bool says(const struct world *w, const char *begins) {
-    const struct flow *f = w->instances[0].flow;
-    if (f->partitions_count != 1 || f->partitions[0]->state != PARTITION_HALTED) return false;
-    return strncmp(f->partitions[0]->halt_reason, begins, strlen(begins)) == 0;
-}
-
 static struct world *delete_at_source(uint64_t seed, int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(seed);
     struct world *w = world_begin(&plan, NULL, false, out);
@@ -20,7 +12,7 @@ static struct world *delete_at_source(uint64_t seed, int64_t moment_us, struct o
 
 static const char *wait_for(struct world *w, const char *begins, const char *otherwise) {
     world_run(w, 100 * SECOND);
-    bool said_so = says(w, begins);
+    bool said_so = scenario_says(w, begins);
     const char *said = scenario_end(w);
     return said || said_so ? said : otherwise;
 }
@@ -48,7 +40,7 @@ const char *destination_topic_goes(int64_t moment_us, struct outcome *out) {
     bool said_so = false;
     for (int i = 0; i < 100; i++) {
         world_run(w, 1 * SECOND);
-        said_so |= says(w, "destination topic was deleted");
+        said_so |= scenario_says(w, "destination topic was deleted");
     }
     const char *said = scenario_end(w);
     if (!said && !said_so) said = "nobody said that the destination's topic is gone";
