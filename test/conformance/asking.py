@@ -1,8 +1,11 @@
 """Requests that scripts make often, with the least that is needed to say."""
 
+import time
+
 import batches
 
 OUR_ID = 1 << 62
+CLOCK_MS = 5  # a broker's timers count whole milliseconds: its wait may be one shorter than asked for
 
 
 def create(t, name, partitions=1, leaders=None, configs=None, note=False):
@@ -106,6 +109,13 @@ def fetch(t, name, offset, partition=0, node=1, version=11, isolation=0, max_byt
     if note:
         t.note(f"Fetch v{version} of {offset}", answer)
     return answer and answer["responses"][0]["partitions"][0]
+
+
+def waited(t, name, offset, wait_ms, **more):
+    """A fetch, and whether it waited to the end."""
+    start = time.monotonic()
+    fetch(t, name, offset, wait_ms=wait_ms, **more)
+    t.note(f"waited at {offset}", (time.monotonic() - start) * 1000 >= wait_ms - CLOCK_MS)
 
 
 def read(t, answer):

@@ -17,13 +17,6 @@ def delete(t, offset, name="t"):
     return answer["topics"][0]["partitions"][0]["low_watermark"]
 
 
-def waited(t, offset, name="t"):
-    """A read_committed fetch, and whether it waited to the end."""
-    start = time.monotonic()
-    asking.fetch(t, name, offset, isolation=1, wait_ms=WAIT_MS)
-    t.note(f"waited at {offset}", time.monotonic() - start >= WAIT_MS / 1000)
-
-
 def look(t, name="t"):
     """All that says where a reader of committed records stands."""
     start = asking.offsets(t, name, -2, note=False)["offset"]
@@ -38,7 +31,7 @@ def look(t, name="t"):
         asking.fetch(t, name, offset, isolation=1)
     asking.fetch(t, name, start)
     for offset in sorted({start, start + 1, min(start + 3, end), end}):
-        waited(t, offset)
+        asking.waited(t, name, offset, WAIT_MS, isolation=1)
 
 
 def opened(t, name="tx"):
@@ -71,7 +64,7 @@ def uncut(t):
     opened(t)
     look(t)
     for offset in (3, 6, 9):
-        waited(t, offset)
+        asking.waited(t, "t", offset, WAIT_MS, isolation=1)
 
 
 def inside_batch(t):
