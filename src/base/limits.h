@@ -50,7 +50,7 @@
 #define CONNECTION_OPEN_US_MAX 10000000      // to connect and to learn the API versions
 
 // the way to a broker (line.h)
-#define FETCH_BYTES_SHORT (2 * MiB)          // of one fetch, where the round trip is short; half costs its broker more
+#define FETCH_BYTES_SHORT (4 * MiB)          // of one fetch, where the round trip is short; half costs its broker more
 #define FETCH_ROOM_SHORT (10 * MiB)          // in flight, where the round trip is short: more would only get cold,
 #define FETCH_ROOM_FETCHES 2                 // but always this many fetches: one comes while the other is sent on
 #define FETCH_NO_ROOM_US 1000000             // without room for what is worth asking, until less is asked for

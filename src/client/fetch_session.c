@@ -103,6 +103,10 @@ static int32_t sharing(const struct fetch_session *s) {
     return n > 0 ? n : 1;
 }
 
+int64_t fetch_session_batch_of_each(const struct fetch_session *s) {
+    return (int64_t)sharing(s) * s->batch_bytes;
+}
+
 // Each fetch costs the broker a look at every partition of the session (FetchContext), whatever it brings: the more
 // there are, the more one fetch should bring.
 static int64_t bytes_worth_asking(const struct fetch_session *s) {
@@ -348,7 +352,7 @@ static void count_active(struct fetch_session *s, int32_t active, int64_t bytes)
 
 static void take_topics(struct fetch_session *s, const struct fetch_response *r, struct frame *frame) {
     int64_t kept = 0, taken = s->reserved + s->oversized, bytes = 0;
-    int32_t active = 0;
+    int32_t active = 0, largest = 0;
     struct link *hint = NULL;
     for (int32_t i = 0; i < r->responses_count; i++) {
         for (int32_t k = 0; k < r->responses[i].partitions_count; k++) {
@@ -358,10 +362,12 @@ static void take_topics(struct fetch_session *s, const struct fetch_response *r,
             struct link *after = list_next(&s->partitions, &p->link);
             if (rp->records.size > 0) active++, bytes += rp->records.size;
             kept += take_partition(s, p, rp, frame, taken - kept);
+            if (rp->records.size > 0 && p->batch_bytes > largest) largest = p->batch_bytes;
             hint = after && link_linked(after) ? after : NULL;
         }
     }
     count_active(s, active, bytes);
+    if (active > 0) s->batch_bytes = largest;
     give_back(s, kept);
 }
 

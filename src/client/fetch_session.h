@@ -51,6 +51,7 @@ struct fetch_session {
     int64_t room;                 // that fetches may bring the budget's use to; FETCH_ROOM_FETCHES always fit
     int64_t reserved, oversized;  // of the budget, for the fetch under way
     struct arena scratch;         // of the request being made
+    int32_t batch_bytes;  // of the largest of the partitions that had records in the last response that brought any
     int32_t active;   // partitions that had records in the last response; more when it was full
     int32_t unasked;  // partitions that no request has named since they were added
     int64_t left_at_us;  // when a partition was last removed
@@ -76,6 +77,9 @@ void fetch_session_stop(struct fetch_session *s);  // no callbacks any more; par
 void fetch_session_free(struct fetch_session *s);  // asserts that no partition is in it
 
 void fetch_session_set_bytes(struct fetch_session *s, int32_t bytes_max);  // nothing is under way
+
+// Bytes of one batch of each partition that may share the next response, all as large as the largest; 0: none came.
+int64_t fetch_session_batch_of_each(const struct fetch_session *s);
 
 void fetch_session_add(struct fetch_session *s, struct fetch_partition *p);
 void fetch_session_remove(struct fetch_partition *p);  // fine when it is in none

@@ -39,9 +39,9 @@ static int32_t at_most(int64_t a, int64_t b) {
 }
 
 // As many as are worth it. Where the round trip is short and one large fetch serves all partitions, one session is:
-// each fetch costs its broker a look at every partition, and the fewer fetches there are the fuller are requests.
+// each fetch costs its broker a look at every partition, and the more of them one answers, the fuller are requests.
 static int32_t sessions_of(const struct fetch_line *l) {
-    bool one_serves_all = l->members > FETCH_PARTITIONS_FEW && l->members <= FETCH_BYTES_MANY_MAX / FETCH_BYTES_EACH;
+    bool one_serves_all = l->members <= FETCH_BYTES_MANY_MAX / FETCH_BYTES_EACH;
     bool chosen = l->flow->config.fetch_sessions > 0;
     return one_serves_all && !chosen && !line_is_long(&l->line) ? 1 : l->line.sessions;
 }
@@ -76,11 +76,16 @@ static int64_t share_of_budget(const struct flow *f) {
     return sessions > 0 ? f->budget->limit / 2 * 3 / 4 / sessions : f->budget->limit;
 }
 
+// A batch of each partition, or some: then each request carries all of them. Two sizes only, for buffers are kept.
+static int32_t bytes_short(const struct fetch_session *s) {
+    return fetch_session_batch_of_each(s) > FETCH_BYTES_SHORT ? FETCH_BYTES_MAX : FETCH_BYTES_SHORT;
+}
+
 static int32_t bytes_wanted(const struct fetch_lane *lane) {
     const struct flow *f = lane->line->flow;
     const struct fetch_session *s = &lane->session;
     if (f->config.fetch_bytes_max > 0) return f->config.fetch_bytes_max;
-    if (!line_is_long(&lane->line->line)) return FETCH_BYTES_SHORT;
+    if (!line_is_long(&lane->line->line)) return bytes_short(s);
     int64_t wanted = s->bytes_max, received = (int64_t)(s->link.connection.bytes_in - lane->bytes_before);
     if (lane->began_us == 0) wanted = FETCH_BYTES_FIRST;
     else if (received > s->bytes_max / 2)  // else it ended for want of records

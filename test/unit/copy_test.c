@@ -89,16 +89,38 @@ static bool in_one_session(void) {
 }
 
 TEST(partitions_that_one_fetch_serves_share_a_session_on_a_short_line) {
-    for (int32_t n = FETCH_PARTITIONS_FEW; n <= FETCH_PARTITIONS_FEW + 1; n++) {
+    const int32_t most = FETCH_BYTES_MANY_MAX / FETCH_BYTES_EACH;
+    for (int32_t n = most; n <= most + 1; n++) {
         struct world *world = world_new(n);
         world->fetch_sessions = 0;
         begin_in(world);
         for (int i = 0; i < n; i++) world_write(w, i, 3);
         world_run(w, SECOND);
-        EXPECT_INT(in_one_session(), n > FETCH_PARTITIONS_FEW);
+        EXPECT_INT(in_one_session(), n == most);
         for (int i = 0; i < n; i++) EXPECT(model_difference(&w->source.logs[i], &w->destination.logs[i]) < 0);
         end();
     }
+}
+
+static int32_t asked_at_most(void) {
+    return world_partition(w, 0)->fetch.session->asked;
+}
+
+TEST(on_a_short_line_a_fetch_has_room_for_a_batch_of_each) {
+    struct world *world = world_new(8);
+    world->fetch_sessions = world->fetch_bytes_max = 0;
+    begin_in(world);
+    EXPECT_INT(asked_at_most(), FETCH_BYTES_SHORT);
+    for (int i = 0; i < 8; i++)
+        model_write(&w->source.logs[i],
+                    &(struct model_batch){.count = 1, .timestamp = w->s.env.wall_ms, .size = 600 * KiB});
+    world_run(w, SECOND);
+    EXPECT_INT(asked_at_most(), FETCH_BYTES_MAX);
+    world_write(w, 0, 1);  // alone it has room enough in less
+    world_run(w, SECOND);
+    EXPECT_INT(asked_at_most(), FETCH_BYTES_SHORT);
+    EXPECT(equal());
+    end();
 }
 
 TEST(what_no_request_takes_is_not_fetched_on_and_on) {
@@ -271,6 +293,7 @@ int main(void) {
     RUN(what_is_not_acknowledged_is_not_fetched);
     RUN(of_few_partitions_on_a_short_line_little_is_under_way);
     RUN(partitions_that_one_fetch_serves_share_a_session_on_a_short_line);
+    RUN(on_a_short_line_a_fetch_has_room_for_a_batch_of_each);
     RUN(what_no_request_takes_is_not_fetched_on_and_on);
     RUN(a_batch_larger_than_what_may_be_under_way_gets_through);
     RUN(a_batch_of_more_than_half_the_budget_halts_and_says_what_to_set);

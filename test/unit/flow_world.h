@@ -8,7 +8,7 @@
 #include "mirror/flow.h"
 #include "mirror/provenance.h"
 
-#define WORLD_PARTITIONS_MAX 20
+#define WORLD_PARTITIONS_MAX 129  // one more than share a session on a short line
 #define WORLD_SESSIONS_MAX 64
 #define WORLD_BROKERS 2  // of each cluster
 
@@ -33,7 +33,7 @@ struct world {
     struct scripted s;
     struct model_cluster source, destination;
     int32_t partitions;
-    int32_t fetch_sessions;  // of each source broker; 0: the core chooses
+    int32_t fetch_sessions, fetch_bytes_max;  // of each source broker, of a fetch; 0: the core chooses
     struct coordinator coordinator;
     struct timer coordinator_timer, poll_timer;
     struct flow *flow;
@@ -463,6 +463,7 @@ static inline struct world *world_new(int32_t partitions) {
     world_serve(&w->s);
     w->partitions = partitions;
     w->fetch_sessions = 1;
+    w->fetch_bytes_max = MiB;
     w->source.name = "source";
     w->source.id = "cluster of the source";
     w->destination.name = "destination";
@@ -508,7 +509,7 @@ static inline void world_start(struct world *w) {
                                  .session_timeout_ms = 10000,
                                  .heartbeat_interval_ms = 1000,
                                  .fetch_sessions = w->fetch_sessions,
-                                 .fetch_bytes_max = MiB,
+                                 .fetch_bytes_max = w->fetch_bytes_max,
                                  .fetch_wait_ms_max = 500,
                                  .join_small_batches = true};
     w->flow = flow_new(&w->s.env, &w->budget, &config);
