@@ -88,7 +88,7 @@ const struct setting settings_table[] = {
     {"fetch.max.bytes", IN_FLOW(fetch_max_bytes), .places = PLACE_FLOW | PLACE_SOURCE | PLACE_TOP,
      .type = SETTING_NUMBER, .min = 0, .max = 64 * MiB, .unit = "bytes", .ours = true, .standard = "0",
      .description = "Asked for in one fetch of a session. A larger batch still comes whole. 0: chosen by measuring, "
-                    "2 MiB where the round trip is short, 8 for many partitions."},
+                    "4 MiB where the round trip is short, 8 for many partitions or large batches."},
     {"fetch.max.wait.ms", IN_FLOW(fetch_max_wait_ms), .places = PLACE_FLOW | PLACE_SOURCE | PLACE_TOP,
      .type = SETTING_NUMBER, .min = 0, .max = 60000, .unit = "ms", .ours = true, .standard = "500",
      .description = "How long a source broker may keep a fetch when there is nothing new."},

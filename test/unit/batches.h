@@ -52,6 +52,7 @@ static inline void test_append_record(struct buffer *out, const struct test_reco
 // Clears `out` and writes the batch into it.
 static inline struct bytes test_batch_write(struct buffer *out, const struct test_batch *b,
                                             const struct test_record *records, int32_t count) {
+    assert(count > 0);
     struct buffer plain;
     int64_t newest = records[0].timestamp;
     int64_t base = (int64_t)((uint64_t)newest - (uint64_t)b->base_timestamp_back);

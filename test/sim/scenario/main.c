@@ -42,6 +42,7 @@ static const struct {
     {"emptied_topic", emptied_topic, false},
     {"held_followers", held_followers, false},
     {"leader_moves", leader_moves, false},
+    {"leader_moves_on", leader_moves_on, false},
     {"source_truncated", source_truncated, false},
     {"source_grown_again", source_grown_again, false},
     {"foreign_in_idle", foreign_in_idle, false},

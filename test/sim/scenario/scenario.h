@@ -76,6 +76,7 @@ const char *source_truncated(int64_t moment_us, struct outcome *out);
 const char *source_grown_again(int64_t moment_us, struct outcome *out);
 const char *foreign_in_idle(int64_t moment_us, struct outcome *out);
 const char *leader_moves(int64_t moment_us, struct outcome *out);
+const char *leader_moves_on(int64_t moment_us, struct outcome *out);
 const char *sequence_wraps(int64_t moment_us, struct outcome *out);
 const char *damaged_at_source(int64_t moment_us, struct outcome *out);
 const char *loop(int64_t moment_us, struct outcome *out);
