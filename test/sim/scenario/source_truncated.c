@@ -56,6 +56,35 @@ const char *source_grown_again(int64_t moment_us, struct outcome *out) {
     return tell(moment_us, out, true);
 }
 
+// What it holds where the last mirrored batch is.
+static bool asks_source(const struct world *w) {
+    const struct flow *f = w->instances[0].flow;
+    const struct partition *p = f->partitions_count > 0 ? f->partitions[0] : NULL;
+    return p && p->state == PARTITION_RESYNC && p->tail.size > 0 && leader_query_running(&p->query) &&
+           p->query.kind == QUERY_BATCH && p->query.value == p->tail.base_offset;
+}
+
+// It ends before what was mirrored while the mirror asks, and behind it before the answer has arrived.
+const char *source_grows_meanwhile(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(83 + (uint64_t)moment_us);
+    plan.nodes[SOURCE] = 3;
+    plan.load_pause_us = 200 * MS;
+    plan.latency_us_max = 20 * MS;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND);
+    int64_t mirrored = part_ways(w, true, 0);
+    bool lost = scenario_source(w).log->end < mirrored;
+    hold_source(w, 0, false);
+    world_run(w, 5 * SECOND);
+    instance_start(&w->instances[0]);
+    for (int i = 0; i < 1000000 && !asks_source(w); i++) world_run(w, 20);
+    bool asks = asks_source(w);
+    world_run(w, moment_us);
+    for (int i = 0; scenario_source(w).log->end <= mirrored + 100 && i < 1000; i++)
+        load_write(w, &w->ledger.topics[0], 0);
+    return finish(w, out, lost && asks);
+}
+
 // A byte of the first record that says nothing: the record is another one, and can be read as well as before.
 static void change_record(uint8_t *batch) {
     size_t at = BATCH_HEADER_SIZE;

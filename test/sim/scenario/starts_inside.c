@@ -76,3 +76,26 @@ const char *start_moves_in(int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(36 + (uint64_t)moment_us);
     return tell(&plan, moment_us, out, 40, true, false);
 }
+
+// Or just behind all that was mirrored, in a later epoch than the first: of what stood before nobody knows anything.
+const char *starts_behind(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(84 + (uint64_t)moment_us);
+    plan.nodes[SOURCE] = 3;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 5 * SECOND + moment_us);
+    broker_leader_move(w->clusters[SOURCE], "topic-0", 0, scenario_source(w).leader % 3 + 1, false);
+    world_run(w, 2 * SECOND);
+    load_stop(w);
+    scenario_write(w);
+    world_run(w, 2 * SECOND);
+    instance_kill(&w->instances[0], false);
+    int64_t end = scenario_source(w).log->end;
+    start_at(w, end);
+    world_run(w, 1 * SECOND);
+    bool behind = scenario_source(w).log->start == end && scenario_truth(w).log->end == end;
+    instance_start(&w->instances[0]);
+    world_run(w, 5 * SECOND);
+    scenario_write(w);
+    const char *said = scenario_end(w);
+    return said || behind ? said : "the source's log did not start behind what was mirrored";
+}
