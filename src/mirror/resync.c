@@ -328,7 +328,8 @@ static void source_has_nothing(struct partition *p, const struct leader_answer *
 static void on_source_batch(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, query);
     if (a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_OFFSET_OUT_OF_RANGE) {
-        ask(p, &p->flow->source_queries, p->source_leader, QUERY_OFFSET, QUERY_EARLIEST, on_source_start);
+        if (p->query.value > p->tail.base_offset) again(p, "the source's log start moves while it is compared");
+        else ask(p, &p->flow->source_queries, p->source_leader, QUERY_OFFSET, QUERY_EARLIEST, on_source_start);
         return;
     }
     if (error_is(&a->error)) {

@@ -27,6 +27,8 @@ struct model_cluster {
     struct model_session sessions[WORLD_SESSIONS_MAX];
     int sessions_count;
     int damage;  // so many fetches of sessions answer batches with a flipped bit
+    bool refuses_start;  // nothing can be read where the log starts
+    int reads_refused;
 };
 
 struct world {
@@ -145,7 +147,10 @@ static inline bool world_fetch_one(struct world *w, struct scripted_request *r, 
     if (!l) return true;
     p->high_watermark = p->last_stable_offset = model_high_watermark(l);
     p->log_start_offset = l->start;
-    if (ss->offset[index] < l->start || ss->offset[index] > l->end) {
+    struct model_cluster *c = world_side(w, r);
+    bool refused = c->refuses_start && ss->offset[index] == l->start;
+    c->reads_refused += refused;
+    if (ss->offset[index] < l->start || ss->offset[index] > l->end || refused) {
         p->error_code = KAFKA_OFFSET_OUT_OF_RANGE;
         p->high_watermark = -1;
         return true;
@@ -154,7 +159,6 @@ static inline bool world_fetch_one(struct world *w, struct scripted_request *r, 
     p->records = (struct wire_bytes){records.at, (int32_t)records.size};
     bool news = records.size > 0 || ss->told[index] != p->high_watermark;
     ss->told[index] = p->high_watermark;
-    struct model_cluster *c = world_side(w, r);
     if (records.size > 0 && c->damage > 0 && ss->id != 0) {
         uint8_t *copy = WORLD_ARRAY(r, records.size, uint8_t);
         memcpy(copy, records.at, records.size);

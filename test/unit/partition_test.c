@@ -376,6 +376,28 @@ TEST(what_needs_a_lease_and_was_not_sent_in_time_is_never_sent) {
     end();
 }
 
+// A broker that does not know what it says is no reason to ask it as fast as it answers.
+TEST(a_log_start_that_cannot_be_read_is_asked_for_with_pauses) {
+    begin_copied(1);
+    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+    world_run(w, SECOND);
+    EXPECT(equal());
+    world_kill(w);
+    model_delete_below(from, from->end - 3);
+    w->source.refuses_start = true;
+    world_start(w);
+    w->source.reads_refused = 0;
+    world_run(w, 10 * SECOND);
+    EXPECT(w->source.reads_refused > 5 && w->source.reads_refused < 300);
+    EXPECT_INT(state(), PARTITION_RESYNC);
+    w->source.refuses_start = false;
+    world_write(w, 0, 2);
+    world_run(w, 3 * SECOND);
+    EXPECT_INT(state(), PARTITION_COPY);
+    EXPECT_INT(to->end, from->end);
+    end();
+}
+
 int main(void) {
     RUN(a_log_is_copied_and_followed);
     RUN(the_first_batch_of_an_unknown_id_goes_alone);
@@ -396,5 +418,6 @@ int main(void) {
     RUN(a_backlog_older_than_the_producers_memory_is_waited_for);
     RUN(what_the_producers_memory_does_not_protect_waits_for_a_lease);
     RUN(what_needs_a_lease_and_was_not_sent_in_time_is_never_sent);
+    RUN(a_log_start_that_cannot_be_read_is_asked_for_with_pauses);
     return test_result();
 }
