@@ -4,7 +4,7 @@
 A mutant is a patch in test/sim/mutants; the first line of its text says which rule is missing. First the scenarios are
 told, then seeds run, of both programs in turn, until one fails or the time is over. A survivor is a hole in the
 simulator, unless the text's second line says what is known of it: `unit: NAME_test` sees what the simulator cannot,
-and is run; or `kept: WHY`: another rule keeps it, too, or nobody could tell.
+and is run before all else; or `kept: WHY`: another rule keeps it, too, or nobody could tell.
 `mutants.py [--seconds N] [--jobs N] [--build FOLDER] [--table] [NAME...]`
 """
 
@@ -98,7 +98,6 @@ class Copy:
         if failed:
             return seconds, int(failed.group(1)) - first + 1, f"{failed.group(2)}: {failed.group(3)}"
         return seconds, count, None if code == 0 else f"died: {output[-200:]}"
-
 
     def unit(self, test):
         """The first line that a unit test says of what is wrong, or None."""
