@@ -64,6 +64,7 @@
 #define LINE_QUIET_US 30000000               // without backlog, until sessions are let go
 #define LINE_TRY_PAUSE_US_MIN 10000000       // after another number was taken back; doubled each time
 #define LINE_TRY_PAUSE_US_MAX 600000000
+#define LINE_TRY_FEWER_LATER_US 50000000     // and so much later where there is no room for more: only fewer are left
 #endif
 #define LINE_BEHIND_PROXY_US 30000           // from which on it is long even if the way to the peer is short
 #define LINE_INTERVAL_US_MAX 2000000

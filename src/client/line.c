@@ -87,7 +87,8 @@ static void take_back(struct line *l, const struct line_seen *seen) {
     l->before = 0;
     l->proven = l->sessions;
     l->descending = false;
-    l->try_us = seen->now_us + l->pause_us;
+    // A try of fewer costs the line what they carry less, and brings only the broker something: that has time.
+    l->try_us = seen->now_us + l->pause_us + (has_room(l, seen) ? 0 : LINE_TRY_FEWER_LATER_US);
     l->pause_us = l->pause_us * 2 < LINE_TRY_PAUSE_US_MAX ? l->pause_us * 2 : LINE_TRY_PAUSE_US_MAX;
 }
 

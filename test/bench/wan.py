@@ -28,7 +28,8 @@ RECORD_BYTES = 1000
 TUNED = "socket.send.buffer.bytes=-1\nsocket.receive.buffer.bytes=-1\n"  # the kernel chooses, up to its own limit
 BULK_CONNECTIONS = (1, 4, 16, 64)
 START_S_MAX = 60
-WARM_ROUND_TRIPS = 100  # beside --warm: for windows to grow, and for odraz to choose
+WARM_ROUND_TRIPS = 250  # beside --warm: for windows to grow, and for odraz to try the first other number of sessions
+WARM_PLAIN_ROUND_TRIPS = 100  # the same for plain TCP, which has nothing to try
 CHOSEN = re.compile(r"fetch sessions.* sessions=(\d+)")
 BULK_SINK = """import socket, sys, threading
 def drain(s):
@@ -50,14 +51,17 @@ def parse():
     p.add_argument("--brokers", default="default,tuned", help="default,tuned (socket buffers left to the kernel)")
     p.add_argument("--sessions", default="0", help="fetch.sessions; 0: odraz chooses (0)")
     p.add_argument("--set", default="", help="further settings of odraz: key=value, with commas in between")
-    p.add_argument("--warm", type=int, default=5,
-                   help=f"seconds, and {WARM_ROUND_TRIPS} round trips, from the first byte until it counts (5)")
+    p.add_argument("--warm", type=int,
+                   help=f"seconds, and {WARM_ROUND_TRIPS} round trips, from the first byte until it counts (5; "
+                        "with --quick 0)")
     p.add_argument("--seconds", type=int, default=15, help="of each measurement (15)")
-    p.add_argument("--quick", action="store_true", help="only 100 ms and 16 or 100 partitions: ten minutes")
+    p.add_argument("--quick", action="store_true", help="only 100 ms and 16 or 100 partitions: a quarter of an hour")
     p.add_argument("--document", action="store_true", help="put the report into docs/performance.md")
     arguments = p.parse_args()
+    if arguments.warm is None:
+        arguments.warm = 0 if arguments.quick else 5
     if arguments.quick:
-        arguments.round_trips, arguments.partitions, arguments.warm = "100", "16,100", 0
+        arguments.round_trips, arguments.partitions = "100", "16,100"
     for name in ("rates", "round_trips", "losses", "partitions", "sessions"):
         setattr(arguments, name, [float(x) if "." in x else int(x) for x in getattr(arguments, name).split(",")])
     arguments.set = dict(word.split("=", 1) for word in arguments.set.split(",") if "=" in word)
@@ -162,12 +166,18 @@ class Bulk:
         self._listener.close()
 
 
+def warm_s(arguments, round_trip_ms, round_trips):
+    """From the first byte until it counts."""
+    return arguments.warm + round_trip_ms / 1000 * round_trips
+
+
 def measure(line, mover, arguments, cell):
     """The figures of one cell; `mover` has been started."""
     try:
         before = mover.bytes()
         net.wait_until(lambda: mover.bytes() > before + 100000, START_S_MAX, f"the first bytes of {cell}")
-        time.sleep(arguments.warm + cell["round_trip_ms"] / 1000 * WARM_ROUND_TRIPS)
+        time.sleep(warm_s(arguments, cell["round_trip_ms"], WARM_ROUND_TRIPS if cell["partitions"] else
+                          WARM_PLAIN_ROUND_TRIPS))
         first, counted, begin = mover.bytes(), line.counters(), time.monotonic()
         time.sleep(arguments.seconds)
         last, end = mover.bytes(), time.monotonic()
@@ -226,7 +236,7 @@ def run(line, source, arguments):
 
 def fill(client, source, partitions, arguments):
     """Enough for the longest run; over the loopback."""
-    warm = arguments.warm + max(arguments.round_trips) / 1000 * WARM_ROUND_TRIPS
+    warm = warm_s(arguments, max(arguments.round_trips), WARM_ROUND_TRIPS)
     records = int(max(arguments.rates) * 1e6 / 8 * (warm + arguments.seconds + 5) / RECORD_BYTES)
     client.create(source, topic_of(partitions), partitions=partitions)
     client.begin_produce(source, topic_of(partitions), total=records, size_min=RECORD_BYTES, size_max=RECORD_BYTES,

@@ -1,6 +1,9 @@
 // A slice goes only when nothing of it is under way any more, whatever goes wrong meanwhile.
 #include "unit/flow_story.h"
 
+#include "base/limits.h"
+#include "mirror/partition_private.h"
+
 TEST(stopping_waits_for_what_is_under_way) {
     begin_copied(2);
     world_write(w, 0, 30);
@@ -69,9 +72,28 @@ TEST(what_an_earlier_attempt_sent_is_waited_for_when_stopping) {
     end();
 }
 
+// Nobody hears any more what became of its requests; they may be executed as long after that as rule 14 says.
+TEST(what_an_earlier_attempt_sent_counts_from_when_its_connection_is_lost) {
+    begin_copied(1);
+    world_write(w, 0, 30);
+    w->s.serve[API_PRODUCE] = NULL;
+    world_run(w, 100 * MS);
+    w->s.serve[API_DESCRIBE_PRODUCERS] = w->s.serve[API_OFFSET_FOR_LEADER_EPOCH] = NULL;
+    struct connection *old = scripted_next(&w->s, API_PRODUCE)->channel->connection;
+    world_change_leader(w, &w->destination, 0);
+    world_run(w, 2 * SECOND);
+    EXPECT_INT(state(), PARTITION_RESYNC);
+    EXPECT(world_partition(w, 0)->append.under_way > 0);
+    scripted_cut(&w->s, old);
+    EXPECT_INT(world_partition(w, 0)->append.under_way, 0);
+    EXPECT(partition_safe_at_us(world_partition(w, 0)) >= w->s.env.now_us + GHOST_WAIT_US);
+    end();
+}
+
 int main(void) {
     RUN(stopping_waits_for_what_is_under_way);
     RUN(a_refusal_while_stopping_ends_no_other_wait);
     RUN(what_an_earlier_attempt_sent_is_waited_for_when_stopping);
+    RUN(what_an_earlier_attempt_sent_counts_from_when_its_connection_is_lost);
     return test_result();
 }

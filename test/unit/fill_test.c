@@ -203,6 +203,38 @@ TEST(filler_that_was_left_behind_is_deleted) {
     }
 }
 
+// Where a bit of the first batch is flipped in the answer that tells what the destination's log begins with; -1: nowhere.
+static int flip_at;
+
+static void fetch_with_a_flip(struct scripted *s, struct scripted_request *r) {
+    const struct fetch_request *q = r->body;
+    bool of_first = flip_at >= 0 && world_side(w, r) == &w->destination && q->topics_count > 0 &&
+                    q->topics[0].partitions[0].fetch_offset == to->start;
+    if (of_first) to->bytes.at[flip_at] ^= 8;
+    world_fetch(s, r);
+    if (of_first) to->bytes.at[flip_at] ^= 8;
+    if (of_first) flip_at = -1;
+}
+
+// One flip is in the offset, which no CRC covers, the other in the last offset's delta: both would reach eight too far.
+TEST(filler_that_seems_to_reach_further_deletes_no_more) {
+    static const int flips[] = {7, 26};
+    for (size_t i = 0; i < sizeof flips / sizeof *flips; i++) {
+        begin(1);
+        write_above(1000);
+        world_write(w, 0, 20);
+        die_before_deleting();
+        flip_at = flips[i];
+        w->s.serve[API_FETCH] = fetch_with_a_flip;
+        world_start(w);
+        world_run(w, 10 * SECOND);
+        EXPECT_INT(flip_at, -1);
+        EXPECT_INT(to->start, 1000);
+        EXPECT(equal());
+        end();
+    }
+}
+
 TEST(what_was_copied_stays_when_filler_is_deleted) {
     begin(1);
     write_above(1000);
@@ -381,6 +413,7 @@ int main(void) {
     RUN(a_filler_refused_while_its_slice_goes_is_no_halt);
     RUN(an_emptied_log_halts_when_the_source_starts_later_still);
     RUN(filler_that_was_left_behind_is_deleted);
+    RUN(filler_that_seems_to_reach_further_deletes_no_more);
     RUN(what_was_copied_stays_when_filler_is_deleted);
     RUN(what_the_first_batch_hides_is_hidden_later_too);
     RUN(what_is_wanted_while_a_delete_is_under_way_is_deleted_too);

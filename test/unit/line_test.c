@@ -107,6 +107,17 @@ TEST(what_was_taken_back_is_tried_again_later_and_later) {
     }
 }
 
+TEST(fewer_are_tried_again_late_where_there_is_no_room_for_more) {
+    begin((struct way){100 * MS, 50, 2.8, 16, false});
+    while (l.before == 0) pass(100 * MS);
+    EXPECT_INT(l.sessions, 8);
+    while (l.sessions == 8) pass(100 * MS);
+    int64_t back_us = now_us;
+    while (l.sessions == 16) pass(100 * MS);
+    EXPECT_INT(l.sessions, 8);
+    EXPECT(now_us - back_us >= LINE_TRY_PAUSE_US_MIN + LINE_TRY_FEWER_LATER_US);
+}
+
 // Passes one look, in which `rate` bytes a microsecond come.
 static void look(double rate) {
     now_us += line_interval_us(&l);
@@ -290,6 +301,7 @@ TEST(a_fetch_is_worth_many_round_trips) {
 int main(void) {
     RUN(the_sessions_follow_the_line);
     RUN(what_was_taken_back_is_tried_again_later_and_later);
+    RUN(fewer_are_tried_again_late_where_there_is_no_room_for_more);
     RUN(what_each_step_brings_is_not_asked_at_first);
     RUN(there_is_room_for_more_sessions_when_partitions_have_come);
     RUN(fewer_are_judged_when_windows_have_grown);
