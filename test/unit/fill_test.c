@@ -203,7 +203,7 @@ TEST(filler_that_was_left_behind_is_deleted) {
     }
 }
 
-// Where a bit of the first batch is flipped in the answer that tells what the destination's log begins with; -1: nowhere.
+// Where a bit of the first batch is flipped, in the answer that says what the destination's log begins with; -1: not.
 static int flip_at;
 
 static void fetch_with_a_flip(struct scripted *s, struct scripted_request *r) {
