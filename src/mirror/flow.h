@@ -82,8 +82,8 @@ void flow_status(struct flow *f, struct flow_status *out);
 
 // For the flow's parts --------------------------------------------------------------------------------------------
 
-// The appender to a broker: the pipeline, or the one for first appends that go alone with acks=all (rule 5).
-struct appender *flow_appender(struct flow *f, int32_t node_id, bool alone);
+// The appender to a broker: one of the pipelines, or the one for first appends that go alone with acks=all (rule 5).
+struct appender *flow_appender(struct flow *f, int32_t node_id, int32_t lane);
 struct positions *flow_positions(struct appender *a);
 // The session a partition belongs to now, of its source's leader.
 struct fetch_session *flow_fetch_session(struct flow *f, struct partition *p);

@@ -29,8 +29,9 @@ static void on_detached(struct append_partition *ap, const struct error *why) {
     partition_surprise(p, why);
 }
 
-struct appender *flow_appender(struct flow *f, int32_t node_id, bool alone) {
-    uint64_t key = (uint64_t)(uint32_t)node_id * 2 + alone;
+struct appender *flow_appender(struct flow *f, int32_t node_id, int32_t number) {
+    bool alone = number == APPEND_LANE_ALONE;
+    uint64_t key = (uint64_t)(uint32_t)node_id * (APPEND_LANE_ALONE + 1) + (uint64_t)number;
     struct append_lane *lane = map_get_number(&f->appenders, key);
     if (!lane) {
         lane = NEW(struct append_lane);

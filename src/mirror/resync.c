@@ -26,7 +26,7 @@ void resync_cancel(struct partition *p) {
 // LEADERS_KNOWN: attach to the connection that will append and ask there, at once or when it is ready.
 void resync_begin(struct partition *p) {
     appender_detach(&p->append);
-    struct appender *a = flow_appender(p->flow, p->destination_leader, p->alone);
+    struct appender *a = flow_appender(p->flow, p->destination_leader, p->alone ? APPEND_LANE_ALONE : p->lane);
     appender_attach(a, &p->append);
     if (broker_link_ready(&a->link)) resync_on_appender_ready(p);
 }

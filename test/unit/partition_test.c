@@ -2,6 +2,8 @@
 // a partition look again, and who may.
 #include "unit/flow_story.h"
 
+#include "base/limits.h"
+
 // Copying ------------------------------------------------------------------------------------------------------------
 
 TEST(a_log_is_copied_and_followed) {
@@ -23,6 +25,26 @@ TEST(a_log_is_copied_and_followed) {
     EXPECT_INT(status.lag_records, 0);
     EXPECT_INT(resyncs(), 0);
     end();
+}
+
+// A broker handles one request of a connection at a time.
+TEST(many_partitions_have_two_pipelines_to_their_leader) {
+    for (int32_t count = APPEND_LANE_PARTITIONS; count <= APPEND_LANE_PARTITIONS + 1; count++) {
+        begin_copied(count);
+        int32_t index = (count - 1) / WORLD_BROKERS * WORLD_BROKERS;
+        struct partition *first = world_partition(w, 0), *last = world_partition(w, index);
+        EXPECT_INT(first->destination_leader, last->destination_leader);
+        EXPECT_INT(first->append.appender == last->append.appender, count == APPEND_LANE_PARTITIONS);
+        const struct appender *before = last->append.appender;
+        for (int moves = 0; moves < WORLD_BROKERS; moves++) {
+            world_change_leader(w, &w->destination, index);
+            world_write(w, index, 5);
+            world_run(w, 3 * SECOND);
+            EXPECT(equal());
+        }
+        EXPECT(last->append.appender == before);
+        end();
+    }
 }
 
 TEST(the_first_batch_of_an_unknown_id_goes_alone) {
@@ -400,6 +422,7 @@ TEST(a_log_start_that_cannot_be_read_is_asked_for_with_pauses) {
 
 int main(void) {
     RUN(a_log_is_copied_and_followed);
+    RUN(many_partitions_have_two_pipelines_to_their_leader);
     RUN(the_first_batch_of_an_unknown_id_goes_alone);
     RUN(a_killed_instance_goes_on_where_the_log_ends);
     RUN(what_one_cleaner_took_is_not_compared);
