@@ -70,6 +70,18 @@ TEST(what_an_earlier_attempt_sent_is_waited_for_when_stopping) {
 }
 
 // Nobody hears any more what became of its requests; they may be executed as long after that as rule 14 says.
+TEST(what_was_sent_counts_from_when_its_connection_is_lost) {
+    begin_copied(1);
+    world_write(w, 0, 30);
+    w->s.serve[API_PRODUCE] = NULL;
+    world_run(w, 2 * SECOND);
+    EXPECT(world_partition(w, 0)->append.under_way > 0);
+    scripted_cut(&w->s, scripted_next(&w->s, API_PRODUCE)->channel->connection);
+    EXPECT_INT(world_partition(w, 0)->append.under_way, 0);
+    EXPECT_INT(world_partition(w, 0)->unsafe_since_us, w->s.env.now_us);
+    end();
+}
+
 TEST(what_an_earlier_attempt_sent_counts_from_when_its_connection_is_lost) {
     begin_copied(1);
     world_write(w, 0, 30);
@@ -91,6 +103,7 @@ int main(void) {
     RUN(stopping_waits_for_what_is_under_way);
     RUN(a_refusal_while_stopping_ends_no_other_wait);
     RUN(what_an_earlier_attempt_sent_is_waited_for_when_stopping);
+    RUN(what_was_sent_counts_from_when_its_connection_is_lost);
     RUN(what_an_earlier_attempt_sent_counts_from_when_its_connection_is_lost);
     return test_result();
 }
