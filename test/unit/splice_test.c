@@ -120,9 +120,12 @@ TEST(append_times_were_written_into_the_records) {
     h.base_timestamp = 1;  // the producer's; the mirror has the broker's
     rewrite_source(&h);
     EXPECT_INT(verdict(), SPLICE_REWRITTEN);
-    h.max_timestamp++;  // but the broker's time must be the same
-    rewrite_source(&h);
-    EXPECT_INT(verdict(), SPLICE_DIFFERENT);
+    int64_t appended = h.max_timestamp;
+    for (int by = -1; by <= 1; by += 2) {  // but the broker's time must be the same; a new leader's clock may be behind
+        h.max_timestamp = appended + by;
+        rewrite_source(&h);
+        EXPECT_INT(verdict(), SPLICE_DIFFERENT);
+    }
 }
 
 TEST(half_a_batch_is_no_proof) {
