@@ -82,7 +82,9 @@ void flow_status(struct flow *f, struct flow_status *out);
 
 // For the flow's parts --------------------------------------------------------------------------------------------
 
-// The appender to a broker: one of the pipelines, or the one for first appends that go alone with acks=all (rule 5).
+// The appender to a broker: one of the APPEND_LANES pipelines, or the one behind them, for first appends that go alone
+// with acks=all (rule 5).
+#define APPEND_LANE_ALONE APPEND_LANES
 struct appender *flow_appender(struct flow *f, int32_t node_id, int32_t lane);
 struct positions *flow_positions(struct appender *a);
 // The session a partition belongs to now, of its source's leader.

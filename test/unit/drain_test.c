@@ -1,10 +1,15 @@
 // A slice goes only when nothing of it is under way any more, whatever goes wrong meanwhile.
 #include "unit/flow_story.h"
 
-TEST(stopping_waits_for_what_is_under_way) {
-    begin_copied(2);
+// With appends under way that nobody answers but a test.
+static void begin_unanswered(int32_t partitions) {
+    begin_copied(partitions);
     world_write(w, 0, 30);
-    w->s.serve[API_PRODUCE] = NULL;  // answered by hand
+    w->s.serve[API_PRODUCE] = NULL;
+}
+
+TEST(stopping_waits_for_what_is_under_way) {
+    begin_unanswered(2);
     world_run(w, 100 * MS);
     EXPECT(scripted_unanswered(&w->s, API_PRODUCE) > 0);
     flow_stop(w->flow);
@@ -33,9 +38,7 @@ static bool answer_one(int16_t code) {
 
 // What is in requests may come to the broker late: nobody else may have the slice before it is answered.
 TEST(a_refusal_while_stopping_ends_no_other_wait) {
-    begin_copied(1);
-    world_write(w, 0, 30);
-    w->s.serve[API_PRODUCE] = NULL;
+    begin_unanswered(1);
     world_run(w, 100 * MS);
     EXPECT(scripted_unanswered(&w->s, API_PRODUCE) > 2);
     flow_stop(w->flow);
@@ -51,9 +54,7 @@ TEST(a_refusal_while_stopping_ends_no_other_wait) {
 }
 
 TEST(what_an_earlier_attempt_sent_is_waited_for_when_stopping) {
-    begin_copied(1);
-    world_write(w, 0, 30);
-    w->s.serve[API_PRODUCE] = NULL;
+    begin_unanswered(1);
     w->s.serve[API_DESCRIBE_PRODUCERS] = w->s.serve[API_OFFSET_FOR_LEADER_EPOCH] = NULL;
     world_run(w, 100 * MS);
     EXPECT(answer_one(KAFKA_NOT_ENOUGH_REPLICAS));
@@ -71,9 +72,7 @@ TEST(what_an_earlier_attempt_sent_is_waited_for_when_stopping) {
 
 // Nobody hears any more what became of its requests; they may be executed as long after that as rule 14 says.
 TEST(what_was_sent_counts_from_when_its_connection_is_lost) {
-    begin_copied(1);
-    world_write(w, 0, 30);
-    w->s.serve[API_PRODUCE] = NULL;
+    begin_unanswered(1);
     world_run(w, 2 * SECOND);
     EXPECT(world_partition(w, 0)->append.under_way > 0);
     scripted_cut(&w->s, scripted_next(&w->s, API_PRODUCE)->channel->connection);
@@ -83,9 +82,7 @@ TEST(what_was_sent_counts_from_when_its_connection_is_lost) {
 }
 
 TEST(what_an_earlier_attempt_sent_counts_from_when_its_connection_is_lost) {
-    begin_copied(1);
-    world_write(w, 0, 30);
-    w->s.serve[API_PRODUCE] = NULL;
+    begin_unanswered(1);
     world_run(w, 100 * MS);
     w->s.serve[API_DESCRIBE_PRODUCERS] = w->s.serve[API_OFFSET_FOR_LEADER_EPOCH] = NULL;
     struct connection *old = scripted_next(&w->s, API_PRODUCE)->channel->connection;
