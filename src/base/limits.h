@@ -47,7 +47,8 @@
 #define APPENDER_DEPTH_MAX 16                // Produce requests without an answer, of one connection
 #define APPEND_LANES 2                       // pipelines to one broker, which handles one request of each at a time
 #ifndef APPEND_LANE_PARTITIONS               // the simulator's is small, too
-#define APPEND_LANE_PARTITIONS 128           // in one of them, then as many in the next: enough to fill its requests
+#define APPEND_LANE_PARTITIONS 128           // in one of them, then as many in the next: enough to fill its requests,
+#define APPEND_LANE_BYTES (128 * KiB)        // or, where all are fewer, so many as have this together, a batch of each
 #endif
 #define FETCH_SESSIONS_MAX 64                // of one source broker
 #define FETCH_SHORT_WAIT_MS 20               // long poll of a session that a partition has just left: it may come back

@@ -86,7 +86,8 @@ static void add_partition(struct flow *f, struct mirror_topic *t, int32_t index)
         f->partitions = memory_resize(f->partitions, f->partitions_capacity * sizeof(struct partition *));
     }
     struct partition *p = partition_new(f, t, index, slice);
-    p->lane = (int32_t)(f->partitions_count / APPEND_LANE_PARTITIONS % APPEND_LANES);
+    p->number = (int32_t)f->partitions_count;
+    p->lane = flow_append_lane(p);
     f->partitions[f->partitions_count++] = p;
 }
 

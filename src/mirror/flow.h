@@ -86,6 +86,7 @@ void flow_status(struct flow *f, struct flow_status *out);
 // with acks=all (rule 5).
 #define APPEND_LANE_ALONE APPEND_LANES
 struct appender *flow_appender(struct flow *f, int32_t node_id, int32_t lane);
+int32_t flow_append_lane(const struct partition *p);  // the one for it, as far as its batches' size is known by now
 struct positions *flow_positions(struct appender *a);
 // The session a partition belongs to now, of its source's leader.
 struct fetch_session *flow_fetch_session(struct flow *f, struct partition *p);

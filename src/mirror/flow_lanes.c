@@ -51,6 +51,21 @@ struct appender *flow_appender(struct flow *f, int32_t node_id, int32_t number) 
     return &lane->appender;
 }
 
+static int32_t place_at_leader(const struct partition *p) {
+    int32_t place = 0;
+    for (int32_t i = 0; i < p->number; i++)
+        if (p->flow->partitions[i]->destination_leader == p->destination_leader) place++;
+    return place;
+}
+
+// Requests that are not filled cost the broker more than a second pipeline brings.
+int32_t flow_append_lane(const struct partition *p) {
+    int32_t filled_by = p->tail.size > 0 ? APPEND_LANE_BYTES / p->tail.size : APPEND_LANE_PARTITIONS;
+    if (filled_by >= APPEND_LANE_PARTITIONS || p->flow->partitions_count > APPEND_LANE_PARTITIONS)
+        return p->number / APPEND_LANE_PARTITIONS % APPEND_LANES;
+    return place_at_leader(p) / (filled_by > 1 ? filled_by : 1) % APPEND_LANES;
+}
+
 struct positions *flow_positions(struct appender *a) {
     return &CONTAINER_OF(a, struct append_lane, appender)->positions;
 }

@@ -50,7 +50,8 @@ struct partition {
 
     // The two ends.
     struct append_partition append;
-    int32_t lane;  // which of the pipelines to its leader: always the same, behind what an earlier attempt sent
+    int32_t number;  // among those of the flow
+    int32_t lane;    // which of the pipelines to its leader; only RESYNC changes it
     int32_t destination_leader, destination_epoch;
     struct fetch_partition fetch;
     int32_t source_leader;

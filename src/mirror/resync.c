@@ -403,6 +403,16 @@ static bool must_wait(struct partition *p) {
     return true;
 }
 
+// Only here: what was under way in the old pipeline was executed before its position was told.
+static bool goes_to_another_lane(struct partition *p) {
+    int32_t lane = flow_append_lane(p);
+    if (p->alone || lane == p->lane) return false;
+    RARE("resync: batches of this size have a pipeline of their own");
+    p->lane = lane;
+    resync_begin(p);
+    return true;
+}
+
 static void splice_holds(struct partition *p) {
     struct position *at = &p->position;
     if (must_wait(p)) return;
@@ -417,6 +427,7 @@ static void splice_holds(struct partition *p) {
         resync_begin(p);
         return;
     }
+    if (goes_to_another_lane(p)) return;
     bool remembered = at->known || p->tail.size > 0;
     if (!remembered) {
         at->producer_id = p->flow->producer_id;

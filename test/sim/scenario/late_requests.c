@@ -1,5 +1,6 @@
 // The broker has forgotten our state (records of last year), or will before they come, and requests of a dead owner are
 // executed late: only time protects, the session's and the guard's.
+#include "base/limits.h"
 #include "sim/scenario/scenario.h"
 
 static struct instance *owner(struct world *w) {
@@ -38,7 +39,7 @@ const char *late_behind_replica(int64_t moment_us, struct outcome *out) {
     plan.nodes[DESTINATION] = 2;
     plan.replication_factor = 2;
     plan.replica_lag_ms = 120000;  // they stay in the ISR
-    plan.topics[0].partitions = 3;  // the first and the last have one leader
+    plan.topics[0].partitions = APPEND_LANE_PARTITIONS + 1;  // the first and the third have one leader and one pipeline
     plan.topics[0].last_year = true;
     plan.expiration_ms = plan.expiration_check_ms = 2000;
     plan.acks = -1;
