@@ -67,6 +67,21 @@ class FailuresTest(scenario.Scenario):
         at_source, mirrored = (self.batches(cluster, topic) for cluster in (self.source, self.destination))
         self.assertLess(mirrored, at_source)  # by how much depends on how busy the machine is
 
+    def test_large_batches_and_the_mirror_killed(self):
+        """Partitions that share a leader have two connections to it, and change between them as batches grow."""
+        topic = self.topic("images", partitions=8)
+        self.produce(topic, total=80)
+        mirror = self.start_mirror()
+        self.assertMirrored()
+        self.loading = self.begin_produce(topic, batch_size=400000, linger_ms=300, size_min=5000, size_max=10000,
+                                          codecs=["none"], rate=800)
+        for _ in range(scenario.depth(6, 50)):
+            self.pause(0.5, 2)
+            mirror.kill()
+            mirror.start()
+        self.end_load()
+        self.assertMirrored()
+
     def batches(self, cluster, topic):
         """How many batches a topic has."""
         return sum(len(compare.read_log(cluster.partition_folder(leader, topic, partition), 0, 1 << 62))
