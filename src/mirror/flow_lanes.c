@@ -51,10 +51,13 @@ struct appender *flow_appender(struct flow *f, int32_t node_id, int32_t number) 
     return &lane->appender;
 }
 
+// Among those that append there; of which another instance copies some.
 static int32_t place_at_leader(const struct partition *p) {
     int32_t place = 0;
-    for (int32_t i = 0; i < p->number; i++)
-        if (p->flow->partitions[i]->destination_leader == p->destination_leader) place++;
+    for (int32_t i = 0; i < p->number; i++) {
+        const struct partition *other = p->flow->partitions[i];
+        if (other->append.appender && other->destination_leader == p->destination_leader) place++;
+    }
     return place;
 }
 
