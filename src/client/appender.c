@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/rare.h"
 #include "client/append_join.h"
 #include "client/cluster.h"
 #include "wire/error_codes.h"
@@ -88,6 +89,17 @@ static void flush_soon(struct appender *a) {
     if (!soon) timer_set(&a->env->timers, &a->flush, a->env->now_us);
 }
 
+// A response stays for as long as one batch of it waits here, however small.
+static void hold(struct append *x, struct frame_pool *frames) {
+    if (!frame_pool_is_short(frames) || (size_t)x->size >= x->hold->capacity / 2) {
+        frame_hold(x->hold);
+        return;
+    }
+    RARE("append: a batch is copied out of a response that many wait in");
+    x->hold = frame_copy(frames, x->at, (size_t)x->size);
+    x->at = x->hold->at;
+}
+
 void appender_queue(struct append_partition *p, const struct append *what) {
     struct appender *a = p->appender;
     assert(a && what->hold);
@@ -96,7 +108,7 @@ void appender_queue(struct append_partition *p, const struct append *what) {
     x->link = (struct link){0};
     x->partition = p;
     x->attempt = p->attempt;
-    frame_hold(x->hold);
+    hold(x, &a->env->frames);
     list_append(&p->queue, &x->link);
     count_queued(p, x->size);
     count_leased(a, x->leased);
@@ -178,7 +190,8 @@ static struct append_request *request_new(struct appender *a) {
     r->appender = a;
     list_init(&r->appends);
     list_append(&a->requests, &r->link);
-    a->depth++;
+    if (a->depth++ == 0) a->heard_at_us = a->env->now_us;
+    if (!timer_is_set(&a->silence)) timer_set(&a->env->timers, &a->silence, a->env->now_us + APPENDER_SILENT_US);
     return r;
 }
 
@@ -258,6 +271,18 @@ static void on_flush(struct timer *t, int64_t now_us) {
     flush(CONTAINER_OF(t, struct appender, flush));
 }
 
+static void on_silence(struct timer *t, int64_t now_us) {
+    struct appender *a = CONTAINER_OF(t, struct appender, silence);
+    if (a->depth == 0 || a->silent) return;
+    int64_t due_us = a->heard_at_us + APPENDER_SILENT_US;
+    if (now_us < due_us) {
+        timer_set(&a->env->timers, t, due_us);
+        return;
+    }
+    a->silent = true;
+    a->on_silent(a);
+}
+
 // Response ----------------------------------------------------------------------------------------------------------
 
 static struct append *take_append(struct append_request *r, const struct produce_response_topic *t, int32_t index) {
@@ -291,6 +316,8 @@ static void on_response(void *context, const struct error *error, const void *re
         request_free(r);
         return;
     }
+    a->heard_at_us = a->env->now_us;
+    a->silent = false;
     const struct produce_response *p = response;
     for (int32_t i = 0; i < p->responses_count; i++) {
         for (int32_t k = 0; k < p->responses[i].partition_responses_count; k++) {
@@ -341,6 +368,7 @@ static void on_link_lost(struct broker_link *l, const struct error *why) {
     struct appender *a = CONTAINER_OF(l, struct appender, link);
     struct error kept = *why;
     struct link *k;
+    a->silent = false;
     while ((k = list_first(&a->members))) {
         struct append_partition *p = CONTAINER_OF(k, struct append_partition, member);
         appender_detach(p);
@@ -361,10 +389,12 @@ void appender_init(struct appender *a, struct cluster *cluster, int32_t node_id,
     list_init(&a->free_requests);
     arena_init(&a->scratch, PRODUCE_REQUEST_SCRATCH_MAX);
     timer_init(&a->flush, on_flush);
+    timer_init(&a->silence, on_silence);
 }
 
 void appender_stop(struct appender *a, bool abort) {
     timer_cancel(&a->env->timers, &a->flush);
+    timer_cancel(&a->env->timers, &a->silence);
     broker_link_stop(&a->link, abort);
 }
 

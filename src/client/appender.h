@@ -62,6 +62,9 @@ struct appender {
     int64_t queued;             // bytes, of all of them
     int64_t sent_at_us;         // the newest request
     struct timer flush;
+    int64_t heard_at_us;  // the last answer; or the first request, when there was none without one
+    bool silent;          // for APPENDER_SILENT_US nothing was answered of what is under way
+    struct timer silence;
     size_t answer_size_min, answer_partition_size_min;
     bool names_only;            // a topic id was unknown to the broker: go by name from now on
     int64_t leased;             // appends that need a lease, queued or without an answer
@@ -71,6 +74,7 @@ struct appender {
     // Called after all of its partitions were detached, each with on_detached.
     void (*on_ready)(struct appender *a);
     void (*on_lost)(struct appender *a, const struct error *why);
+    void (*on_silent)(struct appender *a);  // it has become so
     void (*on_detached)(struct append_partition *p, const struct error *why);
     void *context;
 };

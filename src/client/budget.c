@@ -21,8 +21,10 @@ static void take(struct budget *b, int64_t bytes) {
 bool budget_take(struct budget *b, int64_t bytes, int64_t most, struct budget_waiter *waiter) {
     assert(bytes >= 0);
     if (most > b->limit / 2) most = b->limit / 2;
+    int64_t used = b->used - b->aside;
     // An empty budget lets anything through, or a small limit would mean no progress at all.
-    if (b->used > 0 && b->used + bytes > most) return wait_for_room(b, waiter);
+    if (used > 0 && used + bytes > most) return wait_for_room(b, waiter);
+    if (b->aside > 0 && b->used + bytes > b->limit) return wait_for_room(b, waiter);
     take(b, bytes);
     return true;
 }
@@ -56,6 +58,12 @@ void budget_release(struct budget *b, int64_t bytes) {
         struct budget_waiter *w = CONTAINER_OF(k, struct budget_waiter, link);
         w->room(w);
     }
+}
+
+void budget_set_aside(struct budget *b, int64_t bytes) {
+    b->aside += bytes;
+    assert(b->aside >= 0 && b->aside <= b->used);
+    if (bytes > 0) budget_release(b, 0);
 }
 
 void budget_withdraw(struct budget_waiter *waiter) {

@@ -3,7 +3,8 @@
 //
 // Usual fetches take from the first half of the limit. The second half is kept for responses larger than what was asked
 // for (a broker answers with at least one whole batch, KIP-74), one at a time: so a batch of up to half the budget gets
-// through whatever else goes on. A larger one is received, but not kept: its partition halts.
+// through whatever else goes on. A larger one is received, but not kept: its partition halts. The second half is also
+// what remains while brokers that answer nothing hold the first.
 #pragma once
 #include "base/list.h"
 
@@ -17,6 +18,7 @@ struct budget_waiter {
 
 struct budget {
     int64_t limit, used, used_peak;
+    int64_t aside;   // of what is used: waits for brokers that answer nothing, and leaves room for the others
     bool oversized;  // the one oversized response is under way
     struct list waiting;
 };
@@ -32,4 +34,6 @@ void budget_oversized_done(struct budget *b);
 // What is in flight already has become larger (records were written anew): counted, whatever there is room for.
 void budget_grow(struct budget *b, int64_t bytes);
 void budget_release(struct budget *b, int64_t bytes);
+// Of what is used, so much more (or less) does not count against the first half, until it is released or taken back.
+void budget_set_aside(struct budget *b, int64_t bytes);
 void budget_withdraw(struct budget_waiter *waiter);

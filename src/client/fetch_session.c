@@ -122,7 +122,7 @@ static int64_t bytes_worth_asking(const struct fetch_session *s) {
 // then carry many partitions each. But at least a batch: of a smaller share only the response's first one is of use,
 // which the broker gives whole (KIP-74).
 static int32_t bytes_max_of(const struct fetch_session *s, const struct fetch_partition *p) {
-    int32_t share = s->asked / sharing(s), batch = p->batch_bytes < s->asked ? p->batch_bytes : s->asked;
+    int32_t share = s->shared / sharing(s), batch = p->batch_bytes < s->shared ? p->batch_bytes : s->shared;
     if (share < s->share_min) share = s->share_min;
     if (p->first_only && sharing(s) > FETCH_PARTITIONS_FEW) share = FETCH_FIRST_BATCH_BYTES;
     return share > batch ? share : batch;
@@ -240,9 +240,18 @@ static bool reserve(struct fetch_session *s, int64_t bytes) {
     return true;
 }
 
+// What is asked for has its room for as long as the broker waits for records, and others could use it. So where the
+// last response was not half full, it is twice as much as came then.
+static bool reserve_expected(struct fetch_session *s, int64_t worth) {
+    bool quiet = s->room < INT64_MAX && s->unasked == 0 && s->asked > 0 && s->received < s->asked / 2;
+    int64_t expected = 2 * (int64_t)s->received > FETCH_BYTES_MIN ? 2 * (int64_t)s->received : FETCH_BYTES_MIN;
+    s->shared = (int32_t)worth;
+    return reserve(s, quiet && expected < worth ? expected : worth);
+}
+
 // Others who ask for little, again and again, may never leave room for more: then it is what there is room for.
 static bool reserve_any(struct fetch_session *s) {
-    if (reserve(s, bytes_worth_asking(s)) || reserve(s, s->bytes_max)) {
+    if (reserve_expected(s, bytes_worth_asking(s)) || reserve_expected(s, s->bytes_max)) {
         s->no_room_since_us = 0;
         return true;
     }
@@ -250,7 +259,7 @@ static bool reserve_any(struct fetch_session *s) {
     if (s->no_room_since_us == 0) s->no_room_since_us = now_us;
     if (now_us - s->no_room_since_us < FETCH_NO_ROOM_US) return false;
     for (int64_t bytes = s->bytes_max / 2; bytes >= FETCH_BYTES_MIN; bytes /= 2)
-        if (reserve(s, bytes)) return true;
+        if (reserve_expected(s, bytes)) return true;
     return false;
 }
 
@@ -367,6 +376,7 @@ static void take_topics(struct fetch_session *s, const struct fetch_response *r,
         }
     }
     count_active(s, active, bytes);
+    s->received = (int32_t)(bytes < s->asked ? bytes : s->asked);
     if (active > 0) s->batch_bytes = largest;
     give_back(s, kept);
 }

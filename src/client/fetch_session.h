@@ -44,6 +44,8 @@ struct fetch_session {
     int64_t no_room_since_us;  // for what is worth asking; 0: there was
     int32_t share_min;  // of a partition in a response: the batch it ends in comes in vain
     int32_t asked;  // bytes of records, in the last fetch: more than bytes_max when many partitions share it
+    int32_t shared;    // of which partitions' shares are counted: more than asked where little is expected
+    int32_t received;  // of what was asked, in the last response
     struct list partitions, changed, forgotten;
     int32_t partitions_count;
     int32_t session_id, session_epoch;

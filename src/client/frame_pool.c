@@ -5,6 +5,7 @@
 #include "base/memory.h"
 
 #include <assert.h>
+#include <string.h>
 
 static const size_t class_capacity[FRAME_CLASSES] = {2 * KiB, 16 * KiB, 128 * KiB, MiB + 64 * KiB,
                                                      2 * MiB + 128 * KiB, 4 * MiB + 256 * KiB, 8 * MiB + 512 * KiB};
@@ -25,9 +26,7 @@ void frame_pool_free(struct frame_pool *p) {
     p->bytes_free = 0;
 }
 
-struct frame *frame_new(struct frame_pool *p, size_t capacity) {
-    uint32_t class = 0;
-    while (class < FRAME_CLASSES && class_capacity[class] < capacity) class ++;
+static struct frame *lend(struct frame_pool *p, uint32_t class, size_t capacity) {
     struct frame *f;
     if (class < FRAME_CLASSES && p->free[class]) {
         f = p->free[class];
@@ -46,6 +45,23 @@ struct frame *frame_new(struct frame_pool *p, size_t capacity) {
     p->bytes_lent += f->capacity;
     if (p->bytes_lent > p->bytes_lent_peak) p->bytes_lent_peak = p->bytes_lent;
     return f;
+}
+
+struct frame *frame_new(struct frame_pool *p, size_t capacity) {
+    uint32_t class = 0;
+    while (class < FRAME_CLASSES && class_capacity[class] < capacity) class ++;
+    return lend(p, class, capacity);
+}
+
+struct frame *frame_copy(struct frame_pool *p, const void *at, size_t size) {
+    struct frame *f = lend(p, FRAME_CLASSES, size);
+    memcpy(f->at, at, size);
+    f->size = size;
+    return f;
+}
+
+bool frame_pool_is_short(const struct frame_pool *p) {
+    return p->bytes_lent_much > 0 && p->bytes_lent > p->bytes_lent_much;
 }
 
 struct frame *frame_hold(struct frame *f) {

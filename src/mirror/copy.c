@@ -30,7 +30,15 @@ void copy_begin(struct partition *p) {
     if (p->log_start_wanted >= 0) fill_raise_log_start(p);
 }
 
+static void set_aside(struct partition *p, int64_t bytes) {
+    if (bytes == p->bytes_aside) return;
+    int64_t more = bytes - p->bytes_aside;
+    p->bytes_aside = bytes;
+    budget_set_aside(p->flow->budget, more);
+}
+
 void copy_give_back(struct partition *p, int64_t bytes) {
+    set_aside(p, 0);
     p->bytes_in_flight -= bytes;
     if (bytes > 0) budget_release(p->flow->budget, bytes);
 }
@@ -48,6 +56,14 @@ static bool under_way_beyond(const struct partition *p, int64_t part) {
 static void withhold(struct partition *p) {
     p->withheld = true;
     fetch_session_remove(&p->fetch);
+}
+
+// What waits for a broker that answers nothing must not keep the records of others from being fetched.
+void copy_on_silence(struct partition *p) {
+    if (p->append.unanswered == 0 || p->bytes_in_flight == 0) return;
+    RARE("copy: a silent broker's partitions leave room for the others");
+    if (p->fetch.session) withhold(p);
+    set_aside(p, p->bytes_in_flight);
 }
 
 // Fetching stops until all that is under way is answered; then what comes next is fetched again.
@@ -338,6 +354,7 @@ int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a) {
     p->bytes_in_flight += kept;  // only now: a partition that left COPY meanwhile keeps nothing of this answer
     fetch_what_comes_next(p);
     if (p->alone ? kept > 0 : under_way_beyond(p, 1)) withhold(p);
+    if (p->append.appender->silent) copy_on_silence(p);
     return kept;
 }
 

@@ -187,6 +187,7 @@ struct flow *flow_new(struct environment *env, struct budget *budget, const stru
     struct flow *f = NEW(struct flow);
     f->env = env;
     f->budget = budget;
+    env->frames.bytes_lent_much = (size_t)budget->limit;
     f->config = *config;
     cluster_init(&f->source, env, &config->source);
     cluster_init(&f->destination, env, &config->destination);

@@ -23,6 +23,13 @@ static void on_appender_lost(struct appender *a, const struct error *why) {
     cluster_refresh(a->link.cluster);
 }
 
+static void on_appender_silent(struct appender *a) {
+    for (struct link *k = list_first(&a->members); k; k = list_next(&a->members, k)) {
+        struct append_partition *ap = CONTAINER_OF(k, struct append_partition, member);
+        copy_on_silence(CONTAINER_OF(ap, struct partition, append));
+    }
+}
+
 static void on_detached(struct append_partition *ap, const struct error *why) {
     struct partition *p = CONTAINER_OF(ap, struct partition, append);
     p->unsafe_since_us = p->flow->env->now_us;  // what was sent may still be executed (rule 1)
@@ -39,6 +46,7 @@ struct appender *flow_appender(struct flow *f, int32_t node_id, int32_t number) 
         appender_init(a, &f->destination, node_id, alone ? -1 : f->config.acks, alone ? 1 : APPENDER_DEPTH_MAX);
         a->on_ready = on_appender_ready;
         a->on_lost = on_appender_lost;
+        a->on_silent = on_appender_silent;
         a->on_detached = on_detached;
         a->link.connection.fence_us = a->fence_us = &f->ownership.fence_us;
         a->lease_us = &f->ownership.lease_us;

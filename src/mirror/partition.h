@@ -95,6 +95,7 @@ struct partition {
     // COPY and GAP.
     int64_t join_from;          // batches below go one by one: one of them was refused
     int64_t bytes_in_flight;    // counted in the budget
+    int64_t bytes_aside;        // of them: the broker that they wait for answers nothing
     bool withheld;              // not in its session: too much is in flight, or
     bool finish_first;          // what precedes a batch that cannot be copied is
     uint64_t refused;           // the same of what comes next and cannot be copied

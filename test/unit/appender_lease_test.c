@@ -21,6 +21,10 @@ static void ignore_lost(struct appender *appender, const struct error *why) {
     (void)appender, (void)why;
 }
 
+static void ignore_silent(struct appender *appender) {
+    (void)appender;
+}
+
 static void ignore_detached(struct append_partition *partition, const struct error *why) {
     (void)partition, (void)why;
 }
@@ -40,6 +44,7 @@ static void begin(void) {
     appender_init(&a, &cluster, 1, -1, 3);
     a.on_ready = ignore_ready;
     a.on_lost = ignore_lost;
+    a.on_silent = ignore_silent;
     a.on_detached = ignore_detached;
     a.fence_us = &fence_us;
     a.lease_us = &lease_us;

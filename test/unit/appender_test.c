@@ -17,7 +17,7 @@ static struct frame *frame;
 
 static struct {
     char story[4096];  // "partition:base offset" of each answer, in order, with the error code after '!'
-    int ready, lost, detached, orphans_answered, orphans_lost;
+    int ready, lost, silent, detached, orphans_answered, orphans_lost;
     enum error_kind why;
     struct append_partition *detach;  // inside the next answer
     bool reattach;
@@ -51,6 +51,11 @@ static void on_lost(struct appender *appender, const struct error *why) {
     seen.why = why->kind;
 }
 
+static void on_silent(struct appender *appender) {
+    assert(appender->silent && appender->depth > 0);
+    seen.silent++;
+}
+
 static void on_detached(struct append_partition *p, const struct error *why) {
     (void)why;
     assert(!p->appender);
@@ -66,6 +71,7 @@ static void begin_with(int count) {
     appender_init(&a, &cluster, 1, -1, DEPTH);
     a.on_ready = on_ready;
     a.on_lost = on_lost;
+    a.on_silent = on_silent;
     a.on_detached = on_detached;
     for (int32_t i = 0; i < PARTITIONS; i++) {
         partitions[i].name = (struct topic_partition){"t", {{0}}, i};

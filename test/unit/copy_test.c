@@ -102,23 +102,23 @@ TEST(partitions_that_one_fetch_serves_share_a_session_on_a_short_line) {
     }
 }
 
-static int32_t asked_at_most(void) {
-    return world_partition(w, 0)->fetch.session->asked;
+static int32_t shared_at_most(void) {
+    return world_partition(w, 0)->fetch.session->shared;
 }
 
 TEST(on_a_short_line_a_fetch_has_room_for_a_batch_of_each) {
     struct world *world = world_new(8);
     world->fetch_sessions = world->fetch_bytes_max = 0;
     begin_in(world);
-    EXPECT_INT(asked_at_most(), FETCH_BYTES_SHORT);
+    EXPECT_INT(shared_at_most(), FETCH_BYTES_SHORT);
     for (int i = 0; i < 8; i++)
         model_write(&w->source.logs[i],
                     &(struct model_batch){.count = 1, .timestamp = w->s.env.wall_ms, .size = 600 * KiB});
     world_run(w, SECOND);
-    EXPECT_INT(asked_at_most(), FETCH_BYTES_MAX);
+    EXPECT_INT(shared_at_most(), FETCH_BYTES_MAX);
     world_write(w, 0, 1);  // alone it has room enough in less
     world_run(w, SECOND);
-    EXPECT_INT(asked_at_most(), FETCH_BYTES_SHORT);
+    EXPECT_INT(shared_at_most(), FETCH_BYTES_SHORT);
     EXPECT(equal());
     end();
 }

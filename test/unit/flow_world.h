@@ -10,7 +10,7 @@
 
 #define WORLD_PARTITIONS_MAX 129  // one more than share a session on a short line
 #define WORLD_SESSIONS_MAX 64
-#define WORLD_BROKERS 2  // of each cluster
+#define WORLD_BROKERS 3  // of each cluster
 
 struct world;
 

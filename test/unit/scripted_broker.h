@@ -14,7 +14,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-#define SCRIPTED_CHANNELS_MAX 256
+#define SCRIPTED_CHANNELS_MAX 512
 #define SCRIPTED_STEPS_MAX 200000
 #define SCRIPTED_PARTITIONS_MAX 32
 #define SCRIPTED_TOPICS_MAX 4

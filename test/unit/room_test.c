@@ -1,0 +1,99 @@
+// Whose bytes leave room for whose: brokers that have nothing, that answer nothing, and what small batches hold.
+#include "unit/flow_story.h"
+
+#include "base/limits.h"
+
+static void write_sized(int32_t index, int32_t size) {
+    model_write(&w->source.logs[index],
+                &(struct model_batch){.count = 5, .attributes = 3, .timestamp = w->s.env.wall_ms, .size = size});
+}
+
+static bool arrives(int32_t index, int64_t within_us) {
+    for (int64_t until_us = w->s.env.now_us + within_us; w->s.env.now_us < until_us; world_run(w, MS))
+        if (w->destination.logs[index].end == w->source.logs[index].end) return true;
+    return false;
+}
+
+// Of each source broker one partition; fetches are as large as the core likes them.
+static void begin_spread(void) {
+    begin(WORLD_BROKERS);
+    w->fetch_bytes_max = w->fetch_sessions = 0;
+    for (int32_t i = 0; i < WORLD_BROKERS; i++) {
+        w->source.logs[i].leader = i + 1;
+        world_write(w, i, 3);
+    }
+    world_start(w);
+    world_run(w, 10 * SECOND);
+    assert(equal());
+}
+
+TEST(brokers_that_have_nothing_leave_room_for_the_others) {
+    begin_spread();
+    for (int n = 0; n < 60; n++) {
+        world_run(w, (37 + n * 131 % 400) * MS);
+        world_write(w, n % WORLD_BROKERS, 1);
+        EXPECT(arrives(n % WORLD_BROKERS, 5 * MS));
+    }
+    for (int n = 0; n < 300; n++) write_sized(0, 200 * 1000);
+    EXPECT(arrives(0, SECOND));
+    end();
+}
+
+static void produce_but_at_2(struct scripted *s, struct scripted_request *r) {
+    if (r->channel->node_id != 2) world_produce(s, r);
+}
+
+// All partitions but one belong to a broker of the destination that answers nothing any more.
+static void begin_stuck(int32_t partitions) {
+    begin(partitions);
+    for (int32_t i = 0; i < partitions; i++) {
+        if (i > 0) w->destination.logs[i].leader = 2;
+        world_write(w, i, 3);
+    }
+    world_start(w);
+    assert(equal());
+    w->s.serve[API_PRODUCE] = produce_but_at_2;
+}
+
+static void end_stuck(void) {
+    w->s.serve[API_PRODUCE] = world_produce;
+    world_run(w, 2 * w->flow->destination.config.request_timeout_us);
+    EXPECT(equal());
+    end();
+}
+
+TEST(a_silent_broker_leaves_room_for_the_others) {
+    begin_stuck(12);
+    for (int n = 0; n < 20; n++)
+        for (int32_t i = 0; i < 12; i++) write_sized(i, 150 * 1000);
+    EXPECT(arrives(0, 3 * SECOND));
+    for (int n = 0; n < 10; n++) {
+        world_write(w, 0, 1);
+        for (int32_t i = 1; i < 12; i++) write_sized(i, 50 * 1000);
+        EXPECT(arrives(0, 600 * MS));  // it shares a session with them: a long poll
+    }
+    EXPECT(w->budget.used <= w->budget.limit / 2);
+    end_stuck();
+}
+
+// A response stays in memory for as long as one batch of it waits.
+TEST(small_batches_that_wait_do_not_keep_large_responses) {
+    begin_stuck(2);
+    w->flow->destination.config.request_timeout_us = 60 * SECOND;
+    for (int n = 0; n < 60; n++) {
+        write_sized(1, 5000);
+        for (int k = 0; k < 4; k++) write_sized(0, 480 * KiB);
+        EXPECT(arrives(0, SECOND));
+        model_delete_below(&w->source.logs[0], w->source.logs[0].end - 1);
+        model_delete_below(&w->destination.logs[0], w->destination.logs[0].end - 1);
+    }
+    EXPECT(w->s.env.frames.bytes_lent_peak < (size_t)(w->budget.limit + w->budget.limit / 2));
+    end_stuck();
+}
+
+int main(void) {
+    RUN(brokers_that_have_nothing_leave_room_for_the_others);
+    RUN(a_silent_broker_leaves_room_for_the_others);
+    RUN(small_batches_that_wait_do_not_keep_large_responses);
+    return test_result();
+}
