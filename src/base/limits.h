@@ -166,6 +166,7 @@
 #define BROKER_SETTINGS_MAX 64               // of its command line
 #define BROKER_SETTINGS_OF_RESOURCE_MAX 1000  // unknown ones of brokers count: those are for plug-ins
 #define BROKER_REPLICAS_MAX 5                // of a partition
+#define BROKER_RECORDS_PER_REQUEST_MAX 10000 // that the controller writes: one for each topic, setting and partition
 #define BROKER_CONNECTIONS_MAX 4096          // of one node; each has one request in the node's queue
 #define BROKER_CONNECTION_AHEAD_MAX (256 * KiB) // requests read and not begun; one may pass it
 #define BROKER_DECODE_MAX (8 * MiB)          // decoded form of one request: some 100,000 partitions

@@ -7,76 +7,121 @@
 
 // DeleteTopics -------------------------------------------------------------------------------------------------------
 
+#define TOPIC_DELETION_DISABLED_SINCE 3
+
+struct deletion {
+    struct broker_request *request;
+    struct delete_topics_request_topic *topics;  // by name in every version, or by id
+    int32_t count;
+    struct asked_partitions *asked;  // names and ids: at which place first
+    int32_t *times;                  // by that place
+};
+
+enum { BY_ID, BY_NAME, BY_NEITHER_OR_BOTH };
+
+static int32_t asked_by(const struct delete_topics_request_topic *t) {
+    bool by_name = t->name.size >= 0;
+    if (by_name != uuid_is_zero(&t->topic_id)) return BY_NEITHER_OR_BOTH;
+    return by_name ? BY_NAME : BY_ID;
+}
+
+static void read_deletion(struct deletion *d) {
+    const struct delete_topics_request *request = d->request->body;
+    int32_t names = request->topic_names_count > 0 ? request->topic_names_count : 0;
+    d->topics = REQUEST_ARRAY(d->request, request->topics_count + names, struct delete_topics_request_topic);
+    for (int32_t i = 0; i < request->topics_count; i++) d->topics[d->count++] = request->topics[i];
+    for (int32_t i = 0; i < names; i++) d->topics[d->count++].name = request->topic_names[i];
+    d->asked = asked_partitions_new(d->request, 2 * (size_t)d->count);  // ids that belong to names, too
+    d->times = REQUEST_ARRAY(d->request, d->count, int32_t);
+    for (int32_t i = 0; i < d->count; i++) {
+        const struct delete_topics_request_topic *t = &d->topics[i];
+        int32_t by = asked_by(t);
+        if (by == BY_NEITHER_OR_BOTH) continue;
+        struct bytes key = by == BY_NAME ? text_bytes(t->name) : uuid_bytes(&t->topic_id);
+        d->times[asked_partitions_place(d->asked, key, by, i)]++;
+    }
+}
+
 static void delete_refused(struct delete_topics_response_topic *out, int16_t code, const char *text) {
     out->error_code = code;
     out->error_message = config_text(text);
 }
 
-static void delete_topic(struct broker_request *r, struct broker_topic *t, struct delete_topics_response_topic *out) {
-    out->name = broker_request_say(r, "%s", t->name);
-    out->topic_id = t->id;
-    broker_topic_remove(r->node->cluster, t);
-}
-
-static void delete_by_name(struct broker_request *r, struct wire_text name, struct delete_topics_response_topic *out) {
-    struct broker_topic *t = broker_find_topic(r->node->cluster, name);
-    out->name = name;
-    if (t) delete_topic(r, t, out);
-    else delete_refused(out, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.");
-}
-
-static int32_t times_asked(const struct delete_topics_request *request, const struct delete_topics_request_topic *t) {
-    int32_t times = 0;
-    for (int32_t i = 0; i < request->topics_count; i++) {
-        const struct delete_topics_request_topic *other = &request->topics[i];
-        times += wire_text_same(other->name, t->name) && memcmp(other->topic_id.at, t->topic_id.at, 16) == 0;
+static void delete_by_name(struct deletion *d, struct delete_topics_response_topic *out) {
+    struct broker_topic *t = broker_find_topic(d->request->node->cluster, out->name);
+    if (!t) {
+        delete_refused(out, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.");
+        return;
     }
-    return times;
+    out->topic_id = t->id;
+    if (asked_partitions_place(d->asked, uuid_bytes(&t->id), BY_ID, -1) >= 0) {
+        delete_refused(out, KAFKA_INVALID_REQUEST, "The provided topic name maps to an ID that was already supplied.");
+        return;
+    }
+    broker_topic_remove(d->request->node->cluster, t);
 }
 
-static void delete_asked(struct broker_request *r, const struct delete_topics_request_topic *asked,
-                         struct delete_topics_response_topic *out) {
-    bool by_id = asked->name.size < 0;
+// False: no answer of its own, as the name was asked for as well, and hears of it.
+static bool delete_by_id(struct deletion *d, struct delete_topics_response_topic *out) {
+    struct broker_topic *t = broker_find_topic_by_id(d->request->node->cluster, &out->topic_id);
+    if (!t) {
+        delete_refused(out, KAFKA_UNKNOWN_TOPIC_ID, "This server does not host this topic ID.");
+        return true;
+    }
+    out->name = broker_request_say(d->request, "%s", t->name);
+    int32_t place = asked_partitions_place(d->asked, text_bytes(out->name), BY_NAME, -1);
+    if (place >= 0 && d->times[place] == 1) return false;
+    broker_topic_remove(d->request->node->cluster, t);
+    return true;
+}
+
+// False: no answer; those asked for several times are refused once.
+static bool delete_asked(struct deletion *d, int32_t i, struct delete_topics_response_topic *out) {
+    const struct delete_topics_request_topic *asked = &d->topics[i];
+    int32_t by = asked_by(asked);
+    message_defaults(&delete_topics_response_topic_message, out);
     out->name = asked->name;
     out->topic_id = asked->topic_id;
-    if (by_id && uuid_is_zero(&asked->topic_id)) {
-        delete_refused(out, KAFKA_INVALID_REQUEST, "Neither topic name nor id were specified.");
-    } else if (!by_id && !uuid_is_zero(&asked->topic_id)) {
-        delete_refused(out, KAFKA_INVALID_REQUEST, "You may not specify both topic name and topic id.");
-    } else if (times_asked(r->body, asked) > 1) {
-        delete_refused(out, KAFKA_INVALID_REQUEST, by_id ? "Duplicate topic id." : "Duplicate topic name.");
-    } else if (!by_id) {
-        delete_by_name(r, asked->name, out);
+    if (by == BY_NEITHER_OR_BOTH) {
+        delete_refused(out, KAFKA_INVALID_REQUEST,
+                       asked->name.size < 0 ? "Neither topic name nor id were specified."
+                                            : "You may not specify both topic name and topic id.");
+    } else if (d->times[i] > 1) {
+        delete_refused(out, KAFKA_INVALID_REQUEST, by == BY_ID ? "Duplicate topic id." : "Duplicate topic name.");
+    } else if (d->times[i] == 1 && by == BY_NAME) {
+        delete_by_name(d, out);
     } else {
-        struct broker_topic *t = broker_find_topic_by_id(r->node->cluster, &asked->topic_id);
-        if (t) delete_topic(r, t, out);
-        else delete_refused(out, KAFKA_UNKNOWN_TOPIC_ID, "This server does not host this topic ID.");
+        return d->times[i] == 1 && delete_by_id(d, out);
+    }
+    return true;
+}
+
+// As DeleteTopicsRequest.getErrorResponse() does: without a message.
+static void refuse_deletion(const struct deletion *d, struct delete_topics_response *response) {
+    bool has_code = d->request->version >= TOPIC_DELETION_DISABLED_SINCE;
+    for (int32_t i = 0; i < d->count; i++) {
+        struct delete_topics_response_topic *out = &response->responses[response->responses_count++];
+        message_defaults(&delete_topics_response_topic_message, out);
+        out->name = d->topics[i].name;
+        out->topic_id = d->topics[i].topic_id;
+        delete_refused(out, has_code ? KAFKA_TOPIC_DELETION_DISABLED : KAFKA_INVALID_REQUEST, NULL);
     }
 }
 
 void handle_delete_topics(struct broker_request *r) {
-    const struct delete_topics_request *request = r->body;
+    struct deletion d = {.request = r};
     struct delete_topics_response response;
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
-    int32_t names = request->topic_names_count > 0 ? request->topic_names_count : 0;
-    response.responses = REQUEST_ARRAY(r, request->topics_count + names, struct delete_topics_response_topic);
-    struct asked_partitions *asked = asked_partitions_new(r, (size_t)request->topics_count);
-    for (int32_t i = 0; i < request->topics_count; i++) {  // what is asked for twice is answered once
-        const struct delete_topics_request_topic *t = &request->topics[i];
-        if (asked_topic_again(asked, t->name, &t->topic_id, i)) continue;
-        struct delete_topics_response_topic *out = &response.responses[response.responses_count++];
-        message_defaults(&delete_topics_response_topic_message, out);
-        delete_asked(r, t, out);
+    read_deletion(&d);
+    response.responses = REQUEST_ARRAY(r, d.count, struct delete_topics_response_topic);
+    if (!broker_setting_is_true(r->node->cluster, "delete.topic.enable", true)) {
+        refuse_deletion(&d, &response);
+        broker_answer(r, &response);
+        return;
     }
-    const int32_t *times = asked_names_times(r, request->topic_names, sizeof *request->topic_names, 0, names);
-    for (int32_t i = 0; i < names; i++) {
-        if (times[i] == 0) continue;
-        struct delete_topics_response_topic *out = &response.responses[response.responses_count++];
-        message_defaults(&delete_topics_response_topic_message, out);
-        out->name = request->topic_names[i];
-        if (times[i] > 1) delete_refused(out, KAFKA_INVALID_REQUEST, "Duplicate topic name.");
-        else delete_by_name(r, request->topic_names[i], out);
+    for (int32_t i = 0; i < d.count; i++) {
+        response.responses_count += delete_asked(&d, i, &response.responses[response.responses_count]);
     }
     broker_answer(r, &response);
 }
@@ -88,6 +133,7 @@ struct growth {
     const struct create_partitions_request_topic *asked;
     struct create_partitions_response_topic *answer;
     struct broker_topic *topic;
+    int32_t *records_left;  // that the controller may write for this request
 };
 
 #define REFUSE(growth, code, ...)                                                                                      \
@@ -108,8 +154,7 @@ static bool count_is_right(struct growth *g) {
                       "Attempted to add %d additional partition(s), but only %d assignment(s) were specified.",
                       count - now, g->asked->assignments_count);
     }
-    if (count - now <= PARTITIONS_PER_REQUEST_MAX * 5) return true;
-    return REFUSE(g, KAFKA_POLICY_VIOLATION, "Excessively large number of partitions per request.");
+    return true;
 }
 
 static bool take_assignment(struct growth *g, int32_t i, int32_t *replicas, int32_t factor) {
@@ -159,14 +204,22 @@ static void grow(struct growth *g) {
     if (!count_is_right(g)) return;
     int32_t added = g->asked->count - g->topic->partitions_count;
     int32_t factor = g->topic->partitions[0]->replicas_count;
+    bool by_hand = g->asked->assignments_count >= 0, fits = added <= *g->records_left;
+    if (!fits && !by_hand) added = *g->records_left;  // no need to place more
     int32_t *replicas = REQUEST_ARRAY(g->request, added * factor, int32_t);
     for (int32_t i = 0; i < g->asked->assignments_count; i++) {
         if (!take_assignment(g, i, replicas + i * factor, factor)) return;
     }
-    if (g->asked->assignments_count < 0 && !broker_place(c, added, factor, replicas)) {
+    if (!by_hand && !broker_place(c, added, factor, replicas)) {
         REFUSE(g, KAFKA_INVALID_REPLICATION_FACTOR, "All brokers are currently fenced.");
         return;
     }
+    // What was written down before the list of records was full stays there, and is made.
+    if (!fits) {
+        added = *g->records_left;
+        g->answer->error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+    }
+    *g->records_left -= added;
     for (int32_t i = 0; i < added && !request->validate_only; i++) {
         broker_topic_add_partition(g->topic, c, replicas + i * factor, factor);
     }
@@ -175,6 +228,7 @@ static void grow(struct growth *g) {
 void handle_create_partitions(struct broker_request *r) {
     const struct create_partitions_request *request = r->body;
     struct create_partitions_response response;
+    int32_t records_left = BROKER_RECORDS_PER_REQUEST_MAX;
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
     response.results = REQUEST_ARRAY(r, request->topics_count, struct create_partitions_response_topic);
@@ -185,7 +239,7 @@ void handle_create_partitions(struct broker_request *r) {
         if (times[i] == 0) continue;
         struct create_partitions_response_topic *out = &response.results[response.results_count++];
         message_defaults(&create_partitions_response_topic_message, out);
-        struct growth g = {.request = r, .asked = &request->topics[i], .answer = out};
+        struct growth g = {.request = r, .asked = &request->topics[i], .answer = out, .records_left = &records_left};
         if (times[i] == 1) {
             grow(&g);
         } else {
