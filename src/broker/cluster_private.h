@@ -144,13 +144,9 @@ void broker_settings_changed(struct broker_cluster *c);  // what follows from th
 struct broker_topic *broker_find_topic(const struct broker_cluster *c, struct wire_text name);
 struct broker_topic *broker_find_topic_by_id(const struct broker_cluster *c, const struct wire_uuid *id);
 struct broker_partition *broker_find_partition(const struct broker_topic *t, int32_t index);  // NULL allowed for t
-// An internal topic (__consumer_offsets, __transaction_state), made when first needed: with as many replicas as
-// offsets.topic.replication.factor and the like say, but not more than there are nodes. Settings are pairs. NULL when
-// no node runs.
-struct broker_topic *broker_internal_topic(struct broker_cluster *c, const char *name, int32_t partitions,
-                                           const char *const *settings);
 struct broker_topic_plan {
     struct wire_text name;
+    struct wire_uuid id;
     int32_t partitions, replicas_count;
     const int32_t *replicas;       // node ids: replicas_count for each partition
     struct setting_values values;  // the topic takes them

@@ -2,9 +2,8 @@
 #include "broker/asked_partitions.h"
 #include "broker/coordinator.h"
 #include "broker/handlers.h"
+#include "broker/topic_names.h"
 #include "wire/error_codes.h"
-
-#include <string.h>
 
 #define KEYS_SINCE 4  // KIP-699
 #define KEY_GROUP 0
@@ -15,33 +14,6 @@
     "This most likely occurs because of a request being malformed by the client library or the message was sent to "   \
     "an incompatible broker. See the broker logs for more details."
 
-// GroupCoordinatorService.groupMetadataTopicConfigs, TransactionStateManager.transactionTopicConfigs
-static struct broker_topic *topic_for(struct broker_cluster *c, bool of_groups, bool *made) {
-    static const char *const of_group_topic[] = {
-        "cleanup.policy", "compact", "compression.type", "producer", "segment.bytes", "104857600", NULL};
-    static const char *const of_transaction_topic[] = {"unclean.leader.election.enable",
-                                                       "false",
-                                                       "compression.type",
-                                                       "uncompressed",
-                                                       "cleanup.policy",
-                                                       "compact",
-                                                       "min.insync.replicas",
-                                                       NULL,
-                                                       "segment.bytes",
-                                                       "104857600",
-                                                       NULL};
-    const char *settings[sizeof of_transaction_topic / sizeof *of_transaction_topic];
-    const char *name = of_groups ? GROUP_TOPIC : TRANSACTION_TOPIC;
-    struct broker_topic *t = broker_find_topic(c, text_of(name));
-    *made = !t;
-    if (t) return t;
-    memcpy(settings, of_groups ? of_group_topic : of_transaction_topic,
-           of_groups ? sizeof of_group_topic : sizeof of_transaction_topic);
-    // Fewer nodes than transaction.state.log.min.isr cannot have it: a single node's server.properties says 1.
-    if (!of_groups) settings[7] = c->config.nodes >= 2 ? "2" : "1";
-    return broker_internal_topic(c, name, coordinator_topic_partitions(c, of_groups), settings);
-}
-
 static int16_t find(struct broker_request *r, int8_t key_type, struct wire_text key,
                     struct find_coordinator_response_coordinator *out) {
     struct broker_cluster *c = r->node->cluster;
@@ -49,9 +21,12 @@ static int16_t find(struct broker_request *r, int8_t key_type, struct wire_text 
     out->node_id = out->port = -1;
     out->host = out->error_message = text_of("");
     if (key_type != KEY_GROUP && key_type != KEY_TRANSACTION) return KAFKA_INVALID_REQUEST;
-    bool made;
-    struct broker_topic *t = topic_for(c, key_type == KEY_GROUP, &made);
-    if (!t || made) return KAFKA_COORDINATOR_NOT_AVAILABLE;  // it is being made: the client comes again
+    struct wire_text name = text_of(key_type == KEY_GROUP ? GROUP_TOPIC : TRANSACTION_TOPIC);
+    const struct broker_topic *t = broker_find_topic(c, name);
+    if (!t) {
+        broker_topics_create_automatically(c, &name, 1);
+        return KAFKA_COORDINATOR_NOT_AVAILABLE;  // it is being made: the client comes again
+    }
     struct broker_partition *p = broker_find_partition(t, coordinator_partition(key, t->partitions_count));
     struct leader_endpoints endpoints = {.count = 0};
     int32_t leader, leader_epoch;

@@ -12,6 +12,7 @@ struct creation {
     const struct create_topics_request_topic *topic;
     struct create_topics_response_topic *answer;
     struct broker_topic_plan plan;
+    bool right;
 };
 
 #define REFUSE(creation, code, ...)                                                                                    \
@@ -143,9 +144,6 @@ static bool place(struct creation *n) {
                       "cordoned.",
                       factor, factor, c->config.nodes);
     }
-    if (n->plan.partitions > PARTITIONS_PER_REQUEST_MAX * 5) {
-        return REFUSE(n, KAFKA_POLICY_VIOLATION, "Excessively large number of partitions per request.");
-    }
     int32_t *replicas = REQUEST_ARRAY(n->request, n->plan.partitions * factor, int32_t);
     n->plan.replicas = replicas;
     if (broker_place(c, n->plan.partitions, factor, replicas)) return true;
@@ -184,49 +182,117 @@ static void show_configs(struct creation *n) {
     }
 }
 
-static void create(struct broker_request *r, const struct create_topics_request_topic *topic,
-                   struct create_topics_response_topic *answer) {
-    const struct create_topics_request *request = r->body;
-    struct creation n = {.request = r, .topic = topic, .answer = answer, .plan = {.name = topic->name}};
-    answer->name = topic->name;
-    answer->configs_count = 0;
-    if (name_is_right(&n) && read_configs(&n) && place(&n)) {
-        answer->error_message.size = -1;
-        answer->num_partitions = n.plan.partitions;
-        answer->replication_factor = (int16_t)n.plan.replicas_count;
-        show_configs(&n);
-        if (!request->validate_only) {
-            answer->topic_id = broker_topic_new(r->node->cluster, &n.plan)->id;
-            return;
-        }
-        answer->topic_id = broker_topic_id_new(r->node->cluster);  // it would have
+// How many records the controller would write; 0: it is refused.
+static int64_t judge(struct creation *n) {
+    n->answer->name = n->topic->name;
+    n->answer->configs_count = 0;
+    n->right = name_is_right(n) && read_configs(n) && place(n);
+    if (!n->right) return 0;
+    n->plan.id = n->answer->topic_id = broker_topic_id_new(n->request->node->cluster);
+    n->answer->error_message.size = -1;
+    n->answer->num_partitions = n->plan.partitions;
+    n->answer->replication_factor = (int16_t)n->plan.replicas_count;
+    show_configs(n);
+    return 1 + (int64_t)n->plan.values.count + n->plan.partitions;
+}
+
+struct creations {
+    struct broker_request *request;
+    const int32_t *times;  // each name is asked for, where it is for the first time; 0: again
+    struct create_topics_response response;
+};
+
+static bool is_clusters(struct wire_text name) {
+    return wire_text_same(name, config_text(CLUSTER_METADATA_TOPIC));
+}
+
+static struct create_topics_response_topic *answer_next(struct creations *all, struct wire_text name) {
+    struct create_topics_response_topic *answer = &all->response.topics[all->response.topics_count++];
+    message_defaults(&create_topics_response_topic_message, answer);
+    answer->name = name;
+    return answer;
+}
+
+static void refuse(struct creations *all, int32_t i, int16_t code, const char *text) {
+    const struct create_topics_request *request = all->request->body;
+    struct create_topics_response_topic *answer = answer_next(all, request->topics[i].name);
+    broker_refuse(&answer->error_code, &answer->error_message, code, config_text(text));
+}
+
+// As CreateTopicsRequest.getErrorResponse() does: each topic, however often it was named.
+static void refuse_all(struct creations *all, const char *text) {
+    const struct create_topics_request *request = all->request->body;
+    all->response.topics_count = 0;
+    for (int32_t i = 0; i < request->topics_count; i++) refuse(all, i, KAFKA_POLICY_VIOLATION, text);
+}
+
+static bool reaches_controller(const struct creations *all, int32_t i) {
+    const struct create_topics_request *request = all->request->body;
+    return all->times[i] == 1 && !is_clusters(request->topics[i].name);
+}
+
+// ReplicationControlManager.validateTotalNumberOfPartitions: also of topics that will be refused.
+static bool total_is_right(const struct creations *all) {
+    const struct create_topics_request *request = all->request->body;
+    int64_t by_default = broker_setting_number(all->request->node->cluster, "num.partitions", 1), total = 0;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct create_topics_request_topic *t = &request->topics[i];
+        if (!reaches_controller(all, i)) continue;
+        if (t->assignments_count > 0) total += t->assignments_count;
+        else if (t->num_partitions == -1) total += by_default;
+        else if (t->num_partitions > 0) total += t->num_partitions;
     }
-    setting_values_free(&n.plan.values);
+    return total <= BROKER_RECORDS_PER_REQUEST_MAX;
+}
+
+// All or, when they take too many records, none; false then. What one topic is refused for does not matter to others.
+static bool create(struct creations *all) {
+    const struct create_topics_request *request = all->request->body;
+    struct creation *made = REQUEST_ARRAY(all->request, request->topics_count, struct creation);
+    int64_t records = 0;
+    int32_t count = 0;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct create_topics_request_topic *topic = &request->topics[i];
+        if (!reaches_controller(all, i)) continue;
+        made[count] = (struct creation){.request = all->request,
+                                        .topic = topic,
+                                        .answer = answer_next(all, topic->name),
+                                        .plan = {.name = topic->name}};
+        records += judge(&made[count++]);
+    }
+    bool fits = records <= BROKER_RECORDS_PER_REQUEST_MAX;
+    for (int32_t i = 0; i < count; i++) {
+        if (fits && made[i].right && !request->validate_only) {
+            broker_topic_new(all->request->node->cluster, &made[i].plan);
+        } else {
+            setting_values_free(&made[i].plan.values);
+        }
+    }
+    return fits;
+}
+
+// What ControllerApis.createTopics keeps from the controller comes at the end.
+static void refuse_others(struct creations *all) {
+    const struct create_topics_request *request = all->request->body;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        if (all->times[i] > 1) refuse(all, i, KAFKA_INVALID_REQUEST, "Duplicate topic name.");
+    }
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        if (all->times[i] != 1 || !is_clusters(request->topics[i].name)) continue;
+        refuse(all, i, KAFKA_INVALID_REQUEST, "Creation of internal topic " CLUSTER_METADATA_TOPIC " is prohibited.");
+    }
 }
 
 void handle_create_topics(struct broker_request *r) {
     const struct create_topics_request *request = r->body;
-    struct create_topics_response response;
-    message_defaults(r->api->response, &response);
-    response.throttle_time_ms = r->node->throttle_ms;
-    response.topics = REQUEST_ARRAY(r, request->topics_count, struct create_topics_response_topic);
-    const int32_t *times = asked_names_times(r, request->topics, sizeof *request->topics,
-                                             offsetof(struct create_topics_request_topic, name), request->topics_count);
-    // Names asked for twice are refused, once and at the end (ControllerApis.createTopics).
-    for (int pass = 0; pass < 2; pass++) {
-        for (int32_t i = 0; i < request->topics_count; i++) {
-            const struct create_topics_request_topic *topic = &request->topics[i];
-            if (times[i] == 0 || (times[i] > 1) != (pass == 1)) continue;
-            struct create_topics_response_topic *answer = &response.topics[response.topics_count++];
-            message_defaults(&create_topics_response_topic_message, answer);
-            if (pass == 0) {
-                create(r, topic, answer);
-            } else {
-                answer->name = topic->name;
-                answer->error_code = KAFKA_INVALID_REQUEST;
-                answer->error_message = config_text("Duplicate topic name.");
-            }
-        }
-    }
-    broker_answer(r, &response);
+    struct creations all = {.request = r};
+    message_defaults(r->api->response, &all.response);
+    all.response.throttle_time_ms = r->node->throttle_ms;
+    all.response.topics = REQUEST_ARRAY(r, request->topics_count, struct create_topics_response_topic);
+    all.times = asked_names_times(r, request->topics, sizeof *request->topics,
+                                  offsetof(struct create_topics_request_topic, name), request->topics_count);
+    if (!total_is_right(&all)) refuse_all(&all, "Excessively large number of partitions per request.");
+    else if (create(&all)) refuse_others(&all);
+    else refuse_all(&all, "Unable to perform excessively large batch operation.");
+    broker_answer(r, &all.response);
 }

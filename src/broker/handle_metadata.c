@@ -74,17 +74,27 @@ static void fill_topic(struct broker_request *r, const struct broker_topic *t, s
     if (request->include_topic_authorized_operations) out->topic_authorized_operations = OPERATIONS_OF_TOPIC;
 }
 
-// A topic that is not there, perhaps made by being asked for (auto.create.topics.enable).
-static int16_t missing_topic(struct broker_request *r, struct wire_text name) {
+static int16_t missing_topic(struct wire_text name) {
+    char reason[TOPIC_REASON_MAX];
+    return topic_name_refusal(name, reason, sizeof reason) ? KAFKA_INVALID_TOPIC_EXCEPTION
+                                                           : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+// Topics are made by being asked for (auto.create.topics.enable), all together. The answer does not say so: nobody
+// waits for the controller.
+static void create_missing(struct broker_request *r, const struct metadata_response *response) {
     const struct metadata_request *request = r->body;
     struct broker_cluster *c = r->node->cluster;
-    char reason[TOPIC_REASON_MAX];
-    if (topic_name_refusal(name, reason, sizeof reason)) return KAFKA_INVALID_TOPIC_EXCEPTION;
-    bool automatic = (r->version < 4 || request->allow_auto_topic_creation) &&
-                     broker_setting_is_true(c, "auto.create.topics.enable", true);
-    if (!automatic || broker_find_topic(c, name)) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    return broker_topic_create_automatically(c, name) ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
-                                                      : KAFKA_INVALID_REPLICATION_FACTOR;
+    struct wire_text *names = REQUEST_ARRAY(r, response->topics_count, struct wire_text);
+    int32_t count = 0;
+    bool allowed = r->version < 4 || request->allow_auto_topic_creation;
+    if (!allowed || !broker_setting_is_true(c, "auto.create.topics.enable", true)) return;
+    for (int32_t i = 0; i < response->topics_count; i++) {
+        const struct metadata_response_topic *t = &response->topics[i];
+        bool missing = t->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION && !broker_find_topic(c, t->name);
+        if (missing) names[count++] = t->name;
+    }
+    broker_topics_create_automatically(c, names, count);
 }
 
 static bool has_id(const struct metadata_request_topic *t) {
@@ -105,7 +115,7 @@ static void fill_asked(struct broker_request *r, const struct metadata_request_t
         out->topic_id = asked->topic_id;
         out->name.size = -1;
     } else {
-        out->error_code = missing_topic(r, asked->name);
+        out->error_code = missing_topic(asked->name);
         out->name = asked->name;
         out->topic_id = zero;
         out->is_internal = topic_name_is_internal(asked->name);
@@ -131,6 +141,7 @@ static void fill_topics(struct broker_request *r, struct metadata_response *resp
         if (all) fill_topic(r, c->topics[i], out);
         else fill_asked(r, &request->topics[i], out);
     }
+    create_missing(r, response);
 }
 
 // Versions 10 and 11 have topic ids and nullable names in their schema, but may not use them (KafkaApis).

@@ -61,8 +61,8 @@ struct broker_topic *broker_topic_new(struct broker_cluster *c, const struct bro
     assert(!broker_find_topic(c, plan->name));
     struct broker_topic *t = NEW(struct broker_topic);
     t->name = memory_copy_text(plan->name.at, (size_t)plan->name.size);
-    t->id = broker_topic_id_new(c);
-    t->internal = strcmp(t->name, "__consumer_offsets") == 0 || strcmp(t->name, "__transaction_state") == 0;
+    t->id = plan->id;
+    t->internal = topic_name_is_internal(plan->name);
     t->values = plan->values;
     t->settings_at = memory_alloc((size_t)c->config.nodes * sizeof *t->settings_at);
     broker_topic_settings_changed(c, t);
@@ -155,48 +155,22 @@ bool broker_place(struct broker_cluster *c, int32_t partitions, int32_t replicat
     return true;
 }
 
-static bool place_new(struct broker_cluster *c, struct broker_topic_plan *plan, int32_t *replicas) {
-    plan->replicas = replicas;
-    return broker_place(c, plan->partitions, plan->replicas_count, replicas);
-}
-
-static struct broker_topic *create(struct broker_cluster *c, const char *name, int32_t partitions,
-                                   int32_t replication_factor, const char *const *settings) {
-    struct broker_topic_plan plan = {
-        .name = {name, (int32_t)strlen(name)}, .partitions = partitions, .replicas_count = replication_factor};
-    for (; settings && settings[0]; settings += 2) {
-        struct wire_text value = {settings[1], (int32_t)strlen(settings[1])};
-        setting_values_set(&plan.values, settings[0], value);
-    }
-    int32_t *replicas = memory_alloc((size_t)partitions * (size_t)replication_factor * sizeof *replicas);
-    struct broker_topic *t = NULL;
-    if (place_new(c, &plan, replicas)) t = broker_topic_new(c, &plan);
-    else setting_values_free(&plan.values);
-    memory_free(replicas);
-    return t;
-}
-
-struct broker_topic *broker_internal_topic(struct broker_cluster *c, const char *name, int32_t partitions,
-                                           const char *const *settings) {
-    struct broker_topic *t = broker_find_topic(c, (struct wire_text){name, (int32_t)strlen(name)});
-    if (t) return t;
-    bool of_groups = strcmp(name, "__consumer_offsets") == 0;
-    int64_t factor = broker_setting_number(
-        c, of_groups ? "offsets.topic.replication.factor" : "transaction.state.log.replication.factor", 3);
-    int32_t nodes = c->config.nodes;
-    return create(c, name, partitions, factor < nodes ? (int32_t)factor : nodes, settings);
-}
-
 void broker_topic_create(struct broker_cluster *c, const char *topic, int32_t partitions, int16_t replication_factor,
                          const char *const *settings) {
-    create(c, topic, partitions, replication_factor, settings);
-}
-
-bool broker_topic_create_automatically(struct broker_cluster *c, struct wire_text name) {
-    char copy[TOPIC_NAME_SIZE_MAX + 1] = {0};
-    memcpy(copy, name.at, (size_t)name.size);
-    int64_t factor = broker_setting_number(c, "default.replication.factor", 1);
-    return create(c, copy, (int32_t)broker_setting_number(c, "num.partitions", 1), (int32_t)factor, NULL) != NULL;
+    int32_t *replicas = memory_alloc((size_t)partitions * (size_t)replication_factor * sizeof *replicas);
+    if (broker_place(c, partitions, replication_factor, replicas)) {
+        struct broker_topic_plan plan = {.name = {topic, (int32_t)strlen(topic)},
+                                         .id = broker_topic_id_new(c),
+                                         .partitions = partitions,
+                                         .replicas_count = replication_factor,
+                                         .replicas = replicas};
+        for (; settings && settings[0]; settings += 2) {
+            struct wire_text value = {settings[1], (int32_t)strlen(settings[1])};
+            setting_values_set(&plan.values, settings[0], value);
+        }
+        broker_topic_new(c, &plan);
+    }
+    memory_free(replicas);
 }
 
 void broker_topic_delete(struct broker_cluster *c, const char *topic) {
