@@ -27,6 +27,7 @@ def seeds_of(text):
 
 def scripts(seeds):
     """(name, function of a Talk), hand-written ones and then generated ones."""
+    import admin  # pylint: disable=import-outside-toplevel
     import any_request  # pylint: disable=import-outside-toplevel
     import broken_records  # pylint: disable=import-outside-toplevel
     import coordinators  # pylint: disable=import-outside-toplevel
@@ -39,7 +40,7 @@ def scripts(seeds):
     import remade_topics  # pylint: disable=import-outside-toplevel
     import second_version  # pylint: disable=import-outside-toplevel
     import topics  # pylint: disable=import-outside-toplevel
-    for module in (topics, defaults, data, coordinators, second_version, cut_transactions):
+    for module in (topics, admin, defaults, data, coordinators, second_version, cut_transactions):
         for script in module.SCRIPTS:
             yield f"{module.__name__}.{script.__name__}", script
     for module in (generated, generated_transactions, any_request, broken_records, rebalances,
@@ -90,6 +91,18 @@ def compare(name, ours, theirs):
     return found
 
 
+def found_alone(name, script):
+    """The differences of a script that needs worlds of its own."""
+    transcripts = []
+    for kind in (worlds.Model, worlds.Real):
+        world = kind(*script.world)
+        try:
+            transcripts.append(told(world, name, script))
+        finally:
+            world.stop()
+    return compare(name, *transcripts)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pattern", nargs="?", default="")
@@ -102,7 +115,8 @@ def main():
     model = worlds.Model()
     try:
         for name, script in chosen:
-            found = compare(name, told(model, name, script), told(real, name, script))
+            found = (found_alone(name, script) if hasattr(script, "world") else
+                     compare(name, told(model, name, script), told(real, name, script)))
             if not model.alive():
                 found.insert(0, f"the model has ended: see {model.log}")
                 model = worlds.Model()

@@ -24,13 +24,21 @@ SETTINGS = {
 }
 
 
+def alone(**settings):
+    """For a script: it gets fresh worlds of one broker, with these settings, too (dots are written as __)."""
+    def mark(script):
+        script.world = (1, {name.replace("__", "."): value for name, value in settings.items()})
+        return script
+    return mark
+
+
 class Model(EmbeddedCluster):
     """`odraz broker`."""
 
     name = "model"
 
-    def __init__(self):
-        super().__init__(NODES, SETTINGS)
+    def __init__(self, nodes=NODES, settings=None):
+        super().__init__(nodes, {**SETTINGS, **(settings or {})})
 
 
 class Real:
@@ -38,9 +46,9 @@ class Real:
 
     name = "Kafka"
 
-    def __init__(self, version="4.3.1"):
+    def __init__(self, nodes=NODES, settings=None, version="4.3.1"):
         from cluster import Cluster  # pylint: disable=import-outside-toplevel  (needs Java)
-        self._cluster = Cluster("conformance", NODES, SETTINGS, version)
+        self._cluster = Cluster("conformance", nodes, {**SETTINGS, **(settings or {})}, version)
         self.addresses = {n: ("127.0.0.1", node.port) for n, node in self._cluster.nodes.items()}
 
     def alive(self):

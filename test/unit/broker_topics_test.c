@@ -167,6 +167,26 @@ TEST(creations_are_refused_as_kafka_does) {
     close_cluster();
 }
 
+// A CreateTopics is refused as a whole when it is too large.
+TEST(one_request_makes_up_to_ten_thousand_records) {
+    struct create_topics_request_topic two[] = {topic("a", 5000, 1), topic("b", 4998, 1)};
+    struct create_topics_request request;
+    struct create_topics_response response;
+    open_cluster(1, NULL);
+    message_defaults(api_find(API_CREATE_TOPICS)->request, &request);
+    request.topics = two;
+    request.topics_count = 2;
+    for (int32_t count = 5001; count >= 4998; count--) {
+        two[1].num_partitions = count;
+        EXPECT(client_ask(&k, API_CREATE_TOPICS, 7, &request, &response));
+        for (int i = 0; i < 2; i++)
+            EXPECT_INT(response.topics[i].error_code, count > 4998 ? KAFKA_POLICY_VIOLATION : KAFKA_NONE);
+        EXPECT_INT(broker_topic_partitions(c, "a"), count > 4998 ? 0 : 5000);
+    }
+    EXPECT_INT(create(topic("__cluster_metadata", 1, 1), false).error_code, KAFKA_INVALID_REQUEST);
+    close_cluster();
+}
+
 TEST(topics_are_placed_by_hand) {
     open_cluster(3, NULL);
     int32_t first[] = {3, 1}, second[] = {2, 3}, twice[] = {2, 2}, nobody[] = {1, 7};
@@ -215,6 +235,48 @@ TEST(a_topic_made_again_has_another_id) {
     close_cluster();
 }
 
+TEST(a_topic_named_twice_is_not_deleted) {
+    open_cluster(1, NULL);
+    struct wire_uuid id = create(topic("t", 1, 1), false).topic_id;
+    struct delete_topics_request_topic by_id = {client_text(NULL), id}, by_name = {client_text("t"), {{0}}};
+    const struct {
+        struct delete_topics_request_topic asked[3];
+        int32_t count, answers;
+    } cases[] = {{{by_id, by_name}, 2, 1},
+                 {{by_name, by_id}, 2, 1},
+                 {{by_id, by_id, by_name}, 3, 2},
+                 {{{client_text("t"), id}, {client_text("t"), id}}, 2, 2}};
+    struct delete_topics_response response;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct delete_topics_request_topic asked[3];
+        memcpy(asked, cases[i].asked, sizeof asked);
+        struct delete_topics_request request = {.topics = asked, .topics_count = cases[i].count};
+        EXPECT(client_ask(&k, API_DELETE_TOPICS, 6, &request, &response));
+        EXPECT_INT(response.responses_count, cases[i].answers);
+        for (int32_t at = 0; at < response.responses_count; at++)
+            EXPECT_INT(response.responses[at].error_code, KAFKA_INVALID_REQUEST);
+        EXPECT_INT(broker_topic_partitions(c, "t"), 1);
+    }
+    close_cluster();
+}
+
+TEST(nothing_is_deleted_where_that_is_not_allowed) {
+    static const char *const never[] = {"delete.topic.enable", "false", NULL};
+    open_cluster(1, never);
+    create(topic("t", 1, 1), false);
+    struct wire_text names[] = {client_text("t"), client_text("t")};
+    struct delete_topics_request request = {.topic_names = names, .topic_names_count = 2};
+    struct delete_topics_response response;
+    for (int16_t version = 2; version <= 3; version++) {
+        EXPECT(client_ask(&k, API_DELETE_TOPICS, version, &request, &response));
+        EXPECT_INT(response.responses_count, 2);
+        EXPECT_INT(response.responses[1].error_code,
+                   version < 3 ? KAFKA_INVALID_REQUEST : KAFKA_TOPIC_DELETION_DISABLED);
+    }
+    EXPECT_INT(broker_topic_partitions(c, "t"), 1);
+    close_cluster();
+}
+
 TEST(topics_grow) {
     open_cluster(3, NULL);
     create(topic("t", 2, 2), false);
@@ -237,6 +299,24 @@ TEST(topics_grow) {
     close_cluster();
 }
 
+// What fits is made though the topic is refused: so the controller does.
+TEST(topics_grow_by_up_to_ten_thousand_in_one_request) {
+    open_cluster(1, NULL);
+    create(topic("a", 1, 1), false);
+    create(topic("b", 1, 1), false);
+    struct create_partitions_request_topic asked[] = {
+        {.name = client_text("a"), .count = 9999, .assignments_count = -1},
+        {.name = client_text("b"), .count = INT32_MAX, .assignments_count = -1}};
+    struct create_partitions_request request = {.topics = asked, .topics_count = 2};
+    struct create_partitions_response response;
+    EXPECT(client_ask(&k, API_CREATE_PARTITIONS, 3, &request, &response));
+    EXPECT_INT(response.results[0].error_code, 0);
+    EXPECT_INT(response.results[1].error_code, KAFKA_UNKNOWN_SERVER_ERROR);
+    EXPECT_INT(broker_topic_partitions(c, "a"), 9999);
+    EXPECT_INT(broker_topic_partitions(c, "b"), 3);
+    close_cluster();
+}
+
 TEST(asking_makes_a_topic_where_that_is_allowed) {
     static const char *const never[] = {"auto.create.topics.enable", "false", NULL};
     open_cluster(1, never);
@@ -250,6 +330,16 @@ TEST(asking_makes_a_topic_where_that_is_allowed) {
     EXPECT_INT(metadata("t", true).topics[0].error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     EXPECT_INT(metadata("t", true).topics[0].partitions_count, 3);
     EXPECT_INT(metadata("a b", true).topics[0].error_code, KAFKA_INVALID_TOPIC_EXCEPTION);
+    metadata("t.u", true);
+    metadata("t_u", true);
+    EXPECT_INT(broker_topic_partitions(c, "t_u"), 0);
+    metadata("__consumer_offsets", true);
+    EXPECT_INT(metadata("__consumer_offsets", true).topics[0].partitions_count, 50);
+    close_cluster();
+    static const char *const many[] = {"num.partitions", "10000", NULL};
+    open_cluster(1, many);
+    metadata("t", true);
+    EXPECT_INT(broker_topic_partitions(c, "t"), 0);
     close_cluster();
 }
 
@@ -465,9 +555,13 @@ int main(void) {
     RUN(a_topic_is_made_and_shown);
     RUN(who_may_be_elected_is_told);
     RUN(creations_are_refused_as_kafka_does);
+    RUN(one_request_makes_up_to_ten_thousand_records);
     RUN(topics_are_placed_by_hand);
     RUN(a_topic_made_again_has_another_id);
+    RUN(a_topic_named_twice_is_not_deleted);
+    RUN(nothing_is_deleted_where_that_is_not_allowed);
     RUN(topics_grow);
+    RUN(topics_grow_by_up_to_ten_thousand_in_one_request);
     RUN(asking_makes_a_topic_where_that_is_allowed);
     RUN(settings_are_described_with_their_sources);
     RUN(settings_are_changed);
