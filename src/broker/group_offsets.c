@@ -222,7 +222,7 @@ void group_offsets_delete_all(struct group *g, struct coordinator_records *recor
 static int64_t expires_from_ms(const struct group *g, const struct group_offset *o) {
     if (!g->protocol_type) return o->commit_ms;
     if (g->state == GROUP_EMPTY) return g->state_ms;
-    return g->state == GROUP_STABLE ? o->commit_ms : -1;
+    return g->state == GROUP_STABLE && group_is_of_consumers(g) ? o->commit_ms : -1;
 }
 
 static bool is_expired(const struct group *g, const struct group_topic_offsets *t, const struct group_offset *o) {

@@ -5,6 +5,7 @@
 #define GROUP "copier"  // coordinated by partition 24 of 50
 #define GROUP_PARTITION 24
 #define TOPIC "orders"
+#define MEMBER_ID_MAX 128
 
 static struct talk t;
 
@@ -227,26 +228,24 @@ TEST(topics_by_their_ids) {
     talk_close(&t);
 }
 
-TEST(members_keep_others_from_committing) {
-    open_world(1, (const char *const[]){"group.initial.rebalance.delay.ms", "0", NULL});
-    struct join_group_request_protocol protocol = {client_text("range"), {(const uint8_t *)"", 0}};
+// A group's only member, which subscribes to nothing.
+static void join(const char *protocol_type, char id[static MEMBER_ID_MAX]) {
+    static const uint8_t subscription[6];
+    struct join_group_request_protocol protocol = {client_text("range"), {subscription, sizeof subscription}};
     struct join_group_request r;
     struct join_group_response joined;
     message_defaults(&join_group_request_message, &r);
     r.group_id = client_text(GROUP);
-    r.session_timeout_ms = r.rebalance_timeout_ms = 10000;
-    r.protocol_type = client_text("consumer");
+    r.session_timeout_ms = r.rebalance_timeout_ms = 20 * 60000;
+    r.protocol_type = client_text(protocol_type);
     r.protocols = &protocol;
     r.protocols_count = 1;
     talk_ask(&t, 1, API_JOIN_GROUP, 3, &r, &joined);
     EXPECT_INT(joined.error_code, 0);
-    char id[128];
     talk_copy(joined.member_id, id);
-    EXPECT_INT(commit_at(0, 1), KAFKA_UNKNOWN_MEMBER_ID);
-    struct commit how = PLAIN;
-    how.member = id;
-    how.generation = 1;
-    EXPECT_INT(commit(how), KAFKA_REBALANCE_IN_PROGRESS);  // it has not synced
+}
+
+static void synchronize(const char *id) {
     struct sync_group_request s;
     struct sync_group_response synced;
     message_defaults(&sync_group_request_message, &s);
@@ -255,6 +254,18 @@ TEST(members_keep_others_from_committing) {
     s.member_id = client_text(id);
     talk_ask(&t, 1, API_SYNC_GROUP, 3, &s, &synced);
     EXPECT_INT(synced.error_code, 0);
+}
+
+TEST(members_keep_others_from_committing) {
+    open_world(1, (const char *const[]){"group.initial.rebalance.delay.ms", "0", NULL});
+    char id[MEMBER_ID_MAX];
+    join("consumer", id);
+    EXPECT_INT(commit_at(0, 1), KAFKA_UNKNOWN_MEMBER_ID);
+    struct commit how = PLAIN;
+    how.member = id;
+    how.generation = 1;
+    EXPECT_INT(commit(how), KAFKA_REBALANCE_IN_PROGRESS);  // it has not synced
+    synchronize(id);
     EXPECT_INT(commit(how), 0);
     how.generation = 2;
     EXPECT_INT(commit(how), KAFKA_ILLEGAL_GENERATION);
@@ -359,6 +370,42 @@ TEST(offsets_expire) {
     talk_close(&t);
 }
 
+static int16_t heartbeat(const char *id) {
+    struct heartbeat_request r;
+    struct heartbeat_response answer;
+    message_defaults(&heartbeat_request_message, &r);
+    r.group_id = client_text(GROUP);
+    r.generation_id = 1;
+    r.member_id = client_text(id);
+    talk_ask(&t, 1, API_HEARTBEAT, 3, &r, &answer);
+    return answer.error_code;
+}
+
+// What is read of an offset of a stable group after two hours.
+static void expect_read(const char *protocol_type, int64_t offset) {
+    open_world(1, (const char *const[]){"group.initial.rebalance.delay.ms", "0", "offsets.retention.minutes", "60",
+                                        NULL});
+    char id[MEMBER_ID_MAX];
+    join(protocol_type, id);
+    synchronize(id);
+    struct commit how = PLAIN;
+    how.member = id;
+    how.generation = 1;
+    how.offset = 5;
+    EXPECT_INT(commit(how), 0);
+    for (int i = 0; i < 8; i++) {
+        pass_minutes(15);
+        EXPECT_INT(heartbeat(id), 0);
+    }
+    EXPECT_INT(fetched(0, 0, false), offset);
+    talk_close(&t);
+}
+
+TEST(only_a_stable_group_of_consumers_loses_offsets) {
+    expect_read("consumer", -1);
+    expect_read("connect", 5);
+}
+
 TEST(next_coordinator_loads_offsets) {
     open_world(3, NULL);
     for (int64_t i = 0; i < 50; i++) EXPECT_INT(commit_at((int32_t)(i % 4), i), 0);
@@ -383,6 +430,7 @@ int main(void) {
     RUN(unreplicated_commit_is_lost_with_its_leader);
     RUN(deleting);
     RUN(offsets_expire);
+    RUN(only_a_stable_group_of_consumers_loses_offsets);
     RUN(next_coordinator_loads_offsets);
     return test_result();
 }
