@@ -257,8 +257,25 @@ void group_offsets_expire(struct group_shard *s) {
     group_shard_write(s, &records, group_write_unattended());
 }
 
-static void delete_topic(struct group_shard *s, const struct broker_topic *deleted) {
+static bool is_of(const struct group_offset *o, const struct broker_topic *t) {
     static const struct wire_uuid unknown;
+    return !memcmp(&o->topic_id, &unknown, sizeof unknown) || !memcmp(&o->topic_id, &t->id, sizeof unknown);
+}
+
+static void delete_open(const struct group_shard *s, const struct broker_topic *deleted,
+                        struct coordinator_records *records) {
+    const struct group_open_transaction *t;
+    for (size_t i = 0; (t = map_next(&s->open, &i));)
+        for (struct group_open_offset *o = open_offset_at(list_first(&t->offsets)); o;
+             o = open_offset_at(list_next(&t->offsets, &o->link))) {
+            if (strcmp(o->topic, deleted->name) != 0 || !is_of(&o->offset, deleted)) continue;
+            struct offset_record_key key = {text_of(o->group), text_of(o->topic), o->partition};
+            record_put_offset_tombstone(records, &key);
+        }
+}
+
+// OffsetMetadataManager.onTopicsDeleted
+static void delete_topic(struct group_shard *s, const struct broker_topic *deleted) {
     struct coordinator_records records;
     coordinator_records_init(&records);
     const struct group *g;
@@ -266,9 +283,9 @@ static void delete_topic(struct group_shard *s, const struct broker_topic *delet
         const struct group_topic_offsets *t = find_topic(g, text_of(deleted->name));
         const struct group_offset *o;
         for (size_t j = 0; t && (o = map_next(&t->partitions, &j));)
-            if (!memcmp(&o->topic_id, &unknown, sizeof unknown) || !memcmp(&o->topic_id, &deleted->id, sizeof unknown))
-                put_tombstone(&records, g, t->name, o->partition);
+            if (is_of(o, deleted)) put_tombstone(&records, g, t->name, o->partition);
     }
+    delete_open(s, deleted, &records);
     group_shard_write(s, &records, group_write_unattended());
 }
 

@@ -334,6 +334,33 @@ def offsets(t):
     committed(t, group, topic, node=node)
 
 
+def offsets_of_a_deleted_topic(t):
+    """They go with it, those of an open transaction too: its commit brings nothing back."""
+    group, topic = t.topic("group"), t.topic("t")
+    node = coordinator(t, group)
+    p = started(t)
+
+    def gone():
+        answer = t.ask("OffsetFetch", 8, {"groups": [{"group_id": group, "topics": [
+            {"name": topic, "partition_indexes": [0]}]}], "require_stable": True}, node, note=False)
+        read = answer["groups"][0]["topics"][0]["partitions"][0]
+        return read["error_code"] == 0 and read["committed_offset"] == -1
+
+    for before, commit in ((None, True), (7, True), (7, False)):
+        asking.create(t, "t", 1, [1])
+        if before:
+            p.commit_offset(group, node, before)
+            p.end(True)
+            t.until(p.over)
+        p.commit_offset(group, node, 42)
+        p.describe()
+        t.ask("DeleteTopics", 5, {"topic_names": [topic], "timeout_ms": 15000})
+        t.until(gone)
+        p.end(commit)
+        t.until(p.over)
+        committed(t, group, topic, node=node)
+
+
 def brokers_requests(t):
     """AddPartitionsToTxn as brokers send it: many transactions, to add or to verify."""
     asking.create(t, "t", 2, [1, 1])
@@ -386,4 +413,4 @@ def markers(t):
 
 
 SCRIPTS = [transactions, back_to_back, many_partitions, refusals, overtaking, empty_ones, mixed_versions, fenced,
-           goes_on, times_out, two_producers, offsets, brokers_requests, markers]
+           goes_on, times_out, two_producers, offsets, offsets_of_a_deleted_topic, brokers_requests, markers]

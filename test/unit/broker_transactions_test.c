@@ -518,6 +518,21 @@ TEST(offsets_join_a_transaction_of_the_second_version) {
     talk_close(&t);
 }
 
+TEST(offsets_of_a_deleted_topic_do_not_come_back) {
+    open_world(1);
+    talk_find(&t, 1, GROUP, 0);
+    struct producer p, former;
+    EXPECT_INT(init(&former), 0);
+    EXPECT_INT(commit_offset(&former, 5, 5), 0);
+    broker_topic_delete(t.c, TOPIC);
+    talk_pass(&t, 10);
+    EXPECT_INT(fetch_offset(true), -1);
+    EXPECT_INT(end_version(&former, true, 5, &p), 0);
+    talk_pass(&t, 10);
+    EXPECT_INT(fetch_offset(true), -1);
+    talk_close(&t);
+}
+
 TEST(listing) {
     open_world(1);
     struct producer p;
@@ -555,6 +570,7 @@ int main(void) {
     RUN(second_version_raises_the_epoch_with_each_end);
     RUN(offsets_count_when_their_transaction_commits);
     RUN(offsets_join_a_transaction_of_the_second_version);
+    RUN(offsets_of_a_deleted_topic_do_not_come_back);
     RUN(listing);
     return test_result();
 }
