@@ -61,8 +61,8 @@ static int16_t begin(struct transaction *t, const struct init_producer_id_reques
     next->start_ms = -1;
     next->update_ms = t->shard->shard.cluster->wall_ms;
     next->previous_producer_id = d->producer_id;
-    if (!transaction_epoch_is_exhausted(d->epoch) || (expects && body->producer_epoch != d->epoch))
-        return next_epoch(d, body, next);
+    if (!transaction_epoch_is_exhausted(d->epoch)) return next_epoch(d, body, next);
+    if (expects && body->producer_epoch != d->epoch) return KAFKA_UNKNOWN_SERVER_ERROR;  // IllegalStateException
     next->producer_id = transaction_new_producer_id(t->shard->shard.replica->node);
     next->epoch = 0;
     next->last_epoch = expects ? d->epoch : NO_PRODUCER_EPOCH;

@@ -197,6 +197,8 @@ TEST(exhausted_epoch_gets_a_new_id) {
     for (int epoch = 1; epoch < INT16_MAX; epoch++) EXPECT_INT(init(&next), 0);
     EXPECT_INT(next.id, p.id);
     EXPECT_INT(next.epoch, INT16_MAX - 1);
+    struct producer former = {p.id, INT16_MAX - 2};
+    EXPECT_INT(init_again(&former, ID, 5, former), KAFKA_UNKNOWN_SERVER_ERROR);
     EXPECT_INT(init(&next), 0);
     EXPECT(next.id != p.id);
     EXPECT_INT(next.epoch, 0);
