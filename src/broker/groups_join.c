@@ -154,8 +154,10 @@ static void static_join_done(struct coordinator_write *write, int16_t error_code
     group_member_write_free(w);
 }
 
-// ClassicGroup.replaceStaticMember: the former self is fenced.
+// ClassicGroup.replaceStaticMember: the former self is fenced, and its SyncGroup still awaited.
 static void replace_static_member(struct group_member *m, const char *new_id) {
+    if (m->sync_awaited) m->group->former_awaited = true;
+    m->sync_awaited = false;
     group_answer_join_error(&m->join, text_of(m->id), KAFKA_FENCED_INSTANCE_ID);
     group_answer_sync(m, KAFKA_FENCED_INSTANCE_ID);
     memory_free(m->id);

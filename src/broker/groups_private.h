@@ -69,6 +69,7 @@ struct group {
     int32_t members_count;
     bool new_member_added;  // since the initial delay began (KIP-134)
     bool initial;           // that delay runs
+    bool former_awaited;    // the SyncGroup of a static member's former self, which cannot come any more
     int64_t initial_delay_ms, initial_remaining_ms;
     struct timer join, sync;  // the end of the join phase; of waiting for SyncGroup
     int64_t visible_from;     // readers see it when this is replicated

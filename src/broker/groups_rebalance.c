@@ -60,6 +60,7 @@ static void remove_not_rejoined(struct group *g) {
 
 static void end_sync_wait(struct group *g) {
     for (EACH_MEMBER(g, m)) m->sync_awaited = false;
+    g->former_awaited = false;
     timer_cancel(&cluster_of(g)->timers, &g->sync);
 }
 
@@ -119,20 +120,20 @@ static void on_join_timer(struct timer *t, int64_t now_us) {
     else complete_join(g);
 }
 
-// expirePendingSync: who has not sent SyncGroup within the rebalance time-out is out.
+// expirePendingSync: who has not sent SyncGroup within the rebalance time-out is out, but for who replaced one.
 static void on_sync_timer(struct timer *t, int64_t now_us) {
     (void)now_us;
     struct group *g = CONTAINER_OF(t, struct group, sync);
     if (is_frozen(g, t)) return;
-    bool removed = false;
+    bool rebalances = g->former_awaited;
     struct group_member *next;
     for (struct group_member *m = group_member_at(list_first(&g->members)); m; m = next) {
         next = group_member_at(list_next(&g->members, &m->link));
         if (!m->sync_awaited) continue;
         group_member_remove(m);
-        removed = true;
+        rebalances = true;
     }
-    if (removed) group_prepare_rebalance(g);
+    if (rebalances) group_prepare_rebalance(g);
 }
 
 void group_timers_init(struct group *g) {
@@ -147,6 +148,7 @@ void group_timers_cancel(struct group *g) {
 
 void group_sync_arrived(struct group_member *m) {
     m->sync_awaited = false;
+    if (m->group->former_awaited) return;
     for (EACH_MEMBER(m->group, other))
         if (other->sync_awaited) return;
     timer_cancel(&cluster_of(m->group)->timers, &m->group->sync);

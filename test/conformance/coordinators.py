@@ -58,8 +58,9 @@ TYPE = "conformance"  # of the group protocol: brokers look into what consumers 
 class Member:
     """A consumer of a group, on a connection of its own."""
 
-    def __init__(self, t, group, name, instance=None, session_ms=20000):
-        self.t, self.group, self.name, self.instance, self.session_ms = t, group, name, instance, session_ms
+    def __init__(self, t, group, name, instance=None, session_ms=20000, rebalance_ms=15000):
+        self.t, self.group, self.name, self.instance = t, group, name, instance
+        self.session_ms, self.rebalance_ms = session_ms, rebalance_ms
         self.node = coordinator(t, group)
         self.id, self.generation = "", -1
 
@@ -67,8 +68,9 @@ class Member:
         return self.t.ask(api, version, values, self.node, self.name, note)
 
     def join_values(self, protocols):
-        return {"group_id": self.group, "session_timeout_ms": self.session_ms, "rebalance_timeout_ms": 15000,
-                "member_id": self.id, "group_instance_id": self.instance, "protocol_type": TYPE,
+        return {"group_id": self.group, "session_timeout_ms": self.session_ms,
+                "rebalance_timeout_ms": self.rebalance_ms, "member_id": self.id,
+                "group_instance_id": self.instance, "protocol_type": TYPE,
                 "protocols": [{"name": p, "metadata": f"{self.name}-{p}".encode()} for p in protocols]}
 
     def joined(self, answer):

@@ -34,13 +34,14 @@ def scripts(seeds):
     import cut_transactions  # pylint: disable=import-outside-toplevel
     import data  # pylint: disable=import-outside-toplevel
     import defaults  # pylint: disable=import-outside-toplevel
+    import former_members  # pylint: disable=import-outside-toplevel
     import generated  # pylint: disable=import-outside-toplevel
     import generated_transactions  # pylint: disable=import-outside-toplevel
     import rebalances  # pylint: disable=import-outside-toplevel
     import remade_topics  # pylint: disable=import-outside-toplevel
     import second_version  # pylint: disable=import-outside-toplevel
     import topics  # pylint: disable=import-outside-toplevel
-    for module in (topics, admin, defaults, data, coordinators, second_version, cut_transactions):
+    for module in (topics, admin, defaults, data, coordinators, former_members, second_version, cut_transactions):
         for script in module.SCRIPTS:
             yield f"{module.__name__}.{script.__name__}", script
     for module in (generated, generated_transactions, any_request, broken_records, rebalances,

@@ -346,6 +346,33 @@ TEST(static_member_comes_back_without_a_rebalance) {
     talk_close(&t);
 }
 
+TEST(static_member_replaced_before_its_sync_costs_a_rebalance) {
+    open_world(1, at_once);
+    struct person a = {.who = 0, .metadata = "a"}, b = {.who = 1, .metadata = "b", .instance = "two"};
+    settle_alone(&a);
+    send_join(&b);
+    send_join(&a);
+    EXPECT_INT(take_join(&a).error_code, 0);
+    EXPECT_INT(take_join(&b).error_code, 0);
+    const struct person *all[] = {&a, &b};
+    send_sync(&a, all, 2);
+    EXPECT_INT(take_sync(&a).error_code, 0);
+    struct person again = {.who = 2, .metadata = "b", .instance = "two"};
+    send_join(&again);
+    EXPECT_INT(take_join(&again).error_code, 0);
+    send_sync(&again, NULL, 0);
+    EXPECT_INT(take_sync(&again).error_code, 0);
+    for (int i = 0; i < 2; i++) {
+        talk_pass(&t, 9000);
+        EXPECT_INT(heartbeat(&a), 0);
+        EXPECT_INT(heartbeat(&again), 0);
+    }
+    talk_pass(&t, 2100);
+    EXPECT_INT(heartbeat(&a), KAFKA_REBALANCE_IN_PROGRESS);
+    EXPECT_INT(heartbeat(&again), KAFKA_REBALANCE_IN_PROGRESS);
+    talk_close(&t);
+}
+
 TEST(last_member_leaves_an_empty_group) {
     open_world(1, at_once);
     struct person a = {.who = 0, .metadata = "a"};
@@ -452,6 +479,7 @@ int main(void) {
     RUN(member_that_joins_and_goes_silent_has_only_its_session);
     RUN(member_that_does_not_rejoin_is_out_after_the_rebalance_time_out);
     RUN(static_member_comes_back_without_a_rebalance);
+    RUN(static_member_replaced_before_its_sync_costs_a_rebalance);
     RUN(last_member_leaves_an_empty_group);
     RUN(refusals);
     RUN(next_coordinator_remembers_the_group);
