@@ -181,7 +181,7 @@ void group_member_expired(struct timer *t, int64_t now_us);
 void group_pending_expired(struct timer *t, int64_t now_us);
 void group_session_begin(struct group_member *m);  // of a new member, which may wait longer for the first rebalance
 void group_session_renew(struct group_member *m);
-void group_member_remove(struct group_member *m);  // what it waits for gets UNKNOWN_MEMBER_ID
+void group_member_remove(struct group_member *m);  // its JoinGroup gets UNKNOWN_MEMBER_ID, its SyncGroup nothing
 void group_sync_arrived(struct group_member *m);
 void group_reset_assignments(struct group *g, int16_t error_code);  // and answers SyncGroup
 void group_enter(struct group *g, enum group_state state);
@@ -191,6 +191,7 @@ void group_unload(struct group *g);  // what waits gets NOT_COORDINATOR
 void group_answer_join(struct group_member *m);  // the present generation
 void group_answer_join_error(struct broker_request **slot, struct wire_text member_id, int16_t error_code);
 void group_answer_sync(struct group_member *m, int16_t error_code);
+void group_drop_sync(struct group_member *m);  // it is never answered
 
 // group_offsets.c ----------------------------------------------------------------------------------------------------
 void group_offsets_apply(struct group_shard *s);  // what has been replicated since

@@ -34,7 +34,7 @@ void group_session_begin(struct group_member *m) {
 
 void group_member_remove(struct group_member *m) {
     group_answer_join_error(&m->join, text_of(""), KAFKA_UNKNOWN_MEMBER_ID);
-    group_answer_sync(m, KAFKA_UNKNOWN_MEMBER_ID);
+    group_drop_sync(m);
     group_member_free(m);
 }
 

@@ -19,6 +19,13 @@ void group_answer_sync(struct group_member *m, int16_t error_code) {
     coordinator_answer_slot(&m->sync, &response);
 }
 
+void group_drop_sync(struct group_member *m) {
+    if (!m->sync) return;
+    struct broker_request *former = m->sync;
+    m->sync = NULL;
+    broker_answer_nothing(former, false);
+}
+
 static void refuse_sync(struct broker_request *r, int16_t error_code) {
     struct sync_group_response response;
     message_defaults(&sync_group_response_message, &response);
@@ -84,11 +91,7 @@ void handle_sync_group(struct broker_request *r) {
     }
     struct group_member *m = group_member_find(g, body->member_id);
     group_sync_arrived(m);
-    if (m->sync) {  // given up by its sender
-        struct broker_request *former = m->sync;
-        m->sync = NULL;
-        broker_answer_nothing(former, false);
-    }
+    group_drop_sync(m);  // given up by its sender
     coordinator_park(r, &m->sync);
     if (g->state == GROUP_STABLE) {
         group_answer_sync(m, KAFKA_NONE);

@@ -373,6 +373,21 @@ TEST(static_member_replaced_before_its_sync_costs_a_rebalance) {
     talk_close(&t);
 }
 
+TEST(member_taken_out_while_it_waits_is_not_answered) {
+    open_world(1, at_once);
+    struct person a = {.who = 0, .metadata = "a"}, b = {.who = 1, .metadata = "b", .instance = "two"};
+    settle_alone(&a);
+    send_join(&b);
+    send_join(&a);
+    EXPECT_INT(take_join(&a).error_code, 0);
+    EXPECT_INT(take_join(&b).error_code, 0);
+    send_sync(&b, NULL, 0);
+    EXPECT_INT(leave(3, &b), 0);
+    EXPECT_INT(heartbeat(&a), KAFKA_REBALANCE_IN_PROGRESS);
+    EXPECT_INT(take_sync(&b).error_code, -99);
+    talk_close(&t);
+}
+
 TEST(last_member_leaves_an_empty_group) {
     open_world(1, at_once);
     struct person a = {.who = 0, .metadata = "a"};
@@ -480,6 +495,7 @@ int main(void) {
     RUN(member_that_does_not_rejoin_is_out_after_the_rebalance_time_out);
     RUN(static_member_comes_back_without_a_rebalance);
     RUN(static_member_replaced_before_its_sync_costs_a_rebalance);
+    RUN(member_taken_out_while_it_waits_is_not_answered);
     RUN(last_member_leaves_an_empty_group);
     RUN(refusals);
     RUN(next_coordinator_remembers_the_group);
