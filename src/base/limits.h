@@ -106,9 +106,13 @@
 #define LOOP_WAIT_MS_MAX 1000                // epoll's clock stands still in a suspended host; ours does not
 #define CHANNEL_BYTES_PER_TURN (2 * MiB)     // each way, so that a fast broker does not starve the others
 #define CHANNEL_RANGES_MAX 128               // of one sendmsg()
-#define CONNECT_ADDRESS_MS_MAX 2000          // for an address that is not a name's last
+#define CONNECT_ADDRESS_US_MAX 2000000       // for an address that is not a name's last,
+#define CONNECT_ADDRESSES_MIN 2              // and no more than lets so many have their turn before the time-out
 #define ADDRESSES_OF_HOST_MAX 16
-#define RESOLVE_QUEUE_MAX 1024               // names being looked up
+#define RESOLVE_NAMES_MAX 1024               // names to look up, and found ones that are kept
+#define RESOLVE_WANTED_US 15000000           // a name that nobody asked for since is not looked up any more
+#define RESOLVE_DOUBT_US 1000000             // addresses that lead nowhere are taken for right no longer than this
+#define RESOLVE_KEPT_US 10000000             // addresses, for whoever's time-out was shorter than their look-up
 #define KEEPALIVE_IDLE_S 60                  // firewalls forget a silent connection after some minutes
 #define KEEPALIVE_INTERVAL_S 10
 #define INSTANCES_OF_HOST_MAX 64             // of one flow, without instance.id

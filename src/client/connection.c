@@ -32,9 +32,10 @@ void connection_open(struct connection *c) {
     assert(c->state == CONNECTION_CLOSED && c->host && c->on_state && c->client_id);
     if (!c->requests) c->requests = memory_alloc_zeroed(REQUESTS_IN_FLIGHT_MAX, sizeof *c->requests);
     c->state = CONNECTION_OPENING;
+    c->driver_waits = "to connect";
     for (int i = 0; i < API_KEYS_KNOWN; i++) c->version_max[i] = -1;
     timer_set(&c->env->timers, &c->timer, c->env->now_us + c->open_timeout_us);
-    struct transport_options options = {c->host, c->port, c->unacknowledged_ms_max};
+    struct transport_options options = {c->host, c->port, c->unacknowledged_ms_max, c->open_timeout_us};
     c->env->transport->open(c->env->driver, c, &options);
 }
 
@@ -104,7 +105,7 @@ static void on_timer(struct timer *t, int64_t now_us) {
         }
     }
     RARE("connection: no answer in time");
-    const char *waiting = c->state == CONNECTION_OPENING ? "to connect"
+    const char *waiting = c->state == CONNECTION_OPENING ? c->driver_waits
                           : c->requests_count > 0        ? c->requests[c->requests_first].api->name
                                                          : "for API versions";
     struct error why =

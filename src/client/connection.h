@@ -58,9 +58,11 @@ struct connection {
     // (ownership's guard, design rule 7).
     const int64_t *fence_us;
 
-    // The rest belongs to connection.c; the driver may use `driver_slot`.
+    // The rest belongs to connection.c; what is called driver_ is for the driver's use.
     enum connection_state state;
     uint64_t driver_slot;
+    uint32_t driver_address;   // stays from one opening to the next
+    const char *driver_waits;  // while OPENING; for messages: "to connect"
     int16_t version_min[API_KEYS_KNOWN], version_max[API_KEYS_KNOWN];  // as the broker says; max -1 = not offered
     int32_t correlation_id_next;
     struct connection_request *requests;  // ring of those without an answer

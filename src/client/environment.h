@@ -19,6 +19,7 @@ struct transport_options {
     // Milliseconds after which unacknowledged bytes kill the connection in the kernel (TCP_USER_TIMEOUT): what a host
     // that is cut off still holds must not arrive minutes later.
     int32_t unacknowledged_ms_max;
+    int64_t open_timeout_us;  // then the connection gives up: no address of the host may take all of it
 };
 
 // The way out of the core. Every call is made from inside an entry; none calls back into the core before that entry

@@ -55,6 +55,9 @@ static void channel_close_socket(struct channel *ch) {
 static void channel_release(struct channel *ch) {
     struct loop *l = ch->loop;
     channel_close_socket(ch);
+    // A name may have moved: where its addresses lead nowhere it is looked up again.
+    if (ch->tried > 0 && ch->state != CHANNEL_OPEN)
+        resolver_doubt(l->resolver, l->env.now_us, ch->options.host, ch->addresses.found_us);
     if (link_linked(&ch->link)) list_remove(&ch->link);
     ch->c->driver_slot = 0;
     ch->c = NULL;
@@ -75,6 +78,8 @@ static void transport_open(void *driver, struct connection *c, const struct tran
     ch->state = CHANNEL_STARTING;
     ch->c = c;
     ch->options = *options;
+    ch->give_up_us = l->env.now_us + options->open_timeout_us;
+    ch->tried = 0;
     c->driver_slot = channel_token(ch);
     l->channels_open++;
     channel_queue(ch);
@@ -125,7 +130,7 @@ static const char *advice(int code) {
 static void channel_fail_connect(struct channel *ch, int code) {
     const struct transport_options *o = &ch->options;
     char address[INET6_ADDRSTRLEN] = "", via[INET6_ADDRSTRLEN + 4] = "";
-    if (ch->tried > 0) print_address(&ch->addresses.at[ch->tried - 1], address);
+    if (ch->tried > 0) print_address(&ch->addresses.at[ch->address], address);
     if (address[0] && strcmp(address, o->host) != 0) snprintf(via, sizeof via, " (%s)", address);
     channel_fail(ch, error_make(ERROR_TRANSPORT, code, "connect", "cannot connect to %.*s:%u%s: %s%s", HOST_SHOWN,
                                 o->host, o->port, via, strerror(code), advice(code)));
@@ -160,12 +165,13 @@ static int set_options(const struct channel *ch) {
 }
 
 // Starts connect() to one address. Answers 0 or an error number; the event tells how it went.
-static int connect_address(struct channel *ch, const struct sockaddr_storage *address) {
+static int connect_address(struct channel *ch, struct sockaddr_storage *address) {
     const struct system_calls *sys = ch->loop->sys;
     ch->fd = sys->socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (ch->fd < 0) return errno;
     int code = set_options(ch);
     if (code != 0) return code;
+    address_set_port(address, ch->options.port);
     int result = sys->connect(ch->fd, (const struct sockaddr *)address, address_size(address));
     if (result < 0 && errno != EINPROGRESS && errno != EINTR) return errno;
     ch->readable = ch->writable = ch->hangup = ch->broken = false;
@@ -175,18 +181,30 @@ static int connect_address(struct channel *ch, const struct sockaddr_storage *ad
     return 0;
 }
 
+// An address has its share only where that leaves half as much for the next one before the connection's own time-out,
+// else all of the rest: none shall be passed over for want of time.
+static void limit_address(struct channel *ch) {
+    struct environment *env = &ch->loop->env;
+    int64_t us = ch->options.open_timeout_us / CONNECT_ADDRESSES_MIN;
+    if (us > CONNECT_ADDRESS_US_MAX) us = CONNECT_ADDRESS_US_MAX;
+    if (ch->tried == ch->addresses.count || ch->give_up_us - env->now_us < us + us / 2) return;
+    timer_set(&env->timers, &ch->address_timer, env->now_us + us);
+}
+
 // Goes on with the next address after `code`. Out of addresses, or out of files (where the next could do no better),
-// the connection has failed.
+// the connection has failed. The next opening begins behind the address this one ended at: its time-out may come
+// before all had their turn, and shares of it for many would be too short for a long line.
 static void connect_next(struct channel *ch, int code) {
     channel_close_socket(ch);
+    ch->c->driver_waits = "to connect";
     while (ch->tried < ch->addresses.count && code != EMFILE && code != ENFILE) {
-        code = connect_address(ch, &ch->addresses.at[ch->tried++]);
+        ch->address = ch->c->driver_address % ch->addresses.count;
+        ch->c->driver_address = (uint32_t)ch->address + 1;
+        ch->tried++;
+        code = connect_address(ch, &ch->addresses.at[ch->address]);
         if (code == 0) {
             ch->state = CHANNEL_CONNECTING;
-            // The last address has all the time the connection's own time-out leaves.
-            if (ch->tried < ch->addresses.count)
-                timer_set(&ch->loop->env.timers, &ch->address_timer,
-                          ch->loop->env.now_us + CONNECT_ADDRESS_MS_MAX * INT64_C(1000));
+            limit_address(ch);
             return;
         }
         channel_close_socket(ch);
@@ -201,18 +219,19 @@ static void on_address_timer(struct timer *t, int64_t now_us) {
 
 static void channel_start(struct channel *ch) {
     struct loop *l = ch->loop;
-    ch->tried = 0;
     if (l->channels_open > LOOP_CONNECTIONS_MAX) {
         channel_fail(ch, error_make(ERROR_LIMIT, 0, "connect", "cannot connect to %.*s:%u: %d connections are open",
                                     HOST_SHOWN, ch->options.host, ch->options.port, LOOP_CONNECTIONS_MAX));
         return;
     }
-    if (resolve_numeric(l->sys, ch->options.host, ch->options.port, &ch->addresses)) {
+    if (resolve_numeric(l->sys, ch->options.host, &ch->addresses) ||
+        resolver_recall(l->resolver, l->env.now_us, ch->options.host, &ch->addresses)) {
         connect_next(ch, 0);
         return;
     }
     ch->state = CHANNEL_RESOLVING;
-    struct error e = resolver_ask(l->resolver, channel_token(ch), ch->options.host, ch->options.port);
+    ch->c->driver_waits = "to look up its name";
+    struct error e = resolver_ask(l->resolver, l->env.now_us, ch->options.host);
     if (error_is(&e)) channel_fail(ch, e);
 }
 
@@ -226,7 +245,7 @@ void channel_on_addresses(struct channel *ch, const struct resolve_answer *answe
                                     HOST_SHOWN, ch->options.host, what));
         return;
     }
-    ch->addresses = answer->addresses;
+    ch->addresses = *answer->addresses;
     connect_next(ch, 0);
 }
 
@@ -252,6 +271,7 @@ static void finish_connect(struct channel *ch) {
         return;
     }
     timer_cancel(&ch->loop->env.timers, &ch->address_timer);
+    ch->c->driver_address = (uint32_t)ch->address;  // the next opening begins with it
     ch->state = CHANNEL_OPEN;
     channel_queue(ch);
     connection_opened(ch->c, way_us(ch));

@@ -149,9 +149,12 @@ static void take_signals(struct loop *l) {
 
 static void take_addresses(struct loop *l) {
     struct resolve_answer answer;
-    while (resolver_take(l->resolver, &answer)) {
-        struct channel *ch = channel_find(l, answer.token);
-        if (ch) channel_on_addresses(ch, &answer);
+    while (resolver_take(l->resolver, l->env.now_us, &answer)) {
+        for (uint32_t i = 0; i < l->channels_count; i++) {
+            struct channel *ch = l->channels[i];
+            if (ch->state == CHANNEL_RESOLVING && strcmp(ch->options.host, answer.host) == 0)
+                channel_on_addresses(ch, &answer);
+        }
     }
 }
 

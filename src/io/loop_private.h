@@ -10,12 +10,12 @@ enum channel_state {
     CHANNEL_FREE,
     CHANNEL_STARTING,    // opened by the core, nothing done yet
     CHANNEL_RESOLVING,   // the resolver looks the name up
-    CHANNEL_CONNECTING,  // connect() of addresses.at[tried - 1] is under way
+    CHANNEL_CONNECTING,  // connect() of an address is under way
     CHANNEL_OPEN,
 };
 
 // One connection's socket. A token names a channel for as long as it serves the same opening of the same connection:
-// what still arrives for an older one (events, look-ups) no longer finds it.
+// events that still arrive for an older one no longer find it.
 struct channel {
     struct loop *loop;
     uint32_t place, generation;
@@ -24,7 +24,8 @@ struct channel {
     struct connection *c;
     struct transport_options options;
     struct addresses addresses;
-    size_t tried;
+    size_t address, tried;  // the one in use, and how many were
+    int64_t give_up_us;     // as the connection will
     struct timer address_timer;
     int fd;  // -1: none
     size_t wanted;  // bytes that make it readable (SO_RCVLOWAT)

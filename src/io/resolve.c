@@ -4,31 +4,38 @@
 #include "base/list.h"
 #include "base/memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
-struct lookup {
+struct name {
     struct link link;
     char *host;
-    uint16_t port;
-    struct resolve_answer answer;
+    int64_t asked_us;
+    int failure, code;
+    struct addresses addresses;
 };
 
-// Shared by the loop and the thread; the last of the two frees it.
 struct resolver {
     const struct system_calls *sys;
     int event_fd;
+    // The loop's. No host is there twice.
+    struct list waiting, known;  // those known longest first
+    struct name *under_way;
+    size_t count;  // of all three
+    bool thread_runs;
+    // Shared by the loop and the thread; the last of the two frees everything.
     pthread_mutex_t lock;
     pthread_cond_t asked;
-    struct list questions, answers;
-    size_t count;  // of both lists and the look-up under way
-    bool thread_runs, stopping;
+    struct name *question, *answer;  // each is `under_way`
+    bool stopping;
 };
 
-static void set_port(struct sockaddr_storage *address, uint16_t port) {
+#define FOUND_NEVER INT64_MIN
+
+void address_set_port(struct sockaddr_storage *address, uint16_t port) {
     if (address->ss_family == AF_INET6) ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
     else ((struct sockaddr_in *)address)->sin_port = htons(port);
 }
@@ -38,7 +45,7 @@ socklen_t address_size(const struct sockaddr_storage *address) {
 }
 
 // Answers getaddrinfo's number; a name without an address we can use is EAI_NONAME.
-static int look_up(const struct system_calls *sys, const char *host, uint16_t port, int flags, struct addresses *out) {
+static int look_up(const struct system_calls *sys, const char *host, int flags, struct addresses *out) {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags}, *list = NULL;
     out->count = 0;
     int failure = sys->getaddrinfo(host, NULL, &hints, &list);
@@ -48,29 +55,32 @@ static int look_up(const struct system_calls *sys, const char *host, uint16_t po
         struct sockaddr_storage *address = &out->at[out->count++];
         memset(address, 0, sizeof *address);
         memcpy(address, a->ai_addr, a->ai_addrlen);
-        set_port(address, port);
     }
     sys->freeaddrinfo(list);
     return out->count > 0 ? 0 : EAI_NONAME;
 }
 
-bool resolve_numeric(const struct system_calls *sys, const char *host, uint16_t port, struct addresses *out) {
-    return look_up(sys, host, port, AI_NUMERICHOST, out) == 0;
+bool resolve_numeric(const struct system_calls *sys, const char *host, struct addresses *out) {
+    out->found_us = FOUND_NEVER;
+    return look_up(sys, host, AI_NUMERICHOST, out) == 0;
 }
 
-static void lookup_free(struct lookup *l) {
-    memory_free(l->host);
-    memory_free(l);
+// The thread --------------------------------------------------------------------------------------------------------
+
+static void name_free(struct name *n) {
+    memory_free(n->host);
+    memory_free(n);
 }
 
-static void lookups_free(struct list *lookups) {
+static void names_free(struct list *names) {
     struct link *k;
-    while ((k = list_take_first(lookups))) lookup_free(CONTAINER_OF(k, struct lookup, link));
+    while ((k = list_take_first(names))) name_free(CONTAINER_OF(k, struct name, link));
 }
 
 static void resolver_destroy(struct resolver *r) {
-    lookups_free(&r->questions);
-    lookups_free(&r->answers);
+    names_free(&r->waiting);
+    names_free(&r->known);
+    if (r->under_way) name_free(r->under_way);
     r->sys->close(r->event_fd);
     pthread_cond_destroy(&r->asked);
     pthread_mutex_destroy(&r->lock);
@@ -81,17 +91,17 @@ static void *resolver_thread(void *context) {
     struct resolver *r = context;
     pthread_mutex_lock(&r->lock);
     while (!r->stopping) {
-        struct link *k = list_take_first(&r->questions);
-        if (!k) {
+        struct name *n = r->question;
+        if (!n) {
             pthread_cond_wait(&r->asked, &r->lock);
             continue;
         }
+        r->question = NULL;
         pthread_mutex_unlock(&r->lock);
-        struct lookup *l = CONTAINER_OF(k, struct lookup, link);
-        l->answer.failure = look_up(r->sys, l->host, l->port, 0, &l->answer.addresses);
-        if (l->answer.failure == EAI_SYSTEM) l->answer.code = errno;
+        n->failure = look_up(r->sys, n->host, 0, &n->addresses);
+        n->code = n->failure == EAI_SYSTEM ? errno : 0;
         pthread_mutex_lock(&r->lock);
-        list_append(&r->answers, &l->link);
+        r->answer = n;
         // Cannot fail: the counter is far from its end, and a value already there wakes the loop as well.
         ssize_t written = r->sys->write(r->event_fd, &(uint64_t){1}, sizeof(uint64_t));
         (void)written;
@@ -124,8 +134,8 @@ struct error resolver_new(const struct system_calls *sys, struct resolver **out)
     r->event_fd = fd;
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->asked, NULL);
-    list_init(&r->questions);
-    list_init(&r->answers);
+    list_init(&r->waiting);
+    list_init(&r->known);
     *out = r;
     return error_none();
 }
@@ -143,46 +153,107 @@ int resolver_fd(const struct resolver *r) {
     return r->event_fd;
 }
 
-struct error resolver_ask(struct resolver *r, uint64_t token, const char *host, uint16_t port) {
-    struct error e = error_none();
-    pthread_mutex_lock(&r->lock);
-    if (!r->thread_runs) {
-        int failure = start_thread(r);
-        r->thread_runs = failure == 0;
-        if (failure != 0)
-            e = error_make(ERROR_TRANSPORT, failure, "resolver", "cannot look up %.80s: no thread: %s", host,
-                           strerror(failure));
-    }
-    if (r->thread_runs && r->count == RESOLVE_QUEUE_MAX)
-        e = error_make(ERROR_LIMIT, 0, "resolver", "cannot look up %.80s: %d names wait already", host,
-                       RESOLVE_QUEUE_MAX);
-    if (!error_is(&e)) {
-        struct lookup *l = NEW(struct lookup);
-        l->host = memory_copy_string(host);
-        l->port = port;
-        l->answer.token = token;
-        list_append(&r->questions, &l->link);
-        r->count++;
-        pthread_cond_signal(&r->asked);
-    }
-    pthread_mutex_unlock(&r->lock);
-    return e;
+// The loop's side ---------------------------------------------------------------------------------------------------
+
+static struct name *find(const struct list *names, const char *host) {
+    for (struct link *k = list_first(names); k; k = list_next(names, k))
+        if (strcmp(CONTAINER_OF(k, struct name, link)->host, host) == 0) return CONTAINER_OF(k, struct name, link);
+    return NULL;
 }
 
-bool resolver_take(struct resolver *r, struct resolve_answer *answer) {
-    pthread_mutex_lock(&r->lock);
-    struct link *k = list_take_first(&r->answers);
-    if (k) {
-        r->count--;
-    } else {
-        uint64_t wakes;
-        ssize_t got = r->sys->read(r->event_fd, &wakes, sizeof wakes);
-        (void)got;  // EAGAIN: it was not readable anyway
+static bool is_fresh(const struct name *n, int64_t now_us) {
+    return n->addresses.found_us != FOUND_NEVER && now_us - n->addresses.found_us <= RESOLVE_KEPT_US;
+}
+
+static void drop(struct resolver *r, struct name *n) {
+    list_remove(&n->link);
+    name_free(n);
+    r->count--;
+}
+
+static void drop_old(struct resolver *r, int64_t now_us) {
+    for (struct link *k = list_first(&r->known), *next; k; k = next) {
+        struct name *n = CONTAINER_OF(k, struct name, link);
+        next = list_next(&r->known, k);
+        if (!is_fresh(n, now_us)) drop(r, n);
     }
+}
+
+// The thread gets one name at a time: what is no longer wanted when its turn comes costs nothing.
+static void hand_over(struct resolver *r, int64_t now_us) {
+    struct link *k;
+    while (!r->under_way && (k = list_first(&r->waiting))) {
+        struct name *n = CONTAINER_OF(k, struct name, link);
+        if (now_us - n->asked_us > RESOLVE_WANTED_US) {
+            drop(r, n);
+            continue;
+        }
+        list_remove(k);
+        r->under_way = n;
+        pthread_mutex_lock(&r->lock);
+        r->question = n;
+        pthread_cond_signal(&r->asked);
+        pthread_mutex_unlock(&r->lock);
+    }
+}
+
+struct error resolver_ask(struct resolver *r, int64_t now_us, const char *host) {
+    if (r->under_way && strcmp(r->under_way->host, host) == 0) return error_none();
+    struct name *n = find(&r->waiting, host);
+    if (n) {
+        n->asked_us = now_us;
+        return error_none();
+    }
+    drop_old(r, now_us);
+    assert(!find(&r->known, host));
+    if (!r->thread_runs) {
+        int failure = start_thread(r);
+        if (failure != 0)
+            return error_make(ERROR_TRANSPORT, failure, "resolver", "cannot look up %.80s: no thread: %s", host,
+                              strerror(failure));
+        r->thread_runs = true;
+    }
+    if (r->count == RESOLVE_NAMES_MAX) {
+        if (list_empty(&r->known))
+            return error_make(ERROR_LIMIT, 0, "resolver", "cannot look up %.80s: %d names wait already", host,
+                              RESOLVE_NAMES_MAX);
+        drop(r, CONTAINER_OF(list_first(&r->known), struct name, link));
+    }
+    n = NEW(struct name);
+    n->host = memory_copy_string(host);
+    n->asked_us = now_us;
+    list_append(&r->waiting, &n->link);
+    r->count++;
+    hand_over(r, now_us);
+    return error_none();
+}
+
+bool resolver_take(struct resolver *r, int64_t now_us, struct resolve_answer *answer) {
+    pthread_mutex_lock(&r->lock);
+    struct name *n = r->answer;
+    r->answer = NULL;
+    uint64_t wakes;
+    ssize_t got = r->sys->read(r->event_fd, &wakes, sizeof wakes);
+    (void)got;  // EAGAIN: it was not readable anyway
     pthread_mutex_unlock(&r->lock);
-    if (!k) return false;
-    struct lookup *l = CONTAINER_OF(k, struct lookup, link);
-    *answer = l->answer;
-    lookup_free(l);
+    if (!n) return false;
+    r->under_way = NULL;
+    n->addresses.found_us = n->failure == 0 ? now_us : FOUND_NEVER;
+    list_append(&r->known, &n->link);
+    *answer = (struct resolve_answer){n->host, n->failure, n->code, &n->addresses};
+    hand_over(r, now_us);
     return true;
+}
+
+bool resolver_recall(const struct resolver *r, int64_t now_us, const char *host, struct addresses *out) {
+    const struct name *n = find(&r->known, host);
+    if (!n || !is_fresh(n, now_us)) return false;
+    *out = n->addresses;
+    return true;
+}
+
+void resolver_doubt(struct resolver *r, int64_t now_us, const char *host, int64_t found_us) {
+    if (found_us == FOUND_NEVER || now_us - found_us < RESOLVE_DOUBT_US) return;
+    struct name *n = find(&r->known, host);
+    if (n && n->addresses.found_us == found_us) n->addresses.found_us = FOUND_NEVER;
 }

@@ -155,6 +155,16 @@ TEST(a_broker_that_never_answers_is_given_up_in_time) {
     }
 }
 
+TEST(a_time_out_says_what_the_driver_waited_for) {
+    begin();
+    s.unreachable = true;
+    connection_open(&c);
+    c.driver_waits = "to look up its name";
+    scripted_run(&s, 10 * SECOND);
+    EXPECT_TEXT(seen.why.detail, "broker-1:9092: no answer in time (to look up its name)");
+    end();
+}
+
 TEST(answers_come_in_order_however_the_bytes_are_cut) {
     for (size_t cut = 1; cut < 40; cut++) {
         begin();
@@ -561,6 +571,7 @@ int main(void) {
     RUN(greets_and_speaks_the_highest_common_version);
     RUN(a_refused_greeting_is_a_lost_connection);
     RUN(a_broker_that_never_answers_is_given_up_in_time);
+    RUN(a_time_out_says_what_the_driver_waited_for);
     RUN(answers_come_in_order_however_the_bytes_are_cut);
     RUN(a_response_cut_short_answers_nobody);
     RUN(a_reply_may_close_the_connection);

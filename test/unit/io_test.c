@@ -2,22 +2,13 @@
 #include "unit/io_world.h"
 
 #include <dirent.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <sys/uio.h>
 
 // A world that can be bent -------------------------------------------------------------------------------------------
 // Each test that bends the system calls has a table of its own, which stays: a resolver's thread may outlive its loop.
 
-static int64_t clock_ahead_s;
 static unsigned calls, fail_call;  // where fails_now() is asked, the fail_call-th of the calls fails
-static sem_t name_asked, name_answered;
-
-static int bent_clock(clockid_t clock, struct timespec *out) {
-    int result = clock_gettime(clock, out);
-    out->tv_sec += clock_ahead_s;
-    return result;
-}
 
 // The stories -------------------------------------------------------------------------------------------------------
 
@@ -163,143 +154,6 @@ TEST(localhost_is_looked_up) {
     expect_echo(&w, "localhost", s.port, 100);
     world_stop(&w);
     server_stop(&s);
-}
-
-// A resolver that is asked with numbers only for what is a number.
-static int lookup_of_nothing(const char *host, const char *service, const struct addrinfo *hints,
-                             struct addrinfo **out) {
-    (void)host, (void)service, (void)hints, (void)out;
-    return EAI_NONAME;
-}
-
-TEST(a_name_nobody_knows) {
-    struct world w;
-    static struct system_calls bent;
-    bent = system_real;
-    bent.getaddrinfo = lookup_of_nothing;
-    world_start(&w, &bent, 100);
-    peer_open(&w.peer, "kafka-7", 9092);
-    TURN_UNTIL(&w, w.peer.failed);
-    EXPECT_INT(w.peer.failed, 1);
-    EXPECT_TEXT(w.peer.why.detail, "cannot look up kafka-7: Name or service not known (names come from "
-                                   "bootstrap.servers and the brokers' advertised.listeners)");
-    world_stop(&w);
-}
-
-// Three addresses of one name; connect() to the first is refused, to the second never answered.
-static struct sockaddr_in three[3];
-static struct addrinfo three_list[3];
-static struct sockaddr_in full;
-
-static int lookup_of_three(const char *host, const char *service, const struct addrinfo *hints,
-                           struct addrinfo **out) {
-    (void)host, (void)service;
-    if (hints->ai_flags & AI_NUMERICHOST) return EAI_NONAME;
-    for (int i = 0; i < 3; i++) {
-        three[i] = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        three_list[i] = (struct addrinfo){.ai_family = AF_INET,
-                                          .ai_addr = (struct sockaddr *)&three[i],
-                                          .ai_addrlen = sizeof three[i],
-                                          .ai_next = i < 2 ? &three_list[i + 1] : NULL};
-    }
-    *out = three_list;
-    return 0;
-}
-
-static void forget_three(struct addrinfo *list) {
-    assert(list == three_list);
-}
-
-static int connect_to_the_third(int fd, const struct sockaddr *address, socklen_t size) {
-    calls++;
-    if (calls == 1) return errno = ECONNREFUSED, -1;
-    if (calls == 2) return connect(fd, (struct sockaddr *)&full, sizeof full);
-    return connect(fd, address, size);
-}
-
-// A listener that never accepts and whose backlog is full lets connect() wait.
-static int listen_full(int waiting[2]) {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    socklen_t size = sizeof full;
-    full = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    assert(bind(fd, (struct sockaddr *)&full, size) == 0 && listen(fd, 0) == 0);
-    assert(getsockname(fd, (struct sockaddr *)&full, &size) == 0);
-    for (int i = 0; i < 2; i++) {
-        waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        assert(connect(waiting[i], (struct sockaddr *)&full, size) == 0 || errno == EINPROGRESS);
-    }
-    return fd;
-}
-
-TEST(all_addresses_of_a_name_are_tried) {
-    struct server s = {0};
-    struct world w;
-    static struct system_calls bent;
-    bent = system_real;
-    bent.getaddrinfo = lookup_of_three;
-    bent.freeaddrinfo = forget_three;
-    bent.connect = connect_to_the_third;
-    bent.clock_gettime = bent_clock;
-    calls = 0;
-    int waiting[2], listener = listen_full(waiting);
-    server_start(&s, serve_echo);
-    world_start(&w, &bent, 100);
-    peer_open(&w.peer, "three", s.port);
-    TURN_UNTIL(&w, calls == 2);
-    turn_for(&w, 10);
-    EXPECT_INT(calls, 2);
-    clock_ahead_s += 3;
-    TURN_UNTIL(&w, w.peer.opened || w.peer.failed);
-    EXPECT_TEXT(w.peer.why.detail, "");
-    EXPECT_INT(w.peer.opened, 1);
-    EXPECT_INT(calls, 3);
-    world_stop(&w);
-    server_stop(&s);
-    close(listener);
-    close(waiting[0]);
-    close(waiting[1]);
-}
-
-static int lookup_that_waits(const char *host, const char *service, const struct addrinfo *hints,
-                             struct addrinfo **out) {
-    if (hints->ai_flags & AI_NUMERICHOST) return getaddrinfo(host, service, hints, out);
-    sem_post(&name_asked);
-    sem_wait(&name_answered);
-    return EAI_NONAME;
-}
-
-TEST(an_answer_that_comes_too_late_is_dropped) {
-    struct server s = {0};
-    struct world w;
-    static struct system_calls bent;
-    bent = system_real;
-    bent.getaddrinfo = lookup_that_waits;
-    server_start(&s, serve_echo);
-    world_start(&w, &bent, 100);
-    peer_open(&w.peer, "slow", s.port);
-    loop_turn(w.loop);
-    sem_wait(&name_asked);
-    peer_close(&w.peer, false);
-    peer_open(&w.peer, "127.0.0.1", s.port);
-    sem_post(&name_answered);
-    turn_for(&w, 50);
-    EXPECT_INT(w.peer.failed, 0);
-    EXPECT_INT(w.peer.opened, 1);
-    world_stop(&w);
-    server_stop(&s);
-}
-
-TEST(a_loop_ends_while_a_lookup_hangs) {
-    struct world w;
-    static struct system_calls bent;
-    bent = system_real;
-    bent.getaddrinfo = lookup_that_waits;
-    world_start(&w, &bent, 100);
-    peer_open(&w.peer, "slow", 9092);
-    loop_turn(w.loop);
-    sem_wait(&name_asked);
-    world_stop(&w);
-    sem_post(&name_answered);
 }
 
 static ssize_t counted_recv(int fd, void *at, size_t size, int flags) {
@@ -562,8 +416,6 @@ TEST(each_system_call_fails_once) {
 }
 
 int main(void) {
-    sem_init(&name_asked, 0, 0);
-    sem_init(&name_answered, 0, 0);
     RUN(what_is_sent_comes_back);
     RUN(interrupted_and_partial_calls_lose_nothing);
     RUN(half_a_response_then_close);
@@ -572,10 +424,6 @@ int main(void) {
     RUN(refused_port);
     RUN(too_many_open_files);
     RUN(localhost_is_looked_up);
-    RUN(a_name_nobody_knows);
-    RUN(all_addresses_of_a_name_are_tried);
-    RUN(an_answer_that_comes_too_late_is_dropped);
-    RUN(a_loop_ends_while_a_lookup_hangs);
     RUN(paused_input_waits_for_wake);
     RUN(fewer_bytes_than_are_wanted_do_not_wake);
     RUN(fenced_output_is_not_asked_for_in_circles);

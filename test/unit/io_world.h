@@ -29,7 +29,7 @@ struct peer {
     struct error why;
 };
 
-static struct peer *peer_of(struct connection *c) {
+static inline struct peer *peer_of(struct connection *c) {
     return CONTAINER_OF(c, struct peer, c);
 }
 
@@ -52,7 +52,7 @@ struct connection_space connection_input(struct connection *c) {
     return (struct connection_space){p->in + p->in_size, end - p->in_size};
 }
 
-static void peer_close(struct peer *p, bool abort) {
+static inline void peer_close(struct peer *p, bool abort) {
     if (p->c.state == CONNECTION_CLOSED) return;
     p->c.env->transport->close(p->c.env->driver, &p->c, abort);
     p->c.state = CONNECTION_CLOSED;
@@ -106,7 +106,7 @@ struct server {
     int last_errno;
 };
 
-static void *server_thread(void *context) {
+static inline void *server_thread(void *context) {
     struct server *s = context;
     int fd;
     while ((fd = accept(s->listener, NULL, NULL)) >= 0) {
@@ -116,7 +116,7 @@ static void *server_thread(void *context) {
     return NULL;
 }
 
-static void server_start(struct server *s, void (*serve)(struct server *, int)) {
+static inline void server_start(struct server *s, void (*serve)(struct server *, int)) {
     s->serve = serve;
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -127,13 +127,13 @@ static void server_start(struct server *s, void (*serve)(struct server *, int)) 
     assert(pthread_create(&s->thread, NULL, server_thread, s) == 0);
 }
 
-static void server_stop(struct server *s) {
+static inline void server_stop(struct server *s) {
     shutdown(s->listener, SHUT_RDWR);
     pthread_join(s->thread, NULL);
     close(s->listener);
 }
 
-static bool write_all(int fd, const uint8_t *at, size_t size) {
+static inline bool write_all(int fd, const uint8_t *at, size_t size) {
     while (size > 0) {
         ssize_t n = send(fd, at, size, MSG_NOSIGNAL);
         if (n <= 0) return false;
@@ -143,7 +143,7 @@ static bool write_all(int fd, const uint8_t *at, size_t size) {
     return true;
 }
 
-static void serve_echo(struct server *s, int fd) {
+static inline void serve_echo(struct server *s, int fd) {
     static uint8_t buffer[64 * KiB];
     while ((s->last_read = recv(fd, buffer, sizeof buffer, 0)) > 0) {
         if (!write_all(fd, buffer, (size_t)s->last_read)) return;
@@ -151,19 +151,19 @@ static void serve_echo(struct server *s, int fd) {
     s->last_errno = errno;
 }
 
-static void serve_some_then_close(struct server *s, int fd) {
+static inline void serve_some_then_close(struct server *s, int fd) {
     uint8_t *some = calloc(1, s->size);
     write_all(fd, some, s->size);
     free(some);
 }
 
-static void serve_reset(struct server *s, int fd) {
+static inline void serve_reset(struct server *s, int fd) {
     (void)s;
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
 }
 
 // A port of loopback nobody listens on.
-static uint16_t unused_port(void) {
+static inline uint16_t unused_port(void) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
@@ -181,11 +181,11 @@ struct world {
     struct peer peer;
 };
 
-static void ignore_line(void *context, enum log_level level, const char *line, size_t size) {
+static inline void ignore_line(void *context, enum log_level level, const char *line, size_t size) {
     (void)context, (void)level, (void)line, (void)size;
 }
 
-static void world_start(struct world *w, const struct system_calls *sys, size_t in_capacity) {
+static inline void world_start(struct world *w, const struct system_calls *sys, size_t in_capacity) {
     *w = (struct world){0};
     struct error e = loop_new(sys, &w->loop);
     assert(!error_is(&e));
@@ -197,20 +197,20 @@ static void world_start(struct world *w, const struct system_calls *sys, size_t 
     w->peer.paused_at = SIZE_MAX;
 }
 
-static void world_stop(struct world *w) {
+static inline void world_stop(struct world *w) {
     peer_close(&w->peer, true);
     memory_free(w->peer.in);
     loop_free(w->loop);
 }
 
-static void peer_open(struct peer *p, const char *host, uint16_t port) {
-    struct transport_options options = {host, port, 5000};
+static inline void peer_open(struct peer *p, const char *host, uint16_t port) {
+    struct transport_options options = {host, port, 5000, 2000000};
     p->c.state = CONNECTION_OPENING;
     p->opened = p->failed = 0;
     p->c.env->transport->open(p->c.env->driver, &p->c, &options);
 }
 
-static void peer_wake(struct peer *p) {
+static inline void peer_wake(struct peer *p) {
     p->c.env->transport->wake(p->c.env->driver, &p->c);
 }
 
@@ -221,19 +221,19 @@ static void peer_wake(struct peer *p) {
         while (!(condition) && (w)->env->now_us < give_up) loop_turn((w)->loop);                                       \
     } while (0)
 
-static void on_timer_stop(struct timer *t, int64_t now_us) {
+static inline void on_timer_stop(struct timer *t, int64_t now_us) {
     (void)now_us;
     t->fire = NULL;
 }
 
-static void turn_for(struct world *w, int64_t ms) {
+static inline void turn_for(struct world *w, int64_t ms) {
     struct timer t;
     timer_init(&t, on_timer_stop);
     timer_set(&w->env->timers, &t, w->env->now_us + ms * 1000);
     while (t.fire) loop_turn(w->loop);
 }
 
-static uint8_t *pattern(size_t size) {
+static inline uint8_t *pattern(size_t size) {
     uint8_t *at = memory_alloc(size);
     for (size_t i = 0; i < size; i++) at[i] = (uint8_t)(i * 31 + i / 251);
     return at;
