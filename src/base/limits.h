@@ -113,6 +113,7 @@
 #define RESOLVE_WANTED_US 15000000           // a name that nobody asked for since is not looked up any more
 #define RESOLVE_DOUBT_US 1000000             // addresses that lead nowhere are taken for right no longer than this
 #define RESOLVE_KEPT_US 10000000             // addresses, for whoever's time-out was shorter than their look-up
+#define ACCEPT_PAUSE_US 100000               // after a connection that there was no descriptor for
 #define KEEPALIVE_IDLE_S 60                  // firewalls forget a silent connection after some minutes
 #define KEEPALIVE_INTERVAL_S 10
 #define INSTANCES_OF_HOST_MAX 64             // of one flow, without instance.id

@@ -37,8 +37,9 @@ struct server {
     int epoll_fd;
     struct list endpoints, peers, ready;
     uint32_t peers_count;
-    struct timer turn;  // runs the ready peers
-    uint8_t *scratch;   // what recv() writes into: one for all, so that it stays in the cache
+    struct timer turn;    // runs the ready peers
+    struct timer accept;  // listens again after descriptors were short
+    uint8_t *scratch;     // what recv() writes into: one for all, so that it stays in the cache
 };
 
 // Peers --------------------------------------------------------------------------------------------------------------
@@ -61,9 +62,10 @@ static void peer_end(struct peer *p) {
     memory_free(p);
 }
 
-static bool add(struct server *s, int fd, uint32_t events, void *pointer) {
+// `operation`: EPOLL_CTL_ADD or EPOLL_CTL_MOD.
+static bool watch(struct server *s, int operation, int fd, uint32_t events, void *pointer) {
     struct epoll_event event = {.events = events, .data.ptr = pointer};
-    return s->sys->epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+    return s->sys->epoll_ctl(s->epoll_fd, operation, fd, &event) == 0;
 }
 
 static void accept_one(struct server *s, const struct endpoint *e, int fd) {
@@ -79,15 +81,39 @@ static void accept_one(struct server *s, const struct endpoint *e, int fd) {
     }
     list_append(&s->peers, &p->all);
     s->peers_count++;
-    if (!add(s, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, p)) peer_end(p);
+    if (!watch(s, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, p)) peer_end(p);
 }
 
-// Without descriptors the connection waits in the kernel until some are free again: the endpoint is level-triggered.
-static void accept_all(struct server *s, const struct endpoint *e) {
+static void accept_later(struct server *s) {
+    struct environment *env = loop_environment(s->loop);
+    timer_set(&env->timers, &s->accept, env->now_us + ACCEPT_PAUSE_US);
+}
+
+static void on_accept_timer(struct timer *t, int64_t now_us) {
+    (void)now_us;
+    struct server *s = CONTAINER_OF(t, struct server, accept);
+    for (struct link *k = list_first(&s->endpoints); k; k = list_next(&s->endpoints, k)) {
+        struct endpoint *e = CONTAINER_OF(k, struct endpoint, link);
+        if (!watch(s, EPOLL_CTL_MOD, e->fd, EPOLLIN, e)) accept_later(s);
+    }
+}
+
+static bool is_short(int code) {
+    return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
+}
+
+// Without descriptors the connection waits in the kernel until some are free again. The endpoint is level-triggered: it
+// is not watched meanwhile, else it would keep the loop awake.
+static void accept_all(struct server *s, struct endpoint *e) {
     for (int i = 0; i < LOOP_EVENTS_MAX; i++) {
         int fd = s->sys->accept4(e->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && errno == EINTR) continue;
-        if (fd < 0) return;
+        if (fd < 0) {
+            if (!is_short(errno)) return;
+            watch(s, EPOLL_CTL_MOD, e->fd, 0, e);
+            accept_later(s);
+            return;
+        }
         accept_one(s, e, fd);
     }
 }
@@ -177,7 +203,7 @@ static void on_events(void *context) {
     struct epoll_event events[LOOP_EVENTS_MAX];
     int count = s->sys->epoll_wait(s->epoll_fd, events, LOOP_EVENTS_MAX, 0);
     for (int i = 0; i < count; i++) {
-        const struct endpoint *e = find_endpoint(s, events[i].data.ptr);
+        struct endpoint *e = find_endpoint(s, events[i].data.ptr);
         if (e) {
             accept_all(s, e);
             continue;
@@ -200,6 +226,7 @@ struct error server_new(struct loop *l, struct server **out) {
     list_init(&s->peers);
     list_init(&s->ready);
     timer_init(&s->turn, on_turn);
+    timer_init(&s->accept, on_accept_timer);
     s->epoll_fd = s->sys->epoll_create1(EPOLL_CLOEXEC);
     struct error e = s->epoll_fd < 0
                          ? error_make(ERROR_TRANSPORT, errno, "server", "cannot create an epoll: %s", strerror(errno))
@@ -222,6 +249,7 @@ void server_free(struct server *s) {
         memory_free(e);
     }
     timer_cancel(&loop_environment(s->loop)->timers, &s->turn);
+    timer_cancel(&loop_environment(s->loop)->timers, &s->accept);
     loop_unwatch(s->loop, s->epoll_fd);
     s->sys->close(s->epoll_fd);
     memory_free(s->scratch);
@@ -259,7 +287,7 @@ struct error server_listen(struct server *s, const char *host, uint16_t port, co
     struct endpoint *e = NEW(struct endpoint);
     *e = (struct endpoint){.fd = fd, .protocol = protocol, .context = context};
     list_append(&s->endpoints, &e->link);
-    if (add(s, fd, EPOLLIN, e)) return error_none();
+    if (watch(s, EPOLL_CTL_ADD, fd, EPOLLIN, e)) return error_none();
     code = errno;
     list_remove(&e->link);
     s->sys->close(fd);
