@@ -133,7 +133,8 @@
 // mirror
 #define PARTITION_BACKOFF_US_MIN 50000
 #define PARTITION_BACKOFF_US_MAX 1000000
-#define PARTITION_LOCATE_US 200000           // between looks for missing leaders
+#define PARTITION_LOCATE_US_MIN 200000       // between looks for missing leaders; doubled each time
+#define PARTITION_LOCATE_US_MAX 3000000
 #ifndef PARTITION_IN_FLIGHT_MAX              // the simulator's is small: what happens at a limit happens often there
 #define PARTITION_IN_FLIGHT_MAX (4 * MiB)    // past this a partition is not fetched
 #endif

@@ -99,6 +99,8 @@ static void find_leaders(struct partition *p, const struct error *why) {
     p->join_from = 0;
     p->unsafe_since_us = p->flow->env->now_us;
     p->destination_refreshes_needed = p->source_refreshes_needed = 1;
+    p->leaderless_since_us = 0;
+    p->leaderless_said = false;
     timer_set(&p->flow->env->timers, &p->timer, p->flow->env->now_us);
 }
 
@@ -110,6 +112,8 @@ static bool needs_metadata(const struct error *why) {
 
 static void drop_and_locate(struct partition *p, const struct error *why) {
     drop_all(p);
+    p->leaderless_since_us = 0;
+    p->leaderless_said = false;
     struct flow *f = p->flow;
     if (why) {
         p->failures++;
@@ -128,15 +132,23 @@ static void drop_and_locate(struct partition *p, const struct error *why) {
     timer_set(&f->env->timers, &p->timer, f->env->now_us + backoff_us(p));
 }
 
-// Whether leaders are known on both sides, as fresh as needed.
-static bool leaders_known(struct partition *p) {
+static uint64_t refreshes_needed(const struct partition *p, const struct cluster *c) {
+    return c == &p->flow->source ? p->source_refreshes_needed : p->destination_refreshes_needed;
+}
+
+// The topic, where a leader of this partition is known, by metadata as fresh as needed; else NULL.
+static const struct cluster_topic *led_topic(const struct partition *p, struct cluster *c) {
+    if (c->refreshes < refreshes_needed(p, c)) return NULL;
+    bool source = c == &p->flow->source;
+    const struct cluster_topic *t = cluster_topic(c, source ? p->topic->source_name : p->topic->destination_name);
+    return t && p->index < t->partitions_count && t->partitions[p->index].leader >= 0 ? t : NULL;
+}
+
+// Goes on when leaders are known on both sides.
+static bool locate(struct partition *p) {
     struct flow *f = p->flow;
-    if (f->destination.refreshes < p->destination_refreshes_needed || f->source.refreshes < p->source_refreshes_needed)
-        return false;
-    struct cluster_topic *d = cluster_topic(&f->destination, p->topic->destination_name);
-    struct cluster_topic *s = cluster_topic(&f->source, p->topic->source_name);
-    if (!d || !s || p->index >= d->partitions_count || p->index >= s->partitions_count) return false;
-    if (d->partitions[p->index].leader < 0 || s->partitions[p->index].leader < 0) return false;
+    const struct cluster_topic *d = led_topic(p, &f->destination), *s = led_topic(p, &f->source);
+    if (!d || !s) return false;
     if (s->partitions[p->index].leader_epoch != p->fetch.leader_epoch) p->source_doubted_us = 0;
     p->destination_leader = d->partitions[p->index].leader;
     p->destination_epoch = d->partitions[p->index].leader_epoch;
@@ -144,10 +156,39 @@ static bool leaders_known(struct partition *p) {
     p->fetch.leader_epoch = s->partitions[p->index].leader_epoch;
     p->append.name.topic_id = d->id;
     p->fetch.name.topic_id = s->id;
+    timer_cancel(&f->env->timers, &p->timer);
+    partition_event(p, EVENT_LEADERS_KNOWN, NULL);
     return true;
 }
 
+// Asks for a missing leader, unless metadata came lately, for another partition. True: the log says that it is missing.
+static bool ask_for_leader(struct partition *p, struct cluster *c, int64_t wait_us) {
+    if (led_topic(p, c)) return false;
+    struct flow *f = p->flow;
+    if (c->refreshed_at_us <= f->env->now_us - wait_us / 2) cluster_refresh(c);
+    bool due = !p->leaderless_said && f->env->now_us - p->leaderless_since_us >= TOPIC_LEADERS_US_MAX;
+    if (!due || c->refreshes < refreshes_needed(p, c)) return false;  // or it is the cluster that cannot be reached
+    RARE("partition: without a leader for long");
+    log_line(&f->env->log, LOG_WARN, "partition without leader", "flow=%s topic=%s partition=%d cluster=%s",
+             f->config.name, p->topic->destination_name, p->index, c->config.alias);
+    return true;
+}
+
+// Ever more rarely: metadata are of all topics, and a leader may be missing for days.
+static void look_for_leaders(struct partition *p) {
+    struct environment *env = p->flow->env;
+    if (p->leaderless_since_us == 0) p->leaderless_since_us = env->now_us;
+    int64_t wait_us = env->now_us - p->leaderless_since_us;
+    if (wait_us < PARTITION_LOCATE_US_MIN) wait_us = PARTITION_LOCATE_US_MIN;
+    if (wait_us > PARTITION_LOCATE_US_MAX) wait_us = PARTITION_LOCATE_US_MAX;
+    bool said = ask_for_leader(p, &p->flow->destination, wait_us);
+    said |= ask_for_leader(p, &p->flow->source, wait_us);
+    p->leaderless_said |= said;
+    timer_set(&env->timers, &p->timer, env->now_us + wait_us);
+}
+
 static void on_timer(struct timer *t, int64_t now_us) {
+    (void)now_us;
     struct partition *p = CONTAINER_OF(t, struct partition, timer);
     if (p->state == PARTITION_RESYNC) {
         resync_begin(p);
@@ -162,20 +203,13 @@ static void on_timer(struct timer *t, int64_t now_us) {
         partition_event(p, EVENT_LOOK_AGAIN, NULL);
         return;
     }
-    if (p->state != PARTITION_LOCATE) return;
-    if (leaders_known(p)) {
-        partition_event(p, EVENT_LEADERS_KNOWN, NULL);
-        return;
-    }
-    cluster_refresh(&p->flow->destination);
-    cluster_refresh(&p->flow->source);
-    timer_set(&p->flow->env->timers, &p->timer, now_us + PARTITION_LOCATE_US);
+    if (p->state == PARTITION_LOCATE && !locate(p)) look_for_leaders(p);
 }
 
 void partition_on_metadata(struct partition *p) {
     struct flow *f = p->flow;
     if (p->state == PARTITION_LOCATE) {
-        if (p->failures <= 1 && timer_is_set(&p->timer)) timer_set(&f->env->timers, &p->timer, f->env->now_us);
+        if (p->failures <= 1 || p->leaderless_since_us != 0) locate(p);  // else its back-off is not over
         return;
     }
     if (p->state != PARTITION_RESYNC && p->state != PARTITION_COPY && p->state != PARTITION_GAP) return;

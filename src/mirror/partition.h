@@ -114,6 +114,8 @@ struct partition {
     struct timer timer;
     uint32_t failures;          // surprises since the last append that went well
     uint64_t destination_refreshes_needed, source_refreshes_needed;
+    int64_t leaderless_since_us;  // LOCATE: looks for leaders since then; 0: its back-off is not over
+    bool leaderless_said;
     uint32_t damaged_tries;
     char *halt_reason;          // owned; NULL when not halted
     int64_t halt_offset;

@@ -78,7 +78,7 @@ static void again(struct partition *p, const char *what) {
         partition_surprise(p, &why);
         return;
     }
-    timer_set(&f->env->timers, &p->timer, f->env->now_us + PARTITION_LOCATE_US / 4);
+    timer_set(&f->env->timers, &p->timer, f->env->now_us + PARTITION_BACKOFF_US_MIN);
 }
 
 static bool seen_twice(struct partition *p, const char *what, struct bytes detail) {

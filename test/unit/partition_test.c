@@ -238,6 +238,69 @@ TEST(leaders_may_move_on_both_sides) {
     end();
 }
 
+static int asked[2];  // for metadata: the source, the destination
+
+static void count_metadata(struct scripted *s, struct scripted_request *r) {
+    asked[world_side(s->context, r) == &w->destination]++;
+    world_metadata(s, r);
+}
+
+TEST(a_leader_that_is_missing_is_asked_for_ever_more_rarely) {
+    for (int side = 0; side < 2; side++) {
+        begin_copied(2);
+        struct model_cluster *c = side ? &w->destination : &w->source;
+        w->s.serve[API_METADATA] = count_metadata;
+        int32_t leader = c->logs[0].leader;
+        world_change_leader(w, c, 0);
+        c->logs[0].leader = -1;
+        asked[0] = asked[1] = 0;
+        world_write(w, 0, 5);
+        world_write(w, 1, 5);
+        world_run(w, 59 * SECOND);
+        EXPECT_INT(state(), PARTITION_LOCATE);
+        EXPECT_INT(world_partition(w, 1)->log_end, w->source.logs[1].end);  // the others go on
+        EXPECT(asked[side] > 15 && asked[side] <= 30);
+        EXPECT(asked[!side] <= 5);
+        EXPECT_INT(scripted_count(&w->s, "msg=\"partition without leader\""), 1);
+        EXPECT(scripted_told(&w->s, side ? "topic=t partition=0 cluster=b" : "topic=t partition=0 cluster=a"));
+        c->logs[0].leader = leader;
+        c->logs[0].epoch++;
+        world_run(w, PARTITION_LOCATE_US_MAX + SECOND);
+        EXPECT(equal());
+        EXPECT_INT(state(), PARTITION_COPY);
+        end();
+    }
+}
+
+TEST(a_missing_leader_is_seen_in_whatever_metadata_come) {
+    begin_copied(1);
+    world_change_leader(w, &w->source, 0);
+    int32_t leader = from->leader;
+    from->leader = -1;
+    world_run(w, 30 * SECOND);
+    from->leader = leader;
+    from->epoch++;
+    world_write(w, 0, 5);
+    cluster_refresh(&w->flow->source);
+    world_run(w, 300 * MS);
+    EXPECT(equal());
+    end();
+}
+
+TEST(of_a_cluster_that_cannot_be_reached_no_leader_is_missed) {
+    begin_copied(1);
+    w->s.unreachable = true;
+    scripted_cut_node(&w->s, 1);
+    scripted_cut_node(&w->s, 2);
+    world_run(w, 60 * SECOND);
+    EXPECT_INT(state(), PARTITION_LOCATE);
+    EXPECT(!scripted_told(&w->s, "without leader"));
+    w->s.unreachable = false;
+    world_run(w, 20 * SECOND);
+    EXPECT_INT(state(), PARTITION_COPY);
+    end();
+}
+
 TEST(an_acknowledged_tail_that_is_lost_is_copied_again) {
     begin_copied(1);
     world_write(w, 0, 20);
@@ -470,6 +533,9 @@ int main(void) {
     RUN(an_answer_above_the_expected_offset_halts);
     RUN(what_a_lost_connection_left_undone_is_done_once);
     RUN(leaders_may_move_on_both_sides);
+    RUN(a_leader_that_is_missing_is_asked_for_ever_more_rarely);
+    RUN(a_missing_leader_is_seen_in_whatever_metadata_come);
+    RUN(of_a_cluster_that_cannot_be_reached_no_leader_is_missed);
     RUN(an_acknowledged_tail_that_is_lost_is_copied_again);
     RUN(followers_that_lag_are_waited_for_but_not_for_ever);
     RUN(a_batch_that_arrives_damaged_is_fetched_again);
