@@ -54,6 +54,7 @@
 #define FETCH_SESSIONS_MAX 64                // of one source broker
 #define FETCH_SHORT_WAIT_MS 20               // long poll of a session that a partition has just left: it may come back
 #define CONNECTION_OPEN_US_MAX 10000000      // to connect and to learn the API versions
+#define METADATA_ANSWER_US 3000000           // for an answer, until another broker is asked
 
 // the way to a broker (line.h)
 #define FETCH_BYTES_SHORT (4 * MiB)          // of one fetch, where the round trip is short; half costs its broker more

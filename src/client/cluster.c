@@ -107,20 +107,27 @@ struct cluster_topic *cluster_topic(struct cluster *c, const char *name) {
     return map_get_text(&c->topics, name, strlen(name));
 }
 
-// Any broker with a ready control connection, real ones before bootstrap addresses; if `last` is given, the next one in
-// turn, as long as there is another.
-static struct broker *ready_broker(struct cluster *c, int32_t last) {
-    struct broker *b, *first = NULL, *bootstrap = NULL;
+// Who owes an answer may be frozen, or long at work; who owes metadata was given time for it.
+static int promise(const struct broker *b) {
+    if (b->owes_metadata) return 0;
+    return b->control.connection.requests_count > 0 ? 1 : 2;
+}
+
+struct broker *cluster_ready_broker(struct cluster *c, int32_t last) {
+    struct broker *b, *best = NULL;
     size_t i = 0;
+    int best_worth = -1;
     bool passed = false;
     while ((b = map_next(&c->brokers, &i))) {
+        int worth = (b->node_id < 0 ? 0 : 6) + 2 * promise(b) + passed;
         bool ready = !b->gone && broker_link_ready(&b->control);
-        if (ready && b->node_id >= 0 && passed) return b;
-        if (ready && b->node_id >= 0 && !first) first = b;
-        if (ready && b->node_id < 0) bootstrap = b;
+        if (ready && worth > best_worth) {
+            best = b;
+            best_worth = worth;
+        }
         passed |= last != CLUSTER_ANY && b->node_id == last;
     }
-    return first ? first : bootstrap;
+    return best;
 }
 
 void cluster_submit(struct cluster *c, int32_t node_id, struct cluster_task *task) {
@@ -134,7 +141,7 @@ void cluster_submit(struct cluster *c, int32_t node_id, struct cluster_task *tas
         task->run(task, NULL, &e);
         return;
     }
-    if (!b) b = ready_broker(c, node_id == CLUSTER_ANOTHER ? c->asked_of : CLUSTER_ANY);
+    if (!b) b = cluster_ready_broker(c, node_id == CLUSTER_ANOTHER ? c->asked_of : CLUSTER_ANY);
     if (!b) {
         list_append(&c->waiting, &task->link);
         connect_any(c);

@@ -33,6 +33,8 @@ struct broker {
     struct cluster *cluster;
     bool gone;          // not in the newest metadata
     bool reported;      // its failure was logged, and no control connection has come about since
+    bool owes_metadata;         // metadata.c
+    int64_t metadata_asked_us;
 };
 
 struct cluster_partition {
@@ -73,8 +75,8 @@ struct cluster {
     // cluster.c and metadata.c
     struct timer refresh;
     bool refresh_wanted, refresh_running;
-    int64_t asked_at_us, refreshed_at_us;  // the metadata is of then, or newer
-    int32_t asked_of, refreshed_by;        // node ids: who was asked last, and who answered the metadata
+    int64_t refreshed_at_us;         // the metadata is of then, or newer
+    int32_t asked_of, refreshed_by;  // node ids: who was asked last, and who answered the metadata
     struct cluster_task refresh_task;
 };
 
@@ -84,7 +86,8 @@ void cluster_stop(struct cluster *c);   // closes everything; tasks still waitin
 void cluster_free(struct cluster *c);   // after cluster_stop()
 
 // Asks for new metadata soon (at most every 100 ms); each time another one of the connected brokers, for a broker that
-// is cut off from its controller goes on answering what it knew. Cheap to call often.
+// is cut off from its controller goes on answering what it knew, and one that is frozen answers nothing. Cheap to call
+// often.
 void cluster_refresh(struct cluster *c);
 
 // What the metadata says is doubted: connects to the brokers that did not say it, so that they are asked in turn.

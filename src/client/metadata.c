@@ -1,6 +1,7 @@
 // Metadata of a cluster: asked for when somebody needs it and when it is old, taken in as brokers, topics and leaders.
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/rare.h"
 #include "client/cluster_private.h"
 #include "client/topic_partition.h"
 #include "wire/error_codes.h"
@@ -92,20 +93,12 @@ static void refresh_at(struct cluster *c, int64_t when_us) {
 
 static void schedule_next(struct cluster *c) {
     c->refresh_running = false;
+    cluster_withdraw(&c->refresh_task);
     int64_t wait = c->refresh_wanted ? REFRESH_INTERVAL_US_MIN : c->config.metadata_max_age_us;
-    refresh_at(c, c->env->now_us + wait);
+    timer_set(&c->env->timers, &c->refresh, c->env->now_us + wait);
 }
 
-static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {
-    (void)frame;
-    struct cluster *c = context;
-    if (error->kind == ERROR_CLOSED && !c->refresh_running) return;
-    if (error_is(error)) {
-        c->refresh_wanted = true;
-        schedule_next(c);
-        return;
-    }
-    const struct metadata_response *r = response;
+static void take(struct cluster *c, const struct metadata_response *r) {
     if (r->cluster_id.size > 0) {
         memory_free(c->cluster_id);
         c->cluster_id = memory_copy_text(r->cluster_id.at, (size_t)r->cluster_id.size);
@@ -114,14 +107,33 @@ static void on_response(void *context, const struct error *error, const void *re
     take_brokers(c, r);
     take_topics(c, r);
     c->refreshes++;
-    c->refreshed_by = c->asked_of;
-    c->refreshed_at_us = c->asked_at_us;  // an answer may come late, and says nothing of what happened meanwhile
+}
+
+static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {
+    (void)frame;
+    struct broker *b = context;
+    struct cluster *c = b->cluster;
+    bool newest = c->refresh_running && b->node_id == c->asked_of;
+    b->owes_metadata = false;
+    if (error_is(error)) {
+        c->refresh_wanted |= newest;
+        if (newest) schedule_next(c);
+        return;
+    }
+    if (b->metadata_asked_us < c->refreshed_at_us) {  // another broker was asked later, and answered sooner
+        RARE("metadata: an answer came too late");
+        return;
+    }
+    take(c, response);
+    c->refreshed_by = b->node_id;
+    c->refreshed_at_us = b->metadata_asked_us;  // an answer may come late, and says nothing of what happened meanwhile
     cluster_let_go_of_gone(c);
-    schedule_next(c);
+    if (newest) schedule_next(c);
     if (c->on_metadata) c->on_metadata(c->context);
 }
 
 static void ask(struct cluster *c, struct connection *connection) {
+    struct broker *b = CONTAINER_OF(CONTAINER_OF(connection, struct broker_link, connection), struct broker, control);
     struct metadata_request request;
     message_defaults(&metadata_request_message, &request);
     request.topics_count = -1;  // all of them
@@ -130,13 +142,17 @@ static void ask(struct cluster *c, struct connection *connection) {
                                    .version_max = INT16_MAX,
                                    .request = &request,
                                    .reply = on_response,
-                                   .context = c,
+                                   .context = b,
                                    .timeout_us = c->config.request_timeout_us};
     c->refresh_wanted = false;
-    c->asked_at_us = c->env->now_us;
-    c->asked_of = CONTAINER_OF(connection, struct broker_link, connection)->node_id;
+    c->asked_of = b->node_id;
     struct error e = connection_call(connection, &call);
-    if (!error_is(&e)) return;
+    if (!error_is(&e)) {
+        b->owes_metadata = true;
+        b->metadata_asked_us = c->env->now_us;
+        timer_set(&c->env->timers, &c->refresh, c->env->now_us + METADATA_ANSWER_US);
+        return;
+    }
     log_line(&c->env->log, LOG_WARN, "metadata not asked", "cluster=%s error=\"%s\"", c->config.alias, e.detail);
     c->refresh_wanted = true;
     schedule_next(c);
@@ -152,12 +168,28 @@ static void run(struct cluster_task *t, struct connection *connection, const str
     }
 }
 
+// Rather one that was not found to be unreachable.
+static struct broker *unconnected(struct cluster *c) {
+    struct broker *b, *found = NULL;
+    size_t i = 0;
+    while ((b = map_next(&c->brokers, &i)))
+        if (b->node_id >= 0 && !b->gone && !broker_link_ready(&b->control) && (!found || found->reported)) found = b;
+    return found;
+}
+
+// Nobody is asked twice at a time: when all that are connected owe an answer, another one is connected to.
 static void on_refresh(struct timer *t, int64_t now_us) {
-    (void)now_us;
     struct cluster *c = CONTAINER_OF(t, struct cluster, refresh);
-    if (c->refresh_running) return;
     c->refresh_running = true;
-    cluster_submit(c, CLUSTER_ANOTHER, &c->refresh_task);
+    const struct broker *b = cluster_ready_broker(c, c->asked_of);
+    if (!b || !b->owes_metadata) {
+        cluster_submit(c, CLUSTER_ANOTHER, &c->refresh_task);
+        return;
+    }
+    RARE("metadata: all that are connected owe an answer");
+    b = unconnected(c);
+    if (b) cluster_submit(c, b->node_id, &c->refresh_task);
+    else timer_set(&c->env->timers, t, now_us + METADATA_ANSWER_US);
 }
 
 void cluster_refresh(struct cluster *c) {

@@ -138,6 +138,91 @@ TEST(connected_brokers_are_asked_for_metadata_in_turn) {
     end();
 }
 
+static int32_t frozen;  // takes requests and answers none
+
+static void metadata_unless_frozen(struct scripted *script, struct scripted_request *r) {
+    if (r->channel->node_id != frozen) scripted_metadata(script, r);
+}
+
+TEST(a_frozen_broker_does_not_keep_metadata_back) {
+    for (frozen = 1; frozen <= 3; frozen++) {
+        begin(3);
+        cluster_connect_others(&c);
+        scripted_run(&s, SECOND);
+        s.serve[API_METADATA] = metadata_unless_frozen;
+        int64_t silence_us = 0, silence_us_max = 0;
+        uint64_t before = c.refreshes, last = before;
+        for (int i = 0; i < 250; i++) {
+            refresh();
+            silence_us = c.refreshes == last ? silence_us + 200 * MS : 0;
+            if (silence_us > silence_us_max) silence_us_max = silence_us;
+            last = c.refreshes;
+        }
+        EXPECT(silence_us_max >= METADATA_ANSWER_US - 200 * MS && silence_us_max <= METADATA_ANSWER_US + 200 * MS);
+        EXPECT(c.refreshes - before > 200);  // who owes an answer is not asked again
+        end();
+    }
+    frozen = 0;
+}
+
+static void answer_node(int32_t node_id) {
+    struct scripted_request *r = s.requests;
+    while (r->answered || r->api->key != API_METADATA || r->channel->node_id != node_id) r = r->next;
+    scripted_metadata(&s, r);
+    scripted_run(&s, MS);
+}
+
+TEST(of_two_answers_the_older_one_counts_only_when_it_comes_first) {
+    for (int older_first = 0; older_first < 2; older_first++) {
+        begin(2);
+        cluster_connect_others(&c);
+        scripted_run(&s, SECOND);
+        s.serve[API_METADATA] = NULL;
+        refresh();
+        int32_t first = c.asked_of, second = 3 - first;
+        scripted_run(&s, METADATA_ANSWER_US);
+        EXPECT_INT(c.asked_of, second);
+        EXPECT_INT(scripted_unanswered(&s, API_METADATA), 2);
+        uint64_t before = c.refreshes;
+        int64_t known_us = c.refreshed_at_us;
+        if (older_first) answer_node(first);
+        EXPECT_INT(c.refreshes, before + older_first);
+        EXPECT_INT(c.refreshed_at_us > known_us, older_first);
+        EXPECT(!older_first || c.refreshed_by == first);
+        answer_node(second);
+        EXPECT_INT(c.refreshes, before + older_first + 1);
+        EXPECT_INT(c.refreshed_by, second);
+        s.topics[0].leaders[0] = 2;
+        if (!older_first) answer_node(first);
+        EXPECT_INT(c.refreshes, before + older_first + 1);
+        EXPECT_INT(c.refreshed_by, second);
+        EXPECT_INT(cluster_topic(&c, "t")->partitions[0].leader, 1);
+        scripted_run(&s, 60 * SECOND);
+        EXPECT_INT(scripted_unanswered(&s, API_METADATA), 0);
+        end();
+    }
+}
+
+TEST(when_nobody_who_is_connected_answers_others_are_connected_to) {
+    begin(3);
+    struct counted_task controller = task();
+    cluster_submit(&c, CLUSTER_CONTROLLER, &controller.task);
+    scripted_run(&s, MS);
+    s.serve[API_METADATA] = NULL;
+    refresh();
+    EXPECT_INT(opened(2) + opened(3), 0);
+    scripted_run(&s, 25 * SECOND);
+    EXPECT_INT(scripted_unanswered(&s, API_METADATA), 3);  // one of each
+    EXPECT_INT(opened(1), 1);
+    answer_node(3);
+    EXPECT_INT(c.refreshes, 2);
+    s.serve[API_METADATA] = scripted_metadata;
+    scripted_run(&s, 10 * SECOND);  // the others' time is over
+    refresh();
+    EXPECT(c.refreshes > 2);
+    end();
+}
+
 TEST(partitions_and_ports_that_cannot_be_are_not_taken) {
     static const int32_t indexes[] = {INT32_MAX, PARTITIONS_OF_TOPIC_MAX, -1, INT32_MIN};
     for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++) {
@@ -370,6 +455,9 @@ int main(void) {
     RUN(leaders_topics_and_their_end_are_taken_over);
     RUN(a_broker_that_lags_behind_does_not_bring_an_older_leader_back);
     RUN(connected_brokers_are_asked_for_metadata_in_turn);
+    RUN(a_frozen_broker_does_not_keep_metadata_back);
+    RUN(of_two_answers_the_older_one_counts_only_when_it_comes_first);
+    RUN(when_nobody_who_is_connected_answers_others_are_connected_to);
     RUN(partitions_and_ports_that_cannot_be_are_not_taken);
     RUN(refreshes_keep_a_distance_and_age_brings_one);
     RUN(tasks_run_when_their_connection_is_ready);
