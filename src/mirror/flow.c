@@ -14,7 +14,7 @@
 
 static void start_partition(struct partition *p) {
     struct flow *f = p->flow;
-    if (p->state == PARTITION_IDLE && !f->stopping && !p->topic->halted[0] && ownership_owns(&f->ownership, p->slice))
+    if (p->state == PARTITION_IDLE && !f->stopping && partition_may_go_on(p) && ownership_owns(&f->ownership, p->slice))
         partition_event(p, EVENT_OWNED, NULL);
 }
 
@@ -99,7 +99,7 @@ static void on_topic_ready(void *context, struct mirror_topic *t) {
         if (p->topic != t) continue;
         known++;
         // The topic was halted and is fit again: from the start.
-        if (p->state == PARTITION_HALTED) partition_abandon(p);
+        if (p->state == PARTITION_HALTED && partition_may_go_on(p)) partition_abandon(p);
         start_partition(p);
     }
     for (int32_t index = known; index < t->partitions_count; index++) {

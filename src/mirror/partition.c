@@ -198,7 +198,7 @@ static void on_timer(struct timer *t, int64_t now_us) {
         fill_raise_log_start(p);
         return;
     }
-    if (p->state == PARTITION_HALTED && !p->topic->halted[0]) {
+    if (p->state == PARTITION_HALTED && partition_may_go_on(p)) {
         RARE("partition: halted, looks again");
         partition_event(p, EVENT_LOOK_AGAIN, NULL);
         return;

@@ -139,6 +139,11 @@ void partition_surprise(struct partition *p, const struct error *why);
 void partition_abandon(struct partition *p);  // fenced or stopped: to IDLE at once, whatever is under way
 void partition_on_metadata(struct partition *p);
 
+// Its topic is fit, and has it: one that was made anew, and may not grow, has fewer partitions than before.
+static inline bool partition_may_go_on(const struct partition *p) {
+    return !p->topic->halted[0] && p->index < p->topic->partitions_count;
+}
+
 // Records at the source that are not yet below the destination's high watermark.
 static inline int64_t partition_lag(const struct partition *p) {
     return p->source_end > p->replicated_end ? p->source_end - p->replicated_end : 0;

@@ -89,17 +89,6 @@ void topic_halt(struct topic *t, const char *format, ...) {
     if (ts->callbacks.halted) ts->callbacks.halted(ts->context, &t->t);
 }
 
-// Somebody must put it right; until the next refresh the topic does without the partitions that are missing.
-void topic_growth_refused(struct topic *t, const char *reason) {
-    char quoted[2 * TOPIC_REASON_MAX];
-    log_line(&t->owner->env->log, LOG_ERROR, "destination topic not grown: its new partitions are not mirrored",
-             "topic=%s destination=%s source_partitions=%" PRId32 " reason=%s", t->t.source_name,
-             t->t.destination_name, t->wanted, log_quote(reason, quoted, sizeof quoted));
-    t->growth_refused = true;
-    t->wanted = 0;
-    topic_look(t);
-}
-
 static void become_ready(struct topic *t, int32_t partitions) {
     struct topics *ts = t->owner;
     bool news = !t->t.ready || partitions > t->t.partitions_count;
@@ -255,6 +244,11 @@ static int32_t wanted_partitions(const struct topic *t, const struct cluster_top
     return more && t->owner->config.refresh ? s->partitions_count : t->t.partitions_count;
 }
 
+// To go on without what is missing: none of those that are mirrored already.
+static bool has_enough(const struct topic *t, const struct cluster_topic *d) {
+    return d && d->partitions_count >= (t->t.ready ? t->t.partitions_count : 1);
+}
+
 // Compares what is there with what should be, and takes the next step. Every answer and metadata ends here.
 void topic_look(struct topic *t) {
     struct topics *ts = t->owner;
@@ -264,12 +258,26 @@ void topic_look(struct topic *t) {
     if (!source_fits(t, s) || !destination_fits(t, s, d)) return;
     t->doubt = NO_DOUBT;
     int32_t wanted = wanted_partitions(t, s), have = d ? d->partitions_count : 0;
-    if (t->growth_refused && have > 0 && have >= t->t.partitions_count && have < wanted) wanted = have;
+    if (t->growth_refused && has_enough(t, d) && have < wanted) wanted = have;
     t->wanted = 0;
     if (have < wanted) provide(t, wanted, have);
     else if (!t->limits_known) topic_ask(t, LANE_SOURCE);
     else if (!t->checked) topic_ask(t, LANE_DESTINATION);
     else if (has_leaders(t, d, wanted)) become_ready(t, wanted);
+}
+
+// Somebody must put it right; until the next refresh the topic does without the partitions that are missing. A broker
+// that lags behind may show fewer than are mirrored: then it is looked at later.
+void topic_growth_refused(struct topic *t, const char *reason) {
+    char quoted[2 * TOPIC_REASON_MAX];
+    if (!t->growth_refused)
+        log_line(&t->owner->env->log, LOG_ERROR, "destination topic not grown: its new partitions are not mirrored",
+                 "topic=%s destination=%s source_partitions=%" PRId32 " reason=%s", t->t.source_name,
+                 t->t.destination_name, t->wanted, log_quote(reason, quoted, sizeof quoted));
+    t->growth_refused = true;
+    t->wanted = 0;
+    if (has_enough(t, visible(t->owner->destination, t->t.destination_name))) topic_look(t);
+    else topic_back_off(t);
 }
 
 static void on_again(struct timer *timer, int64_t now_us) {

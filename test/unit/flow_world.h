@@ -26,6 +26,8 @@ struct model_cluster {
     struct model_log logs[WORLD_PARTITIONS_MAX];
     struct model_session sessions[WORLD_SESSIONS_MAX];
     int sessions_count;
+    uint8_t topic_id;
+    int32_t partitions;  // shown in metadata; 0: all
     int damage;  // so many fetches of sessions answer batches with a flipped bit
     bool refuses_start;  // nothing can be read where the log starts
     int reads_refused;
@@ -90,10 +92,10 @@ static inline void world_metadata(struct scripted *s, struct scripted_request *r
         *b = (struct metadata_response_broker){m.brokers_count + 1, text_of(host), 9092, {NULL, -1}};
     }
     t.name = text_of("t");
-    t.topic_id.at[0] = 1;
+    t.topic_id.at[0] = c->topic_id;
     t.partitions = WORLD_ARRAY(r, WORLD_PARTITIONS_MAX, struct metadata_response_partition);
-    t.partitions_count = w->partitions;
-    for (int32_t i = 0; i < w->partitions; i++) {
+    t.partitions_count = c->partitions ? c->partitions : w->partitions;
+    for (int32_t i = 0; i < t.partitions_count; i++) {
         message_defaults(&metadata_response_partition_message, &t.partitions[i]);
         t.partitions[i].partition_index = i;
         t.partitions[i].leader_id = c->logs[i].leader;
@@ -207,7 +209,7 @@ static inline bool world_answer_fetch(struct world *w, struct scripted_request *
     message_defaults(&fetch_response_message, &f);
     message_defaults(&fetch_response_topic_message, &t);
     t.topic = text_of("t");
-    t.topic_id.at[0] = 1;
+    t.topic_id.at[0] = world_side(w, r)->topic_id;
     t.partitions = p;
     for (int32_t i = 0; i < w->partitions; i++)
         if (ss->in[i] && world_fetch_one(w, r, i, ss, &p[t.partitions_count])) t.partitions_count++;
@@ -468,6 +470,7 @@ static inline struct world *world_new(int32_t partitions) {
     w->partitions = partitions;
     w->fetch_sessions = 1;
     w->fetch_bytes_max = MiB;
+    w->source.topic_id = w->destination.topic_id = 1;
     w->source.name = "source";
     w->source.id = "cluster of the source";
     w->destination.name = "destination";

@@ -171,6 +171,37 @@ TEST(a_foreign_batch_in_a_quiet_partition_is_noticed) {
     end();
 }
 
+static void refuse_growth(struct scripted *script, struct scripted_request *r) {
+    const struct create_partitions_request *q = r->body;
+    struct create_partitions_response a;
+    struct create_partitions_response_topic t;
+    message_defaults(&create_partitions_response_message, &a);
+    message_defaults(&create_partitions_response_topic_message, &t);
+    t.name = q->topics[0].name;
+    t.error_code = KAFKA_POLICY_VIOLATION;
+    a.results = &t;
+    a.results_count = 1;
+    scripted_answer(script, r, &a);
+}
+
+TEST(partitions_that_a_topic_made_anew_does_not_have_stay_halted) {
+    begin_copied(2);
+    w->s.serve[API_CREATE_PARTITIONS] = refuse_growth;
+    w->destination.topic_id = 2;
+    w->destination.partitions = 1;
+    world_write(w, 0, 5);
+    world_run(w, 130 * SECOND);
+    EXPECT_INT(state(), PARTITION_COPY);
+    EXPECT_INT(to->end, from->end);
+    EXPECT_INT(world_partition(w, 1)->state, PARTITION_HALTED);
+    EXPECT(strstr(world_partition(w, 1)->halt_reason, "re-created"));
+    w->s.serve[API_CREATE_PARTITIONS] = NULL;
+    w->destination.partitions = 2;
+    world_run(w, 61 * SECOND);
+    EXPECT_INT(world_partition(w, 1)->state, PARTITION_COPY);
+    end();
+}
+
 TEST(a_source_made_anew_halts) {
     begin_copied(1);
     world_kill(w);
@@ -208,6 +239,7 @@ int main(void) {
     RUN(a_lost_range_halts);
     RUN(a_foreign_last_batch_halts);
     RUN(a_foreign_batch_in_a_quiet_partition_is_noticed);
+    RUN(partitions_that_a_topic_made_anew_does_not_have_stay_halted);
     RUN(a_source_made_anew_halts);
     RUN(a_source_that_lost_its_tail_halts);
     return test_result();

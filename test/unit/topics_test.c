@@ -208,6 +208,49 @@ TEST(what_somebody_else_created_may_have_fewer_partitions) {
     world_free(w);
 }
 
+TEST(a_topic_made_anew_with_fewer_partitions_that_may_not_grow_does_with_those) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 4);
+    world_start(w);
+    expect_ready(w, "orders", 4);
+    model_refuse(&w->at_destination, API_CREATE_PARTITIONS, KAFKA_TOPIC_AUTHORIZATION_FAILED, NULL, -1);
+    model_remove(&w->at_destination, "a.orders");
+    destination_topic(w, "a.orders", 1);
+    cluster_refresh(&w->destination);
+    world_run(w, 2 * SECOND);
+    expect_halted(w, "orders", "destination topic was re-created");
+    world_run(w, 60 * SECOND);
+    expect_ready(w, "orders", 1);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_PARTITIONS], 1);
+    EXPECT_INT(world_count(w, "topic not grown"), 1);
+    model_refuse(&w->at_destination, API_CREATE_PARTITIONS, 0, NULL, 0);
+    world_run(w, 60 * SECOND);
+    expect_ready(w, "orders", 4);
+    world_free(w);
+}
+
+TEST(growth_that_a_broker_which_lags_behind_calls_for_is_asked_for_ever_more_rarely) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 4);
+    world_start(w);
+    expect_ready(w, "orders", 4);
+    model_refuse(&w->at_destination, API_CREATE_PARTITIONS, KAFKA_TOPIC_AUTHORIZATION_FAILED, NULL, -1);
+    struct model_topic *d = model_find(&w->at_destination, "a.orders");
+    d->partitions = 2;
+    cluster_refresh(&w->destination);
+    world_run(w, 30 * SECOND);
+    expect_ready(w, "orders", 4);  // what is mirrored goes on
+    int asked = w->at_destination.requests[API_CREATE_PARTITIONS];
+    EXPECT(asked > 3 && asked < 12);
+    EXPECT_INT(world_count(w, "topic not grown"), 1);
+    d->partitions = 4;
+    world_run(w, 130 * SECOND);
+    expect_ready(w, "orders", 4);
+    EXPECT(w->at_destination.requests[API_CREATE_PARTITIONS] <= asked + 1);
+    EXPECT_INT(world_count(w, "halted"), 0);
+    world_free(w);
+}
+
 TEST(a_created_topic_waits_for_metadata_and_leaders) {
     struct world *w = world_of_all();
     source_topic(w, "orders", 2);
@@ -344,6 +387,8 @@ int main(void) {
     RUN(retriable_errors_are_tried_again_ever_more_slowly);
     RUN(somebody_else_may_be_faster);
     RUN(what_somebody_else_created_may_have_fewer_partitions);
+    RUN(a_topic_made_anew_with_fewer_partitions_that_may_not_grow_does_with_those);
+    RUN(growth_that_a_broker_which_lags_behind_calls_for_is_asked_for_ever_more_rarely);
     RUN(a_created_topic_waits_for_metadata_and_leaders);
     RUN(a_partition_that_gets_no_leader_does_not_stop_the_others);
     RUN(a_topic_that_never_shows_asks_for_the_right);
