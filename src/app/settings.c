@@ -29,9 +29,13 @@ static const char *sentence(struct parsing *p) {
     return p->text.overflowed ? "" : (const char *)p->text.at;
 }
 
+static void refuse_value(struct parsing *p, const struct property *property, bool secret, const char *why) {
+    const char *value = secret ? "(hidden)" : property->value;
+    problem_error(p->problems, property->line, "%s = %.*s: %s", property->key, SHOWN_VALUE_MAX, value, why);
+}
+
 static void wrong_value(struct parsing *p, const struct property *property, const char *expected) {
-    const char *value = is_secret_setting(property->key) ? "(hidden)" : property->value;
-    problem_error(p->problems, property->line, "%s = %.*s: %s", property->key, SHOWN_VALUE_MAX, value, expected);
+    refuse_value(p, property, is_secret_setting(property->key), expected);
 }
 
 // --- one line by itself
@@ -73,15 +77,23 @@ static void judge_known(struct parsing *p, const struct property *property, cons
     judge_value(p, property, s);
 }
 
-static void judge_security(struct parsing *p, const struct property *property) {
-    if (strstr(property->key, "security.protocol") && strcmp(property->value, "PLAINTEXT") == 0) return;
-    wrong_value(p, property, "this version speaks PLAINTEXT only, without TLS and SASL");
+// `name`: without what stands before it. Of the others no value is shown: a secret may have a mistyped name.
+static void judge_security(struct parsing *p, const struct property *property, const char *name) {
+    bool protocol = strcmp(name, "security.protocol") == 0;
+    if (protocol && strcmp(property->value, "PLAINTEXT") == 0) return;
+    bool secret = !protocol && strcmp(name, "sasl.mechanism") != 0;
+    refuse_value(p, property, secret, "this version speaks PLAINTEXT only, without TLS and SASL");
 }
 
 static void judge_unknown(struct parsing *p, const struct property *property, const struct setting_key *key) {
     buffer_clear(&p->text);
     setting_key_suggest(key, &p->settings->aliases, &p->text);
     const char *meant = sentence(p);
+    bool nameless = property->value[strspn(property->value, "=")] == 0;  // perhaps a line of a key, in base64
+    if (!*meant && nameless) {
+        problem_warning(p->problems, property->line, "a line that is no setting: expected name = value");
+        return;
+    }
     problem_warning(p->problems, property->line, "unknown setting %s%s%s", property->key, *meant ? ": " : "", meant);
 }
 
@@ -94,10 +106,11 @@ static void judge(struct parsing *p, const struct property *property) {
     }
     const struct setting *s = settings_find(key.name);
     const struct ignored_setting *ignored = ignored_settings_find(key.name);
+    const char *security = security_setting(key.name);
     if (s) {
         judge_known(p, property, &key, s);
-    } else if (is_security_setting(key.name)) {
-        judge_security(p, property);
+    } else if (security) {
+        judge_security(p, property, security);
     } else if (!ignored) {
         judge_unknown(p, property, &key);
     } else if (strcmp(ignored->harmless, ANY_VALUE) != 0 && strcmp(ignored->harmless, property->value) != 0) {

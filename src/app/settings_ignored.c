@@ -154,18 +154,20 @@ const struct ignored_setting *ignored_settings_find(const char *name) {
     return found;
 }
 
-bool is_security_setting(const char *name) {
+const char *security_setting(const char *name) {
     static const char *const prefixes[] = {"source.",   "target.", "cluster.", "producer.",
                                            "consumer.", "admin.",  "override."};
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
         size_t size = strlen(prefixes[i]);
         if (strncmp(name, prefixes[i], size) == 0) name += size;
     }
-    return strcmp(name, "security.protocol") == 0 || strncmp(name, "ssl.", 4) == 0 || strncmp(name, "sasl.", 5) == 0;
+    bool is_one =
+        strcmp(name, "security.protocol") == 0 || strncmp(name, "ssl.", 4) == 0 || strncmp(name, "sasl.", 5) == 0;
+    return is_one ? name : NULL;
 }
 
 bool is_secret_setting(const char *name) {
-    static const char *const signs[] = {"password", "secret", "jaas", "credential", "token"};
+    static const char *const signs[] = {"password", "passphrase", "secret", "jaas", "credential", "token"};
     for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
         if (strcasestr(name, signs[i])) return true;
     }

@@ -68,8 +68,9 @@ extern const size_t ignored_settings_count;
 
 const struct ignored_setting *ignored_settings_find(const char *name);
 
-// security.protocol, ssl.*, sasl.*, also behind producer., source.consumer. and the like.
-bool is_security_setting(const char *name);
+// security.protocol, ssl.*, sasl.*, also behind producer., source.consumer. and the like: the name without those; NULL:
+// it is none of them.
+const char *security_setting(const char *name);
 
 // Whether values of that key must never be shown.
 bool is_secret_setting(const char *name);

@@ -307,6 +307,33 @@ TEST(secrets_are_not_shown) {
     done();
 }
 
+TEST(of_security_only_what_cannot_be_secret_is_shown) {
+    EXPECT(!parse(BASE "sasl.oauthbearer.assertion.private.key.passphrase = hunter2\n"
+                       "a.sasl.jass.config = hunter2\n"
+                       "a.ssl.keystore.passwrd = hunter2\n"
+                       "b.consumer.ssl.keystore.certificate.chain = hunter2\n"
+                       "sasl.mechanism.security.protocol = hunter2\n"
+                       "b.security.protocol = SASL_SSL\n"
+                       "a->b.producer.override.sasl.mechanism = OAUTHBEARER\n"));
+    EXPECT(!strstr(said(&problems.errors), "hunter2"));
+    EXPECT(strstr((char *)problems.errors.at, "a.sasl.jass.config = (hidden): this version"));
+    EXPECT(strstr((char *)problems.errors.at, "b.security.protocol = SASL_SSL: this version"));
+    EXPECT(strstr((char *)problems.errors.at, "sasl.mechanism = OAUTHBEARER: this version"));
+    EXPECT(!strstr(said(&problems.warnings), "hunter2"));
+    done();
+    EXPECT(is_secret_setting("sasl.oauthbearer.assertion.private.key.passphrase"));
+}
+
+// The second line of a private key is a name without a value, where the first one was not continued.
+TEST(lines_of_a_secret_are_not_shown_as_names) {
+    EXPECT_WARNINGS(BASE "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n"
+                         "hunter2==\n"
+                         "a->b.topcs =\n",
+                    "mirror.properties:5: a line that is no setting: expected name = value\n"
+                    "mirror.properties:6: a line that is no setting: expected name = value\n"
+                    "mirror.properties:7: unknown setting a->b.topcs: did you mean a->b.topics?\n");
+}
+
 TEST(config_providers_are_refused_where_a_value_needs_one) {
     EXPECT_ERRORS(BASE "a->b.topics = ${file:/x:topics}\n",
                   "mirror.properties:5: a->b.topics = ${file:/x:topics}: config providers are not supported in this "
@@ -434,6 +461,8 @@ int main(void) {
     RUN(settings_in_the_wrong_place_are_warned_of);
     RUN(never_plain_text_where_something_else_was_asked_for);
     RUN(secrets_are_not_shown);
+    RUN(of_security_only_what_cannot_be_secret_is_shown);
+    RUN(lines_of_a_secret_are_not_shown_as_names);
     RUN(config_providers_are_refused_where_a_value_needs_one);
     RUN(heartbeats_come_before_the_session_ends);
     RUN(a_reload_sees_which_flows_changed);
