@@ -152,7 +152,9 @@ static void ask_below(struct partition *p, int64_t offset) {
 // He may have died between the first batch he copied and DeleteRecords: then consumers still see his filler, and
 // records of the first batch that the source hides. The log's end does not show it, only its beginning does.
 void fill_look_below(struct partition *p) {
-    if (!leader_query_running(&p->delete_query)) ask_below(p, p->tail_log_start);
+    if (leader_query_running(&p->delete_query)) return;
+    p->below_doubted = false;  // an earlier look may have ended in doubt
+    ask_below(p, p->tail_log_start);
 }
 
 static const char *below_damaged(const struct leader_answer *a, const struct batch_header *h, enum batch_look look) {

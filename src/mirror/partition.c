@@ -250,6 +250,7 @@ static void start_fill(struct partition *p, const struct error *why) {
 static void wait_out(struct partition *p, const struct error *why) {
     (void)why;
     fetch_session_remove(&p->fetch);
+    resync_cancel(p);  // a look below (fill.c) would stand beside RESYNC's own question in one Fetch
     timer_set(&p->flow->env->timers, &p->timer, p->wait_until_us);
 }
 

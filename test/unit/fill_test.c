@@ -235,6 +235,65 @@ TEST(filler_that_seems_to_reach_further_deletes_no_more) {
     }
 }
 
+static int looks;
+
+// Twice the same bit is flipped, and between the two looks the leader changes.
+static void fetch_with_a_flip_in_each_look(struct scripted *s, struct scripted_request *r) {
+    const struct fetch_request *q = r->body;
+    bool of_first = world_side(w, r) == &w->destination && q->topics_count > 0 &&
+                    q->topics[0].partitions[0].fetch_offset == to->start;
+    looks += of_first;
+    if (of_first && looks == 2) world_change_leader(w, &w->destination, 0);
+    if (of_first && looks % 2) flip_at = 7;
+    fetch_with_a_flip(s, r);
+}
+
+TEST(a_doubt_about_the_beginning_ends_with_the_look) {
+    begin(1);
+    write_above(1000);
+    world_write(w, 0, 20);
+    die_before_deleting();
+    looks = 0;
+    w->s.serve[API_FETCH] = fetch_with_a_flip_in_each_look;
+    world_start(w);
+    world_run(w, 10 * SECOND);
+    EXPECT_INT(to->start, 1000);
+    EXPECT_INT(looks, 4);
+    EXPECT(equal());
+    end();
+}
+
+static struct scripted_request *held;
+
+static void fetch_holding_the_look(struct scripted *s, struct scripted_request *r) {
+    const struct fetch_request *q = r->body;
+    bool of_first = world_side(w, r) == &w->destination && q->topics_count > 0 &&
+                    q->topics[0].partitions[0].fetch_offset == to->start;
+    if (of_first && !held) held = r;
+    else world_fetch(s, r);
+}
+
+// RESYNC asks the same broker about the same partition.
+TEST(a_look_at_the_beginning_ends_when_the_partition_must_wait) {
+    begin(1);
+    write_above(1000);
+    world_write(w, 0, 20);
+    die_before_deleting();
+    model_write(from, &(struct model_batch){.count = 3, .timestamp = w->s.env.wall_ms - 86400000});
+    held = NULL;
+    w->s.serve[API_FETCH] = fetch_holding_the_look;
+    w->s.in_turn = true;
+    world_start(w);
+    EXPECT(held);
+    EXPECT_INT(state(), PARTITION_RESYNC);
+    EXPECT(!leader_query_running(&world_partition(w, 0)->delete_query));
+    world_fetch(&w->s, held);
+    world_run(w, 15 * SECOND);
+    EXPECT_INT(to->start, 1000);
+    EXPECT(equal());
+    end();
+}
+
 TEST(what_was_copied_stays_when_filler_is_deleted) {
     begin(1);
     write_above(1000);
@@ -414,6 +473,8 @@ int main(void) {
     RUN(an_emptied_log_halts_when_the_source_starts_later_still);
     RUN(filler_that_was_left_behind_is_deleted);
     RUN(filler_that_seems_to_reach_further_deletes_no_more);
+    RUN(a_doubt_about_the_beginning_ends_with_the_look);
+    RUN(a_look_at_the_beginning_ends_when_the_partition_must_wait);
     RUN(what_was_copied_stays_when_filler_is_deleted);
     RUN(what_the_first_batch_hides_is_hidden_later_too);
     RUN(what_is_wanted_while_a_delete_is_under_way_is_deleted_too);
