@@ -305,9 +305,11 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
         if (batch_last_offset(&h) < p->log_end) continue;
         bool unprotected = is_unprotected(p, &h);
         if (refuse(p, &h, rest.at) || (unprotected && too_early(p))) break;
-        // A refusal in the middle of the pipeline: without the state, what comes behind it would be taken in its place.
+        // A refusal in the middle of the pipeline: without the state, which what stands or is queued before it may have
+        // taken away, what comes behind it would be taken in its place.
         int64_t oldest = h.max_timestamp < p->max_timestamp ? h.max_timestamp : p->max_timestamp;
-        if (partition_state_may_expire(p, oldest) && !batch_crc_is_right((struct bytes){rest.at, (size_t)h.size})) {
+        bool forgets = unprotected || partition_state_may_expire(p, oldest);
+        if (forgets && !batch_crc_is_right((struct bytes){rest.at, (size_t)h.size})) {
             damaged(p, h.base_offset, "its CRC is wrong");
             return 0;
         }

@@ -447,6 +447,27 @@ TEST(a_backlog_older_than_the_producers_memory_is_waited_for) {
     end();
 }
 
+// The broker forgets with the old one, and would take what follows a refused one in its place.
+TEST(behind_a_batch_of_old_damage_is_not_sent) {
+    begin_copied(1);
+    w->s.serve[API_PRODUCE] = NULL;
+    w->s.in_turn = true;
+    write_old(1);
+    for (int i = 0; i < 200 && !scripted_next(&w->s, API_PRODUCE); i++) world_run(w, 100 * MS);
+    EXPECT_INT(scripted_unanswered(&w->s, API_PRODUCE), 1);
+    w->source.damage = 1;
+    world_write(w, 0, 1);
+    world_run(w, 100 * MS);
+    EXPECT_INT(w->source.damage, 0);
+    world_write(w, 0, 1);
+    w->s.serve[API_PRODUCE] = world_produce;
+    world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+    world_run(w, 15 * SECOND);
+    EXPECT_INT(w->refused, 0);
+    EXPECT(equal());
+    end();
+}
+
 // As a coordinator that was deposed: it answers heartbeats, and can write nothing.
 TEST(what_the_producers_memory_does_not_protect_waits_for_a_lease) {
     begin(2);
@@ -543,6 +564,7 @@ int main(void) {
     RUN(past_the_fence_nothing_is_appended);
     RUN(who_sleeps_past_the_fence_writes_nothing_on_waking_up);
     RUN(a_backlog_older_than_the_producers_memory_is_waited_for);
+    RUN(behind_a_batch_of_old_damage_is_not_sent);
     RUN(what_the_producers_memory_does_not_protect_waits_for_a_lease);
     RUN(what_needs_a_lease_and_was_not_sent_in_time_is_never_sent);
     RUN(a_log_start_that_cannot_be_read_is_asked_for_with_pauses);
