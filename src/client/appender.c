@@ -167,6 +167,15 @@ static bool is_orphan(const struct appender *a, const struct append *x) {
     return x->partition->appender != a || x->partition->attempt != x->attempt;
 }
 
+bool appender_has_orphans(const struct appender *a) {
+    for (struct link *k = list_first(&a->requests); k; k = list_next(&a->requests, k)) {
+        const struct append_request *r = CONTAINER_OF(k, struct append_request, link);
+        for (struct link *i = list_first(&r->appends); i; i = list_next(&r->appends, i))
+            if (is_orphan(a, CONTAINER_OF(i, struct append, link))) return true;
+    }
+    return false;
+}
+
 // Batches still in it are dropped: their partitions are told by on_detached, and what became of them only the log
 // knows.
 static void request_free(struct append_request *r) {

@@ -89,6 +89,9 @@ void appender_attach(struct appender *a, struct append_partition *p);
 // Drops what is queued and disowns what is unanswered; its answers will not be told. Fine when attached to none.
 void appender_detach(struct append_partition *p);
 
+// Whether something disowned is without an answer.
+bool appender_has_orphans(const struct appender *a);
+
 // Drops what is queued: nothing of the partition is sent from now on. Fine when attached to none.
 void appender_drop_queued(struct append_partition *p);
 

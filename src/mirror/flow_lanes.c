@@ -113,6 +113,7 @@ void lanes_abort_leased(struct flow *f) {
 }
 
 static bool has_old(const struct appender *a) {
+    if (appender_has_orphans(a)) return true;  // how old the state was that they rely on is not known any more
     for (struct link *k = list_first(&a->members); k; k = list_next(&a->members, k)) {
         const struct partition *p = CONTAINER_OF(k, struct partition, append.member);
         if (p->append.unanswered > 0 && partition_state_may_expire(p, p->oldest_ms)) return true;

@@ -3,6 +3,7 @@
 #include "unit/flow_story.h"
 
 #include "base/limits.h"
+#include "mirror/flow_lanes.h"
 
 // Copying ------------------------------------------------------------------------------------------------------------
 
@@ -518,6 +519,32 @@ TEST(what_needs_a_lease_and_was_not_sent_in_time_is_never_sent) {
     end();
 }
 
+// What a partition left unwritten is nobody's: how old the state was that it relied on is not known any more.
+TEST(what_was_left_behind_is_not_sent_when_the_destination_forgets_sooner) {
+    begin_copied(1);
+    w->s.stalled = true;
+    world_write(w, 0, 5);
+    world_run(w, 10 * MS);
+    int channel = -1;
+    for (int i = 0; i < w->s.channels_count; i++) {
+        const struct connection *c = w->s.channels[i].connection;
+        if (c && c->fence_us && connection_has_output(c)) channel = i;
+    }
+    EXPECT(channel >= 0);
+    lanes_abort_old(w->flow);
+    EXPECT(w->s.channels[channel].connection);  // of today, and its partition knows
+    struct error why = error_make(ERROR_PROTOCOL, 0, "test", "a surprise");
+    partition_surprise(world_partition(w, 0), &why);
+    world_run(w, 10 * MS);
+    EXPECT_INT(state(), PARTITION_RESYNC);
+    lanes_abort_old(w->flow);
+    EXPECT(!w->s.channels[channel].connection && w->s.channels[channel].aborted);
+    w->s.stalled = false;
+    world_run(w, 10 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
 // A broker that does not know what it says is no reason to ask it as fast as it answers.
 TEST(a_log_start_that_cannot_be_read_is_asked_for_with_pauses) {
     begin_copied(1);
@@ -566,6 +593,7 @@ int main(void) {
     RUN(a_backlog_older_than_the_producers_memory_is_waited_for);
     RUN(behind_a_batch_of_old_damage_is_not_sent);
     RUN(what_the_producers_memory_does_not_protect_waits_for_a_lease);
+    RUN(what_was_left_behind_is_not_sent_when_the_destination_forgets_sooner);
     RUN(what_needs_a_lease_and_was_not_sent_in_time_is_never_sent);
     RUN(a_log_start_that_cannot_be_read_is_asked_for_with_pauses);
     return test_result();
