@@ -34,6 +34,16 @@ static bool same_pipeline(int32_t a, int32_t b) {
     return first->append.appender == second->append.appender;
 }
 
+// What lies in its connection's output when the guard passes must not leave it (connection_test, appender_lease_test).
+TEST(each_pipeline_has_the_flows_guard_and_lease) {
+    begin_copied(1);
+    const struct appender *a = world_partition(w, 0)->append.appender;
+    EXPECT(a->link.connection.fence_us == &w->flow->ownership.fence_us);
+    EXPECT(a->fence_us == &w->flow->ownership.fence_us);
+    EXPECT(a->lease_us == &w->flow->ownership.lease_us);
+    end();
+}
+
 // A broker handles one request of a connection at a time.
 TEST(many_partitions_have_two_pipelines_to_their_leader) {
     begin_copied(APPEND_LANE_PARTITIONS + 1);
@@ -568,6 +578,7 @@ TEST(a_log_start_that_cannot_be_read_is_asked_for_with_pauses) {
 
 int main(void) {
     RUN(a_log_is_copied_and_followed);
+    RUN(each_pipeline_has_the_flows_guard_and_lease);
     RUN(many_partitions_have_two_pipelines_to_their_leader);
     RUN(few_partitions_of_large_batches_have_two_pipelines);
     RUN(a_partition_whose_batches_grew_changes_its_pipeline_when_it_looks_again);
