@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define SETTING_NAME_MAX 80
-#define PARTITIONS_DEFAULT 50
 #define FACTOR_DEFAULT 3
 #define SEGMENT_BYTES_DEFAULT 104857600
 #define MIN_ISR_DEFAULT 2
@@ -64,7 +63,7 @@ static void add_setting(struct automatic_topic *t, const char *name, const char 
 // With fewer replicas than wanted where there are fewer brokers: one is enough to try things out (docs/BROKER.md).
 static void plan_internal(const struct broker_cluster *c, const struct internal_topic *i, struct automatic_topic *t) {
     int64_t nodes = c->config.nodes;
-    t->partitions = wanted(c, i, "num.partitions", PARTITIONS_DEFAULT);
+    t->partitions = wanted(c, i, "num.partitions", INTERNAL_TOPIC_PARTITIONS);
     t->factor = wanted(c, i, "replication.factor", FACTOR_DEFAULT);
     if (t->factor > nodes) t->factor = nodes;
     for (size_t at = 0; i->fixed[at]; at += 2) add_setting(t, i->fixed[at], i->fixed[at + 1]);

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OFFSETS_TOPIC_PARTITIONS 50      // GroupCoordinatorConfig.OFFSETS_TOPIC_PARTITIONS_DEFAULT
-#define TRANSACTION_TOPIC_PARTITIONS 50  // TransactionLogConfig.TRANSACTIONS_TOPIC_PARTITIONS_DEFAULT
 
 #define FROZEN_LOOK_US 100000  // between looks whether a node has woken
 
@@ -246,7 +244,6 @@ int32_t coordinator_partition(struct wire_text key, int32_t partitions) {
 }
 
 int32_t coordinator_topic_partitions(const struct broker_cluster *c, bool of_groups) {
-    return of_groups ? (int32_t)broker_setting_number(c, "offsets.topic.num.partitions", OFFSETS_TOPIC_PARTITIONS)
-                     : (int32_t)broker_setting_number(c, "transaction.state.log.num.partitions",
-                                                      TRANSACTION_TOPIC_PARTITIONS);
+    const char *setting = of_groups ? "offsets.topic.num.partitions" : "transaction.state.log.num.partitions";
+    return (int32_t)broker_setting_number(c, setting, INTERNAL_TOPIC_PARTITIONS);
 }

@@ -79,6 +79,7 @@ static inline uint64_t coordinator_shard_key(int32_t node, int32_t partition) {
 
 #define GROUP_TOPIC "__consumer_offsets"
 #define TRANSACTION_TOPIC "__transaction_state"
+#define INTERNAL_TOPIC_PARTITIONS 50  // by default: of these two, and of share groups' state
 // How many partitions such a topic gets.
 int32_t coordinator_topic_partitions(const struct broker_cluster *c, bool of_groups);
 

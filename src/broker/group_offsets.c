@@ -258,8 +258,7 @@ void group_offsets_expire(struct group_shard *s) {
 }
 
 static bool is_of(const struct group_offset *o, const struct broker_topic *t) {
-    static const struct wire_uuid unknown;
-    return !memcmp(&o->topic_id, &unknown, sizeof unknown) || !memcmp(&o->topic_id, &t->id, sizeof unknown);
+    return uuid_is_zero(&o->topic_id) || memcmp(&o->topic_id, &t->id, sizeof t->id) == 0;
 }
 
 static void delete_open(const struct group_shard *s, const struct broker_topic *deleted,

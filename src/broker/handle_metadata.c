@@ -257,7 +257,6 @@ static int32_t partitions_known(const struct broker_node *n, const struct broker
 static bool describe_topic(struct description *d, struct wire_text name, int32_t from) {
     struct broker_request *r = d->request;
     const struct broker_topic *t = broker_known_topic(r->node, name);
-    char reason[TOPIC_REASON_MAX];
     if (d->left == 0) {
         point_to(d, name, 0);
         return false;
@@ -269,8 +268,7 @@ static bool describe_topic(struct description *d, struct wire_text name, int32_t
     out->is_internal = topic_name_is_internal(name);
     out->topic_authorized_operations = OPERATIONS_OF_TOPIC;
     if (!t) {
-        bool invalid = topic_name_refusal(name, reason, sizeof reason) != NULL;
-        out->error_code = invalid ? KAFKA_INVALID_TOPIC_EXCEPTION : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        out->error_code = missing_topic(name);
         return true;
     }
     int32_t count = partitions_known(r->node, t);

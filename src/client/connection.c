@@ -259,9 +259,7 @@ static struct frame *take_frame(struct connection *c) {
     struct frame *whole = c->in;
     size_t used = 4 + c->frame_size, rest = whole->size - used;
     if (whole->capacity > 64 * KiB && used < whole->capacity / 8) {
-        struct frame *small = frame_new(&c->env->frames, used);
-        memcpy(small->at, whole->at, used);
-        small->size = used;
+        struct frame *small = frame_copy(&c->env->frames, whole->at, used);
         memmove(whole->at, whole->at + used, rest);
         whole->size = rest;
         if (rest == 0) {

@@ -47,21 +47,25 @@ static struct frame *lend(struct frame_pool *p, uint32_t class, size_t capacity)
     return f;
 }
 
-struct frame *frame_new(struct frame_pool *p, size_t capacity) {
+static uint32_t class_of(size_t capacity) {
     uint32_t class = 0;
     while (class < FRAME_CLASSES && class_capacity[class] < capacity) class ++;
-    return lend(p, class, capacity);
+    return class;
 }
 
-struct frame *frame_copy(struct frame_pool *p, const void *at, size_t size) {
-    struct frame *f = lend(p, FRAME_CLASSES, size);
-    memcpy(f->at, at, size);
-    f->size = size;
-    return f;
+struct frame *frame_new(struct frame_pool *p, size_t capacity) {
+    return lend(p, class_of(capacity), capacity);
 }
 
 bool frame_pool_is_short(const struct frame_pool *p) {
     return p->bytes_lent_much > 0 && p->bytes_lent > p->bytes_lent_much;
+}
+
+struct frame *frame_copy(struct frame_pool *p, const void *at, size_t size) {
+    struct frame *f = lend(p, frame_pool_is_short(p) ? FRAME_CLASSES : class_of(size), size);
+    memcpy(f->at, at, size);
+    f->size = size;
+    return f;
 }
 
 struct frame *frame_hold(struct frame *f) {

@@ -32,7 +32,7 @@ void frame_pool_free(struct frame_pool *p);  // asserts that every frame came ba
 
 // A frame of at least `capacity` bytes with one reference and size 0.
 struct frame *frame_new(struct frame_pool *p, size_t capacity);
-// The same with these bytes in it, and no larger than that.
+// One with these bytes in it; no larger than that where the pool is short.
 struct frame *frame_copy(struct frame_pool *p, const void *at, size_t size);
 bool frame_pool_is_short(const struct frame_pool *p);
 struct frame *frame_hold(struct frame *f);

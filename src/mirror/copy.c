@@ -210,9 +210,7 @@ static struct frame *with_append_time(struct partition *p, struct batch_header *
         rewriter_close(&w);
     }
     if (!error_is(&e) && written) {
-        f = frame_new(&p->flow->env->frames, out.size);
-        memcpy(f->at, out.at, out.size);
-        f->size = out.size;
+        f = frame_copy(&p->flow->env->frames, out.at, out.size);
     } else if (!batch_crc_is_right((struct bytes){at, (size_t)h->size})) {
         damaged(p, p->log_end, "its CRC is wrong");
     } else {

@@ -13,19 +13,13 @@
 static struct frame *filler_frame(struct flow *f, int32_t count, size_t *size) {
     struct batch_stamp none = {0};
     if (count == BATCH_FILLER_COUNT_MAX && f->filler) {
-        struct frame *copy = frame_new(&f->env->frames, f->filler->size);
-        memcpy(copy->at, f->filler->at, f->filler->size);
         *size = f->filler->size;
-        return copy;
+        return frame_copy(&f->env->frames, f->filler->at, *size);
     }
     struct frame *made = frame_new(&f->env->frames, batch_filler_bound(count));
     *size = batch_filler_write(count, f->env->wall_ms, &none, made->at, made->capacity);
     assert(*size > 0);
-    if (count == BATCH_FILLER_COUNT_MAX) {
-        f->filler = frame_new(&f->env->frames, *size);
-        memcpy(f->filler->at, made->at, *size);
-        f->filler->size = *size;
-    }
+    if (count == BATCH_FILLER_COUNT_MAX) f->filler = frame_copy(&f->env->frames, made->at, *size);
     return made;
 }
 

@@ -11,11 +11,13 @@ struct append_lane {
     struct positions positions;
 };
 
+static void tell_partitions(struct appender *a, void (*tell)(struct partition *p)) {
+    for (struct link *k = list_first(&a->members); k; k = list_next(&a->members, k))
+        tell(CONTAINER_OF(k, struct partition, append.member));
+}
+
 static void on_appender_ready(struct appender *a) {
-    for (struct link *k = list_first(&a->members); k; k = list_next(&a->members, k)) {
-        struct append_partition *ap = CONTAINER_OF(k, struct append_partition, member);
-        resync_on_appender_ready(CONTAINER_OF(ap, struct partition, append));
-    }
+    tell_partitions(a, resync_on_appender_ready);
 }
 
 static void on_appender_lost(struct appender *a, const struct error *why) {
@@ -24,10 +26,7 @@ static void on_appender_lost(struct appender *a, const struct error *why) {
 }
 
 static void on_appender_silent(struct appender *a) {
-    for (struct link *k = list_first(&a->members); k; k = list_next(&a->members, k)) {
-        struct append_partition *ap = CONTAINER_OF(k, struct append_partition, member);
-        copy_on_silence(CONTAINER_OF(ap, struct partition, append));
-    }
+    tell_partitions(a, copy_on_silence);
 }
 
 static void on_detached(struct append_partition *ap, const struct error *why) {

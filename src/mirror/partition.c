@@ -100,7 +100,6 @@ static void find_leaders(struct partition *p, const struct error *why) {
     p->unsafe_since_us = p->flow->env->now_us;
     p->destination_refreshes_needed = p->source_refreshes_needed = 1;
     p->leaderless_since_us = 0;
-    p->leaderless_said = false;
     timer_set(&p->flow->env->timers, &p->timer, p->flow->env->now_us);
 }
 
@@ -113,7 +112,6 @@ static bool needs_metadata(const struct error *why) {
 static void drop_and_locate(struct partition *p, const struct error *why) {
     drop_all(p);
     p->leaderless_since_us = 0;
-    p->leaderless_said = false;
     struct flow *f = p->flow;
     if (why) {
         p->failures++;
@@ -177,7 +175,10 @@ static bool ask_for_leader(struct partition *p, struct cluster *c, int64_t wait_
 // Ever more rarely: metadata are of all topics, and a leader may be missing for days.
 static void look_for_leaders(struct partition *p) {
     struct environment *env = p->flow->env;
-    if (p->leaderless_since_us == 0) p->leaderless_since_us = env->now_us;
+    if (p->leaderless_since_us == 0) {
+        p->leaderless_since_us = env->now_us;
+        p->leaderless_said = false;
+    }
     int64_t wait_us = env->now_us - p->leaderless_since_us;
     if (wait_us < PARTITION_LOCATE_US_MIN) wait_us = PARTITION_LOCATE_US_MIN;
     if (wait_us > PARTITION_LOCATE_US_MAX) wait_us = PARTITION_LOCATE_US_MAX;

@@ -31,8 +31,7 @@ struct topics_config {
 };
 
 struct topics_callbacks {
-    // The topic may be copied from now on; later calls: partitions_count has grown, or
-    // after a halt may be smaller.
+    // The topic may be copied from now on; later calls: partitions_count has grown, or may be smaller after a halt.
     void (*ready)(void *context, struct mirror_topic *t);
     // It must not be copied (any more): settings do not fit, it was deleted or re-created, ...
     void (*halted)(void *context, struct mirror_topic *t);

@@ -302,6 +302,13 @@ def two_producers(t):
     asking.producers(t, "t")
 
 
+def stable_offset(t, group, topic, node):
+    """What is answered to a reader who waits for open transactions; nothing is noted."""
+    answer = t.ask("OffsetFetch", 8, {"groups": [{"group_id": group, "topics": [
+        {"name": topic, "partition_indexes": [0]}]}], "require_stable": True}, node, note=False)
+    return answer["groups"][0]["topics"][0]["partitions"][0]
+
+
 def offsets(t):
     """TxnOffsetCommit adds the partition of the group's offsets."""
     asking.create(t, "t", 1, [1])
@@ -310,9 +317,7 @@ def offsets(t):
     p = started(t)
 
     def stable():
-        answer = t.ask("OffsetFetch", 8, {"groups": [{"group_id": group, "topics": [
-            {"name": topic, "partition_indexes": [0]}]}], "require_stable": True}, node, note=False)
-        return answer["groups"][0]["topics"][0]["partitions"][0]["error_code"] == 0
+        return stable_offset(t, group, topic, node)["error_code"] == 0
 
     for commit, offset in ((True, 3), (False, 9), (True, 5)):
         p.write("t", 1)
@@ -341,9 +346,7 @@ def offsets_of_a_deleted_topic(t):
     p = started(t)
 
     def gone():
-        answer = t.ask("OffsetFetch", 8, {"groups": [{"group_id": group, "topics": [
-            {"name": topic, "partition_indexes": [0]}]}], "require_stable": True}, node, note=False)
-        read = answer["groups"][0]["topics"][0]["partitions"][0]
+        read = stable_offset(t, group, topic, node)
         return read["error_code"] == 0 and read["committed_offset"] == -1
 
     for before, commit in ((None, True), (7, True), (7, False)):

@@ -346,14 +346,19 @@ TEST(static_member_comes_back_without_a_rebalance) {
     talk_close(&t);
 }
 
+// One leads a group alone, until another one joins; neither has synced then.
+static void settle_and_join(struct person *leader, struct person *second) {
+    settle_alone(leader);
+    send_join(second);
+    send_join(leader);
+    EXPECT_INT(take_join(leader).error_code, 0);
+    EXPECT_INT(take_join(second).error_code, 0);
+}
+
 TEST(static_member_replaced_before_its_sync_costs_a_rebalance) {
     open_world(1, at_once);
     struct person a = {.who = 0, .metadata = "a"}, b = {.who = 1, .metadata = "b", .instance = "two"};
-    settle_alone(&a);
-    send_join(&b);
-    send_join(&a);
-    EXPECT_INT(take_join(&a).error_code, 0);
-    EXPECT_INT(take_join(&b).error_code, 0);
+    settle_and_join(&a, &b);
     const struct person *all[] = {&a, &b};
     send_sync(&a, all, 2);
     EXPECT_INT(take_sync(&a).error_code, 0);
@@ -376,11 +381,7 @@ TEST(static_member_replaced_before_its_sync_costs_a_rebalance) {
 TEST(member_taken_out_while_it_waits_is_not_answered) {
     open_world(1, at_once);
     struct person a = {.who = 0, .metadata = "a"}, b = {.who = 1, .metadata = "b", .instance = "two"};
-    settle_alone(&a);
-    send_join(&b);
-    send_join(&a);
-    EXPECT_INT(take_join(&a).error_code, 0);
-    EXPECT_INT(take_join(&b).error_code, 0);
+    settle_and_join(&a, &b);
     send_sync(&b, NULL, 0);
     EXPECT_INT(leave(3, &b), 0);
     EXPECT_INT(heartbeat(&a), KAFKA_REBALANCE_IN_PROGRESS);

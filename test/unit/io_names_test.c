@@ -70,6 +70,24 @@ static void pass(struct world *w, int64_t us) {
     turn_for(w, 0);
 }
 
+// Every name has one address, and it answers.
+static void names_start_with_server(struct world *w, struct server *s) {
+    server_start(s, serve_echo);
+    names_start(w, 1, 1);
+}
+
+// Until its name is being looked up.
+static void peer_open_slowly(struct world *w, const char *host, uint16_t port) {
+    peer_open(&w->peer, host, port);
+    loop_turn(w->loop);
+    sem_wait(&name_asked);
+}
+
+static struct peer one_more_peer(struct world *w) {
+    static uint8_t in[1];
+    return (struct peer){.c.env = w->env, .in = in, .in_capacity = 1, .paused_at = SIZE_MAX};
+}
+
 // As when the connection's own time-out passes.
 static void give_up(struct peer *p) {
     EXPECT_INT(p->failed, 0);
@@ -180,11 +198,8 @@ TEST(many_dead_addresses_are_passed_in_some_openings) {
 TEST(an_answer_that_comes_too_late_is_dropped) {
     struct server s = {0};
     struct world w;
-    server_start(&s, serve_echo);
-    names_start(&w, 1, 1);
-    peer_open(&w.peer, "slow", s.port);
-    loop_turn(w.loop);
-    sem_wait(&name_asked);
+    names_start_with_server(&w, &s);
+    peer_open_slowly(&w, "slow", s.port);
     EXPECT_TEXT(w.peer.c.driver_waits, "to look up its name");
     give_up(&w.peer);
     peer_open(&w.peer, "127.0.0.1", s.port);
@@ -200,11 +215,8 @@ TEST(an_answer_that_comes_too_late_is_dropped) {
 TEST(the_next_opening_finds_what_came_too_late) {
     struct server s = {0};
     struct world w;
-    server_start(&s, serve_echo);
-    names_start(&w, 1, 1);
-    peer_open(&w.peer, "slow", s.port);
-    loop_turn(w.loop);
-    sem_wait(&name_asked);
+    names_start_with_server(&w, &s);
+    peer_open_slowly(&w, "slow", s.port);
     give_up(&w.peer);
     sem_post(&name_answered);
     turn_for(&w, 50);
@@ -219,13 +231,9 @@ TEST(the_next_opening_finds_what_came_too_late) {
 TEST(one_lookup_answers_all_who_ask_for_the_name) {
     struct server s = {0};
     struct world w;
-    server_start(&s, serve_echo);
-    names_start(&w, 1, 1);
-    uint8_t in[1];
-    struct peer second = {.c.env = w.env, .in = in, .in_capacity = 1, .paused_at = SIZE_MAX};
-    peer_open(&w.peer, "slow", s.port);
-    loop_turn(w.loop);
-    sem_wait(&name_asked);
+    names_start_with_server(&w, &s);
+    struct peer second = one_more_peer(&w);
+    peer_open_slowly(&w, "slow", s.port);
     peer_open(&second, "slow", s.port);
     loop_turn(w.loop);
     sem_post(&name_answered);
@@ -241,8 +249,7 @@ TEST(one_lookup_answers_all_who_ask_for_the_name) {
 TEST(addresses_are_kept_for_some_seconds_unless_they_lead_nowhere) {
     struct server s = {0};
     struct world w;
-    server_start(&s, serve_echo);
-    names_start(&w, 1, 1);
+    names_start_with_server(&w, &s);
     const int64_t later_us[] = {0, RESOLVE_KEPT_US / 2, RESOLVE_KEPT_US};
     const int lookups_then[] = {1, 1, 2};
     for (int i = 0; i < 3; i++) {
@@ -273,13 +280,9 @@ TEST(addresses_are_kept_for_some_seconds_unless_they_lead_nowhere) {
 TEST(a_name_keeps_its_place_when_its_connection_gives_up) {
     struct server s = {0};
     struct world w;
-    server_start(&s, serve_echo);
-    names_start(&w, 1, 1);
-    uint8_t in[1];
-    struct peer other = {.c.env = w.env, .in = in, .in_capacity = 1, .paused_at = SIZE_MAX};
-    peer_open(&w.peer, "slow-1", s.port);
-    loop_turn(w.loop);
-    sem_wait(&name_asked);
+    names_start_with_server(&w, &s);
+    struct peer other = one_more_peer(&w);
+    peer_open_slowly(&w, "slow-1", s.port);
     peer_open(&other, "quick", s.port);
     loop_turn(w.loop);
     give_up(&w.peer);
@@ -303,13 +306,9 @@ TEST(a_name_keeps_its_place_when_its_connection_gives_up) {
 TEST(a_name_nobody_wants_any_more_is_not_looked_up) {
     struct server s = {0};
     struct world w;
-    server_start(&s, serve_echo);
-    names_start(&w, 1, 1);
-    uint8_t in[1];
-    struct peer other = {.c.env = w.env, .in = in, .in_capacity = 1, .paused_at = SIZE_MAX};
-    peer_open(&w.peer, "slow", s.port);
-    loop_turn(w.loop);
-    sem_wait(&name_asked);
+    names_start_with_server(&w, &s);
+    struct peer other = one_more_peer(&w);
+    peer_open_slowly(&w, "slow", s.port);
     peer_open(&other, "stale", s.port);
     loop_turn(w.loop);
     give_up(&other);
@@ -369,9 +368,7 @@ TEST(so_many_names_wait_or_are_kept) {
 TEST(a_loop_ends_while_a_lookup_hangs) {
     struct world w;
     names_start(&w, 1, 1);
-    peer_open(&w.peer, "slow", 9092);
-    loop_turn(w.loop);
-    sem_wait(&name_asked);
+    peer_open_slowly(&w, "slow", 9092);
     world_stop(&w);
     sem_post(&name_answered);
 }

@@ -208,12 +208,18 @@ TEST(what_somebody_else_created_may_have_fewer_partitions) {
     world_free(w);
 }
 
-TEST(a_topic_made_anew_with_fewer_partitions_that_may_not_grow_does_with_those) {
+// Four partitions are mirrored, and CreatePartitions will be refused.
+static struct world *world_that_may_not_grow(void) {
     struct world *w = world_of_all();
     source_topic(w, "orders", 4);
     world_start(w);
     expect_ready(w, "orders", 4);
     model_refuse(&w->at_destination, API_CREATE_PARTITIONS, KAFKA_TOPIC_AUTHORIZATION_FAILED, NULL, -1);
+    return w;
+}
+
+TEST(a_topic_made_anew_with_fewer_partitions_that_may_not_grow_does_with_those) {
+    struct world *w = world_that_may_not_grow();
     model_remove(&w->at_destination, "a.orders");
     destination_topic(w, "a.orders", 1);
     cluster_refresh(&w->destination);
@@ -230,11 +236,7 @@ TEST(a_topic_made_anew_with_fewer_partitions_that_may_not_grow_does_with_those) 
 }
 
 TEST(growth_that_a_broker_which_lags_behind_calls_for_is_asked_for_ever_more_rarely) {
-    struct world *w = world_of_all();
-    source_topic(w, "orders", 4);
-    world_start(w);
-    expect_ready(w, "orders", 4);
-    model_refuse(&w->at_destination, API_CREATE_PARTITIONS, KAFKA_TOPIC_AUTHORIZATION_FAILED, NULL, -1);
+    struct world *w = world_that_may_not_grow();
     struct model_topic *d = model_find(&w->at_destination, "a.orders");
     d->partitions = 2;
     cluster_refresh(&w->destination);
