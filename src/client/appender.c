@@ -282,14 +282,13 @@ static void on_flush(struct timer *t, int64_t now_us) {
 
 static void on_silence(struct timer *t, int64_t now_us) {
     struct appender *a = CONTAINER_OF(t, struct appender, silence);
-    if (a->depth == 0 || a->silent) return;
+    if (a->depth == 0) return;
     int64_t due_us = a->heard_at_us + APPENDER_SILENT_US;
-    if (now_us < due_us) {
-        timer_set(&a->env->timers, t, due_us);
-        return;
-    }
-    a->silent = true;
-    a->on_silent(a);
+    bool due = now_us >= due_us, news = due && !a->silent;
+    // It goes on while something is under way: after one answer the broker may fall silent again.
+    timer_set(&a->env->timers, t, due ? now_us + APPENDER_SILENT_US : due_us);
+    a->silent |= due;
+    if (news) a->on_silent(a);
 }
 
 // Response ----------------------------------------------------------------------------------------------------------

@@ -78,6 +78,26 @@ TEST(a_silent_broker_leaves_room_for_the_others) {
     end_stuck();
 }
 
+TEST(a_broker_that_falls_silent_again_is_noticed_again) {
+    begin_stuck(2, 64 * MiB, MiB);
+    const struct partition *p = world_partition(w, 1);
+    for (int n = 0; n < 2; n++) {
+        write_sized(1, 50 * 1000);
+        world_run(w, 100 * MS);
+    }
+    EXPECT(p->append.unanswered == 2 && p->append.queued == 0);
+    world_run(w, APPENDER_SILENT_US);
+    EXPECT(p->append.appender->silent);
+    world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+    world_run(w, 10 * MS);
+    EXPECT(p->append.unanswered == 1 && !p->append.appender->silent);
+    EXPECT_INT(p->bytes_aside, 0);
+    world_run(w, APPENDER_SILENT_US);
+    EXPECT(p->append.appender->silent);
+    EXPECT_INT(p->bytes_aside, p->bytes_in_flight);
+    end_stuck();
+}
+
 // A response stays in memory for as long as one batch of it waits.
 TEST(small_batches_that_wait_do_not_keep_large_responses) {
     begin_stuck(2, 16 * MiB, 2 * MiB);
@@ -96,6 +116,7 @@ TEST(small_batches_that_wait_do_not_keep_large_responses) {
 int main(void) {
     RUN(brokers_that_have_nothing_leave_room_for_the_others);
     RUN(a_silent_broker_leaves_room_for_the_others);
+    RUN(a_broker_that_falls_silent_again_is_noticed_again);
     RUN(small_batches_that_wait_do_not_keep_large_responses);
     return test_result();
 }
