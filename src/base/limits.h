@@ -155,7 +155,8 @@
 
 // topics
 #define TOPICS_PER_REQUEST_MAX 100           // of one DescribeConfigs, CreateTopics or CreatePartitions
-#define PARTITIONS_PER_REQUEST_MAX 2000      // created by one request; a KRaft controller refuses more than 10,000
+#define PARTITIONS_PER_REQUEST_MAX 2000      // created by one request for many topics
+#define PARTITIONS_AT_ONCE_MAX 9000          // of one topic; for one request a KRaft controller writes 10,000 records
 #define TOPIC_SETTINGS_MAX 128               // of one topic; Kafka 4.3 has about 40
 #define TOPIC_TRIES_MAX 8                    // of CreateTopics, each without the setting refused before
 #define TOPIC_BACKOFF_US_MIN 100000

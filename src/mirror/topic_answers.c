@@ -190,12 +190,12 @@ void topic_take_created(struct topic_lane *l, const struct create_topics_respons
         struct answer a = ANSWER_OF(created, r->error_code);
         if (r->error_code == KAFKA_NONE)
             log_line(log, LOG_INFO, "destination topic created", "topic=%s destination=%s partitions=%" PRId32,
-                     t->t.source_name, t->t.destination_name, t->wanted);
+                     t->t.source_name, t->t.destination_name, t->wanted_next);
         if (r->error_code == KAFKA_NONE && t->refused.size > 0)
             log_line(log, LOG_WARN, "settings not taken over", "topic=%s destination=%s settings=%.*s",
                      t->t.source_name, t->t.destination_name, (int)t->refused.size, (const char *)t->refused.at);
         // Somebody else's topic may have fewer partitions than asked for.
-        if (a.reaction == GO_ON) provided(t, r->error_code == KAFKA_NONE ? t->wanted : 1);
+        if (a.reaction == GO_ON) provided(t, r->error_code == KAFKA_NONE ? t->wanted_next : 1);
         else if (a.reaction == FEWER_SETTINGS) fewer_settings(t, &a, r->error_message);
         else react(t, &a, r->error_message);
     }
@@ -210,8 +210,8 @@ void topic_take_grown(struct topic_lane *l, const struct create_partitions_respo
         if (a.reaction == GO_ON) {
             log_line(&l->owner->env->log, LOG_INFO, "destination topic grown",
                      "topic=%s destination=%s partitions=%" PRId32, t->t.source_name, t->t.destination_name,
-                     t->wanted);
-            provided(t, t->wanted);
+                     t->wanted_next);
+            provided(t, t->wanted_next);
         } else if (a.reaction == HALT) {
             char reason[TOPIC_REASON_MAX];
             write_reason(reason, &a, r->error_message);

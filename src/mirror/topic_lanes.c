@@ -106,7 +106,7 @@ static struct error ask_create(struct topic_lane *l, struct connection *c, struc
         struct create_topics_request_topic *n = &topics[request.topics_count++];
         message_defaults(&create_topics_request_topic_message, n);
         n->name = text_of(t->t.destination_name);
-        n->num_partitions = t->wanted;
+        n->num_partitions = t->wanted_next;
         n->replication_factor = l->owner->config.replication_factor;
         n->configs = copy_settings(&t->settings);
         n->configs_count = (int32_t)t->settings.count;
@@ -128,7 +128,7 @@ static struct error ask_grow(struct topic_lane *l, struct connection *c, struct 
         struct create_partitions_request_topic *n = &topics[request.topics_count++];
         message_defaults(&create_partitions_request_topic_message, n);
         n->name = text_of(topic_of(k)->t.destination_name);
-        n->count = topic_of(k)->wanted;
+        n->count = topic_of(k)->wanted_next;
         n->assignments_count = -1;
     }
     call->request = &request;
@@ -181,7 +181,7 @@ static void take_waiting(struct topic_lane *l) {
     int64_t partitions = 0;
     struct link *k;
     for (int count = 0; count < TOPICS_PER_REQUEST_MAX && (k = list_first(&l->waiting)); count++) {
-        partitions += topic_of(k)->wanted;
+        partitions += topic_of(k)->wanted_next;
         if (count > 0 && partitions > PARTITIONS_PER_REQUEST_MAX && l->kind >= LANE_CREATE) break;
         list_remove(k);
         list_append(&l->asked, k);

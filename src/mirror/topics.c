@@ -199,7 +199,8 @@ static bool destination_fits(struct topic *t, const struct cluster_topic *s, con
 // The destination has too few partitions, or does not have the topic.
 static void provide(struct topic *t, int32_t wanted, int32_t have) {
     struct topics *ts = t->owner;
-    if (have == 0 ? t->provided > 0 : t->provided >= wanted) {
+    int32_t next = wanted - have > PARTITIONS_AT_ONCE_MAX ? have + PARTITIONS_AT_ONCE_MAX : wanted;
+    if (have == 0 ? t->provided > 0 : t->provided >= next) {
         if (ts->env->now_us < t->visible_until_us) {
             await(t, ts->destination);
             return;
@@ -210,6 +211,7 @@ static void provide(struct topic *t, int32_t wanted, int32_t have) {
         }
     }
     t->wanted = wanted;
+    t->wanted_next = next;
     if (have == 0) {
         topic_ask(t, t->settings_known ? LANE_CREATE : LANE_SOURCE);
         return;

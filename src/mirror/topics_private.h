@@ -56,7 +56,8 @@ struct topic {
     bool doubt_shared;           // another one said it too
     struct cluster *awaited;     // in STEP_AWAIT: whose metadata
 
-    int32_t wanted;              // partitions to be created or added; 0 when it has enough
+    int32_t wanted;              // partitions it is to have; 0 when it has enough
+    int32_t wanted_next;         // and with the next request: a controller takes only so many at once
     int32_t provided;            // partitions the destination said to have, which metadata need not show yet
     int64_t visible_until_us;    // for those
     int64_t leaders_until_us;    // for new partitions to have leaders; 0 = not waited for

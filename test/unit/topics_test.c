@@ -63,6 +63,24 @@ TEST(many_topics_share_requests) {
     world_free(w);
 }
 
+TEST(a_large_topic_is_created_with_as_many_partitions_as_one_request_may_have_and_grown) {
+    struct world *w = world_of_all();
+    struct model_topic *s = source_topic(w, "large", 2 * PARTITIONS_AT_ONCE_MAX + 1);
+    source_topic(w, "small", 1);
+    world_start(w);
+    world_run(w, 5 * SECOND);
+    expect_ready(w, "large", 2 * PARTITIONS_AT_ONCE_MAX + 1);
+    expect_ready(w, "small", 1);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_PARTITIONS], 2);
+    EXPECT(world_told(w, "ready large 18001\n"));
+    s->partitions += PARTITIONS_AT_ONCE_MAX + 2;  // while running
+    world_run(w, 65 * SECOND);
+    expect_ready(w, "large", 3 * PARTITIONS_AT_ONCE_MAX + 3);
+    EXPECT_INT(w->at_destination.requests[API_CREATE_PARTITIONS], 4);
+    EXPECT_INT(world_count(w, "halted"), 0);
+    world_free(w);
+}
+
 TEST(a_setting_the_destination_does_not_know_is_left_out) {
     struct world *w = world_of_all();
     struct model_topic *s = source_topic(w, "orders", 1);
@@ -379,6 +397,7 @@ int main(void) {
     RUN(a_missing_topic_is_created_with_the_sources_settings_and_ours);
     RUN(a_small_limit_of_the_source_leaves_room_for_fillers);
     RUN(many_topics_share_requests);
+    RUN(a_large_topic_is_created_with_as_many_partitions_as_one_request_may_have_and_grown);
     RUN(a_setting_the_destination_does_not_know_is_left_out);
     RUN(settings_refused_without_a_name_are_all_left_out_but_ours);
     RUN(after_some_refusals_all_are_left_out_but_ours);

@@ -23,6 +23,7 @@
 #define MODEL_STORY_MAX (256 * KiB)
 #define MODEL_STEPS_MAX 100000
 #define SECOND 1000000LL
+#define MODEL_RECORDS_MAX 10000  // that a controller writes for one request (QuorumController.MAX_RECORDS_PER_USER_OP)
 
 enum { SOURCE_DYNAMIC_TOPIC = 1, SOURCE_DEFAULT = 5 };
 
@@ -286,6 +287,8 @@ static inline void world_create_one(struct world *w, struct model_cluster *c,
     r->error_code = model_refused(c, API_CREATE_TOPICS, &r->error_message);
     if (r->error_code == 0 && model_find(c, name)) r->error_code = KAFKA_TOPIC_ALREADY_EXISTS;
     if (r->error_code == 0 && q->replication_factor > c->brokers) r->error_code = KAFKA_INVALID_REPLICATION_FACTOR;
+    if (r->error_code == 0 && q->num_partitions + q->configs_count >= MODEL_RECORDS_MAX)
+        r->error_code = KAFKA_POLICY_VIOLATION;
     for (int32_t i = 0; r->error_code == 0 && i < q->configs_count; i++) {
         const char *setting = world_text(w, q->configs[i].name);
         if (model_knows(c, setting)) continue;
@@ -323,6 +326,7 @@ static inline void *world_grow(struct world *w, struct model_cluster *c, const s
         int16_t code = model_refused(c, API_CREATE_PARTITIONS, &r->results[i].error_message);
         if (code == 0 && t && t->partitions >= q->topics[i].count) code = KAFKA_INVALID_PARTITIONS;
         if (code == 0 && !t) code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        if (code == 0 && q->topics[i].count - t->partitions > MODEL_RECORDS_MAX) code = KAFKA_UNKNOWN_SERVER_ERROR;
         if (code == 0) t->partitions = q->topics[i].count;
         r->results[i].error_code = code;
     }
