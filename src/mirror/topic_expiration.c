@@ -52,10 +52,12 @@ static void find_smallest(struct topics *ts) {
     if (x->ms_min < before_ms && ts->callbacks.forgets_sooner) ts->callbacks.forgets_sooner(ts->context);
 }
 
+// What was read before still counts.
 static void assume(struct topics *ts, const char *why) {
     char quoted[2 * ERROR_DETAIL_MAX];
-    take(ts, EXPIRATION_MS_DEFAULT);
-    if (ts->expirations.assumed) return;
+    const struct topic_expiration *said = said_by(&ts->expirations, ts->expirations.node);
+    take(ts, said ? said->ms : EXPIRATION_MS_DEFAULT);
+    if (said || ts->expirations.assumed) return;
     ts->expirations.assumed = true;
     log_line(&ts->env->log, LOG_WARN, SETTING " not read", "cluster=%s assumed=%d broker=%" PRId32 " reason=%s",
              ts->destination->config.alias, EXPIRATION_MS_DEFAULT, ts->expirations.node,

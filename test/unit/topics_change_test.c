@@ -405,6 +405,20 @@ TEST(an_unknown_expiry_is_a_day) {
     world_free(w);
 }
 
+TEST(an_expiry_that_cannot_be_read_any_more_is_what_it_was) {
+    static const int16_t codes[] = {KAFKA_CLUSTER_AUTHORIZATION_FAILED, KAFKA_UNKNOWN_SERVER_ERROR};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        struct world *w = world_of_all();
+        world_start(w);
+        EXPECT_INT(topics_producer_expiration_ms(w->topics), 3600000);
+        model_refuse(&w->at_destination, API_DESCRIBE_CONFIGS, codes[i], NULL, 1);
+        world_run(w, 70 * SECOND);
+        EXPECT_INT(w->at_destination.refusals[API_DESCRIBE_CONFIGS].times, 0);
+        EXPECT_INT(topics_producer_expiration_ms(w->topics), 3600000);
+        world_free(w);
+    }
+}
+
 TEST(lost_requests_are_asked_again) {
     struct world *w = world_of_all();
     source_topic(w, "orders", 1);
@@ -565,6 +579,7 @@ int main(void) {
     RUN(before_kafka_3_4_the_expiry_has_another_name);
     RUN(that_nothing_is_selected_is_said);
     RUN(an_unknown_expiry_is_a_day);
+    RUN(an_expiry_that_cannot_be_read_any_more_is_what_it_was);
     RUN(lost_requests_are_asked_again);
     RUN(a_refresh_waits_for_the_metadata_of_both);
     RUN(a_topic_left_unanswered_is_asked_for_again);
