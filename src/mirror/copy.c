@@ -392,11 +392,11 @@ static void on_source_start(struct leader_query *q, const struct leader_answer *
     ask_first_batch(p);
 }
 
-// A cleaner leaves a hole behind the log start; but no CRC covers a batch's offset, and filler cannot be taken back
-// where the log start lies inside the batch. So it is asked until it says the same twice.
+// No CRC covers a batch's offset, and filler that reaches into the batch cannot be taken back. So it is asked for until
+// it says the same twice.
 static bool first_is_doubtful(struct partition *p, const struct batch_header *first) {
-    if (first->base_offset <= p->source_start || first->base_offset == p->first_begins) return false;
-    RARE("copy: the first batch is asked for twice");
+    if (first->base_offset == p->first_begins) return false;
+    if (p->first_begins >= 0) RARE("copy: the first batch says something else each time");
     p->first_begins = first->base_offset;
     return true;
 }
@@ -413,12 +413,25 @@ static void lost_range(struct partition *p, int64_t begins) {
                 (long long)p->log_end, (long long)begins - 1, (long long)(begins - p->log_end));
 }
 
+// What the source hides of its first batch. Not what was mirrored before it began there: that stays.
+static void hide_what_source_hides(struct partition *p) {
+    bool nothing_below = p->log_end == 0 || (p->only_filler && p->append.unanswered == 0);
+    if (nothing_below && p->log_start_wanted < p->source_start) p->log_start_wanted = p->source_start;
+}
+
 // The log start may lie inside a batch: what counts is where that batch begins.
 static void on_first_batch(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, query);
     if (p->state != PARTITION_COPY) return;
     if (error_is(&a->error)) {
         partition_surprise(p, &a->error);
+        return;
+    }
+    if (a->log_start != p->source_start) {
+        RARE("copy: where the source starts is not said twice");  // what lies between would be filled
+        struct error why = error_make(ERROR_PROTOCOL, 0, "Fetch", "the source's log starts at %lld, and at %lld",
+                                      (long long)p->source_start, (long long)a->log_start);
+        partition_surprise(p, &why);
         return;
     }
     struct batch_header first;
@@ -435,7 +448,7 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
     if (look == BATCH_WHOLE && first.base_offset < begins) {
         RARE("copy: the source's log start lies inside a batch");
         begins = first.base_offset;
-        if (p->log_start_wanted < p->source_start) p->log_start_wanted = p->source_start;
+        hide_what_source_hides(p);
     }
     if (begins <= p->log_end) {
         copy_begin(p);

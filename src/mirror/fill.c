@@ -160,8 +160,7 @@ static const char *below_damaged(const struct leader_answer *a, const struct bat
 static void on_below(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, delete_query);
     struct batch_header h = {0};
-    bool gone = a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_OFFSET_OUT_OF_RANGE;  // retention was here
-    if (error_is(&a->error) && !gone) {
+    if (error_is(&a->error)) {  // or the log begins elsewhere by now, perhaps with filler still
         partition_surprise(p, &a->error);
         return;
     }

@@ -90,7 +90,7 @@ struct partition {
     int64_t source_doubted_us;  // since when its leader ends before what was mirrored, or begins behind it; 0: neither
     int64_t source_asked_us;    // when that was last found
     int64_t source_start;       // first offset to fetch when it lies inside the batch that begins at log_end
-    int64_t first_begins;       // where the source's first batch did when last asked, behind its log start; -1: not yet
+    int64_t first_begins;       // where the source's first batch did when last asked; -1: not yet
 
     // COPY and GAP.
     int64_t join_from;          // batches below go one by one: one of them was refused

@@ -203,17 +203,72 @@ TEST(filler_that_was_left_behind_is_deleted) {
     }
 }
 
-// Where a bit of the first batch is flipped, in the answer that says what the destination's log begins with; -1: not.
+static bool asks_for_first(const struct scripted_request *r, const struct model_log *l) {
+    const struct fetch_request *q = r->body;
+    const struct model_cluster *side = l == from ? &w->source : &w->destination;
+    return world_side(w, r) == side && q->topics_count > 0 && q->topics[0].partitions[0].fetch_offset == l->start;
+}
+
+// Where a bit of the first batch is flipped, in the answer that says what the log begins with; -1: not.
 static int flip_at;
 
-static void fetch_with_a_flip(struct scripted *s, struct scripted_request *r) {
-    const struct fetch_request *q = r->body;
-    bool of_first = flip_at >= 0 && world_side(w, r) == &w->destination && q->topics_count > 0 &&
-                    q->topics[0].partitions[0].fetch_offset == to->start;
-    if (of_first) to->bytes.at[flip_at] ^= 8;
+static void flip_in_answer(struct scripted *s, struct scripted_request *r, struct model_log *l) {
+    bool of_first = flip_at >= 0 && asks_for_first(r, l);
+    if (of_first) l->bytes.at[flip_at] ^= 8;
     world_fetch(s, r);
-    if (of_first) to->bytes.at[flip_at] ^= 8;
+    if (of_first) l->bytes.at[flip_at] ^= 8;
     if (of_first) flip_at = -1;
+}
+
+static void fetch_with_a_flip(struct scripted *s, struct scripted_request *r) {
+    flip_in_answer(s, r, to);
+}
+
+// Before there is a lease nothing is filled.
+static void fetch_with_a_flip_at_source(struct scripted *s, struct scripted_request *r) {
+    if (ownership_is_leased(&w->flow->ownership)) flip_in_answer(s, r, from);
+    else world_fetch(s, r);
+}
+
+// Filler that reaches into the batch could not be taken back.
+TEST(a_first_batch_that_seems_to_begin_later_is_asked_for_again) {
+    begin(1);
+    from->start = from->end = 1008;
+    model_write(from, &(struct model_batch){.count = 20, .timestamp = w->s.env.wall_ms});
+    world_write(w, 0, 5);
+    from->start = 1020;
+    flip_at = 7;  // 1016
+    w->s.serve[API_FETCH] = fetch_with_a_flip_at_source;
+    world_start(w);
+    world_run(w, 10 * SECOND);
+    EXPECT_INT(flip_at, -1);
+    EXPECT_INT(to->start, 1020);
+    EXPECT(equal());
+    end();
+}
+
+static void list_offsets_too_far(struct scripted *s, struct scripted_request *r) {
+    const struct list_offsets_request *q = r->body;
+    bool of_start = flip_at >= 0 && world_side(w, r) == &w->source && q->topics[0].partitions[0].timestamp == -2;
+    if (of_start) from->start ^= 16;
+    world_list_offsets(s, r);
+    if (of_start) from->start ^= 16;
+    if (of_start) flip_at = -1;
+}
+
+// What lies between would be lost, and nobody would say so.
+TEST(a_log_that_seems_to_start_later_is_asked_again) {
+    begin(1);
+    write_above(1000);
+    world_write(w, 0, 20);
+    flip_at = 0;
+    w->s.serve[API_LIST_OFFSETS] = list_offsets_too_far;
+    world_start(w);
+    world_run(w, 10 * SECOND);
+    EXPECT_INT(flip_at, -1);
+    EXPECT_INT(to->start, 1000);
+    EXPECT(equal());
+    end();
 }
 
 // One flip is in the offset, which no CRC covers, the other in the last offset's delta: both would reach eight too far.
@@ -239,9 +294,7 @@ static int looks;
 
 // Twice the same bit is flipped, and between the two looks the leader changes.
 static void fetch_with_a_flip_in_each_look(struct scripted *s, struct scripted_request *r) {
-    const struct fetch_request *q = r->body;
-    bool of_first = world_side(w, r) == &w->destination && q->topics_count > 0 &&
-                    q->topics[0].partitions[0].fetch_offset == to->start;
+    bool of_first = asks_for_first(r, to);
     looks += of_first;
     if (of_first && looks == 2) world_change_leader(w, &w->destination, 0);
     if (of_first && looks % 2) flip_at = 7;
@@ -266,10 +319,7 @@ TEST(a_doubt_about_the_beginning_ends_with_the_look) {
 static struct scripted_request *held;
 
 static void fetch_holding_the_look(struct scripted *s, struct scripted_request *r) {
-    const struct fetch_request *q = r->body;
-    bool of_first = world_side(w, r) == &w->destination && q->topics_count > 0 &&
-                    q->topics[0].partitions[0].fetch_offset == to->start;
-    if (of_first && !held) held = r;
+    if (asks_for_first(r, to) && !held) held = r;
     else world_fetch(s, r);
 }
 
@@ -291,6 +341,44 @@ TEST(a_look_at_the_beginning_ends_when_the_partition_must_wait) {
     world_run(w, 15 * SECOND);
     EXPECT_INT(to->start, 1000);
     EXPECT(equal());
+    end();
+}
+
+// His late word deletes some of it in the meantime.
+static void fetch_when_it_has_gone(struct scripted *s, struct scripted_request *r) {
+    if (asks_for_first(r, to) && looks++ == 0) model_delete_below(to, BATCH_FILLER_COUNT_MAX);
+    world_fetch(s, r);
+}
+
+TEST(a_beginning_that_goes_while_it_is_asked_for_is_looked_for_again) {
+    begin(1);
+    write_above(2 * BATCH_FILLER_COUNT_MAX);
+    die_before_deleting();
+    looks = 0;
+    w->s.serve[API_FETCH] = fetch_when_it_has_gone;
+    world_start(w);
+    world_run(w, 10 * SECOND);
+    EXPECT(looks > 0);
+    EXPECT_INT(to->start, from->start);
+    EXPECT(equal());
+    end();
+}
+
+// The source deletes, and the next batch, where its log starts now, had not been copied.
+TEST(what_was_copied_stays_when_the_source_starts_inside_the_next_batch) {
+    begin_copied(1);
+    int64_t copied = to->end;
+    world_kill(w);
+    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+    world_write(w, 0, 5);
+    model_delete_below(from, copied + 4);
+    for (int i = 0; i < 2; i++) {
+        world_start(w);
+        world_run(w, 3 * SECOND);
+        EXPECT_INT(to->start, 0);
+        EXPECT_INT(to->end, from->end);
+        world_kill(w);
+    }
     end();
 }
 
@@ -472,9 +560,13 @@ int main(void) {
     RUN(a_filler_refused_while_its_slice_goes_is_no_halt);
     RUN(an_emptied_log_halts_when_the_source_starts_later_still);
     RUN(filler_that_was_left_behind_is_deleted);
+    RUN(a_first_batch_that_seems_to_begin_later_is_asked_for_again);
+    RUN(a_log_that_seems_to_start_later_is_asked_again);
     RUN(filler_that_seems_to_reach_further_deletes_no_more);
     RUN(a_doubt_about_the_beginning_ends_with_the_look);
     RUN(a_look_at_the_beginning_ends_when_the_partition_must_wait);
+    RUN(a_beginning_that_goes_while_it_is_asked_for_is_looked_for_again);
+    RUN(what_was_copied_stays_when_the_source_starts_inside_the_next_batch);
     RUN(what_was_copied_stays_when_filler_is_deleted);
     RUN(what_the_first_batch_hides_is_hidden_later_too);
     RUN(what_is_wanted_while_a_delete_is_under_way_is_deleted_too);
