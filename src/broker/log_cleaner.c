@@ -3,22 +3,41 @@
 
 #include "broker/log_private.h"
 
-// UnifiedLog.deletableSegments, by time and then by size.
-static void retain(struct broker_log *l, const struct broker_topic_settings *settings, int64_t wall_ms) {
-    int64_t start = l->start, too_much = l->bytes - settings->retention_bytes;
-    bool by_time = settings->retention_ms >= 0, by_size = settings->retention_bytes >= 0;
-    for (struct log_segment s = log_segment_next(l, NULL);; s = log_segment_next(l, &s)) {
-        by_time &= wall_ms - s.timestamp > settings->retention_ms;
-        by_size &= too_much >= s.bytes;
-        if (s.end > l->high_watermark || !(by_time || by_size)) break;
+// UnifiedLog.deletableSegments: how far the files go that one rule wants gone, from the first one on.
+static bool deletable(const struct broker_log *l, const struct log_segment *s, bool wanted, int64_t *start) {
+    if (!wanted || s->end > l->high_watermark) return false;
+    *start = s->end;
+    return !s->active;
+}
+
+static int64_t start_by_size(const struct broker_log *l, int64_t bytes_max) {
+    int64_t start = l->start, too_much = l->bytes - bytes_max;
+    struct log_segment s = log_segment_next(l, NULL);
+    while (deletable(l, &s, too_much >= s.bytes, &start)) {
         too_much -= s.bytes;
-        start = s.end;
-        if (s.active) break;
+        s = log_segment_next(l, &s);
     }
+    return start;
+}
+
+static int64_t start_by_time(const struct broker_log *l, int64_t age_ms_max, int64_t wall_ms) {
+    int64_t start = l->start;
+    struct log_segment s = log_segment_next(l, NULL);
+    while (deletable(l, &s, wall_ms - s.timestamp > age_ms_max, &start)) s = log_segment_next(l, &s);
+    return start;
+}
+
+static void delete_files(struct broker_log *l, int64_t start) {
     if (start == l->start) return;
     broker_log_delete_below(l, start);
     if (l->start == l->end) log_segments_restart(l);  // the active one, too: an empty one takes its place
     for (size_t i = 0; i < l->producers.aborted_count; i++) l->producers.aborted[i].cut = false;  // so are the files
+}
+
+// UnifiedLog.deleteOldSegments: one rule after the other, so that what is young and too much uncovers what is old.
+static void retain(struct broker_log *l, const struct broker_topic_settings *settings, int64_t wall_ms) {
+    if (settings->retention_bytes >= 0) delete_files(l, start_by_size(l, settings->retention_bytes));
+    if (settings->retention_ms >= 0) delete_files(l, start_by_time(l, settings->retention_ms, wall_ms));
 }
 
 // LogCleanerManager.cleanableOffsets: whole segments only, and never the active one.

@@ -467,6 +467,25 @@ TEST(retention_by_size) {
     broker_log_free(&l);
 }
 
+TEST(retention_by_time_goes_on_behind_what_was_too_much) {
+    struct broker_log l;
+    struct broker_topic_settings s = compacted();
+    s.compact = false;
+    s.delete = true;
+    s.retention_ms = 100;
+    broker_log_init(&l);
+    put_in_segments_of(1);
+    static const int64_t times[] = {5000, 1000, 1001, 5001, 1002, 5002};
+    for (size_t i = 0; i < 6; i++) put_one(&l, "a", "1", times[i]);
+    put_with.segment_bytes = 0;
+    broker_log_clean(&l, &s, 5050);
+    EXPECT_INT(l.start, 0);  // what is young holds what is behind it
+    s.retention_bytes = l.bytes / 6 * 5;
+    broker_log_clean(&l, &s, 5050);
+    EXPECT_TEXT(contents(&l), "3:a=1 4:a=1 5:a=1 ");
+    broker_log_free(&l);
+}
+
 TEST(segments_by_size) {
     struct broker_log l;
     struct broker_topic_settings s = compacted();
@@ -544,6 +563,7 @@ int main(void) {
     RUN(compaction_stops_at_open_transactions_and_young_segments);
     RUN(retention_by_time_takes_whole_segments_below_the_high_watermark);
     RUN(retention_by_size);
+    RUN(retention_by_time_goes_on_behind_what_was_too_much);
     RUN(segments_by_size);
     RUN(small_segments_become_one);
     RUN(what_logs_hold_is_counted);
