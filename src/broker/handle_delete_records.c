@@ -12,7 +12,8 @@ struct deleted {
     struct waiter waiter;
     struct deletion *of;
     struct broker_replica *replica;
-    int64_t offset;  // what the low watermark must reach
+    int64_t offset;    // what the low watermark must reach
+    int64_t progress;  // when it was looked at last
     struct delete_records_response_partition *answer;
     bool pending;
 };
@@ -23,6 +24,14 @@ struct deletion {
     struct deleted *all;
     int32_t count, pending;
 };
+
+// What makes a broker look again: a higher high watermark, and a follower's fetch with another log start. That another
+// broker is gone does not, nor that the leadership is, or the topic: then the time runs out.
+static int64_t progress_of(const struct broker_replica *leader) {
+    int64_t sum = leader->log.high_watermark;
+    for (int32_t i = 0; i < leader->partition->replicas_count; i++) sum += leader->followers[i].start;
+    return sum;
+}
 
 static int16_t delete_below(struct broker_replica *leader, int64_t *offset) {
     const struct broker_topic_settings *settings = broker_replica_settings(leader);
@@ -50,6 +59,7 @@ static void delete_partition(struct deletion *d, const struct broker_topic *t, i
     if (a->error_code != KAFKA_NONE) return;
     a->low_watermark = broker_replica_low_watermark(one->replica);
     one->pending = a->low_watermark < one->offset;
+    one->progress = progress_of(one->replica);
     if (!one->pending) return;
     a->error_code = KAFKA_REQUEST_TIMED_OUT;  // until it is not
     d->pending++;
@@ -86,14 +96,24 @@ static void settle(struct deleted *one) {
     one->pending = false;
 }
 
+// DelayedDeleteRecords.tryComplete: whichever partition moved, all of the request are looked at.
 static void changed(struct waiter *w) {
     struct deleted *one = CONTAINER_OF(w, struct deleted, waiter);
     struct deletion *d = one->of;
-    if (d->request->node->frozen) return;
-    settle(one);
-    if (one->pending) return;
-    broker_wait_end(w);
-    if (--d->pending == 0) broker_answer(d->request, &d->response);
+    const struct broker_replica *leader = one->replica;
+    int64_t progress = progress_of(leader);
+    if (d->request->node->frozen || leader->partition->topic->deleted || leader->leader != leader->node->id) return;
+    if (progress == one->progress) return;
+    one->progress = progress;
+    for (int32_t i = 0; i < d->count; i++) {
+        struct deleted *other = &d->all[i];
+        if (!other->pending) continue;
+        settle(other);
+        if (other->pending) continue;
+        broker_wait_end(&other->waiter);
+        d->pending--;
+    }
+    if (d->pending == 0) broker_answer(d->request, &d->response);
 }
 
 // Each partition once, with the offset that was said last.

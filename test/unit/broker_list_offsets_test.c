@@ -274,6 +274,58 @@ TEST(a_deletion_waits_for_the_followers) {
     talk_close(&t);
 }
 
+static struct delete_records_response_partition *deleted_now(void) {
+    struct delete_records_response *r = talk_receive(talk_client(&t, 1), API_DELETE_RECORDS, 2);
+    return r ? r->topics[0].partitions : NULL;
+}
+
+// Nobody looks at what waits when the leader is none any more: its time runs out, as on a real broker.
+TEST(a_deletion_is_not_told_that_the_leadership_is_gone) {
+    open();
+    append(talk_batch(&t, 3));
+    broker_replica_hold(t.c, "t", 0, 3, true);
+    EXPECT(!delete_below(1, "t", 2));
+    EXPECT(broker_leader_move(t.c, "t", 0, 2, false));
+    talk_pass(&t, 900);
+    EXPECT(!deleted_now());
+    talk_pass(&t, 100);
+    EXPECT(deleted_now());
+    EXPECT_INT(deleted_now()->error_code, KAFKA_REQUEST_TIMED_OUT);
+    EXPECT_INT(deleted_now()->low_watermark, 0);
+    talk_close(&t);
+}
+
+TEST(a_deletion_is_not_told_that_the_topic_is_gone) {
+    open();
+    append(talk_batch(&t, 3));
+    broker_replica_hold(t.c, "t", 0, 3, true);
+    EXPECT(!delete_below(1, "t", 2));
+    broker_topic_delete(t.c, "t");
+    talk_pass(&t, 900);
+    EXPECT(!deleted_now());
+    talk_pass(&t, 100);
+    EXPECT(deleted_now());
+    EXPECT_INT(deleted_now()->error_code, KAFKA_REQUEST_TIMED_OUT);
+    talk_close(&t);
+}
+
+// Of a broker that is gone no fetch is heard: what waited for it is looked at when the high watermark rises.
+TEST(a_deletion_is_not_told_that_a_follower_is_gone) {
+    open();
+    append(talk_batch(&t, 3));
+    broker_replica_hold(t.c, "t", 0, 3, true);
+    EXPECT(!delete_below(1, "t", 2));
+    broker_node_stop(t.c, 3, BROKER_SHUT_DOWN, 0);
+    talk_pass(&t, 500);
+    EXPECT(!deleted_now());
+    broker_append(t.c, "t", 0, talk_batch(&t, 1));
+    talk_pass(&t, 1);
+    EXPECT(deleted_now());
+    EXPECT_INT(deleted_now()->error_code, KAFKA_NONE);
+    EXPECT_INT(deleted_now()->low_watermark, 2);
+    talk_close(&t);
+}
+
 // DescribeProducers --------------------------------------------------------------------------------------------------
 
 static struct describe_producers_response_partition *describe(int32_t node, const char *topic, int32_t index) {
@@ -323,6 +375,9 @@ int main(void) {
     RUN(records_below_an_offset_go);
     RUN(compacted_topics_keep_their_records);
     RUN(a_deletion_waits_for_the_followers);
+    RUN(a_deletion_is_not_told_that_the_leadership_is_gone);
+    RUN(a_deletion_is_not_told_that_the_topic_is_gone);
+    RUN(a_deletion_is_not_told_that_a_follower_is_gone);
     RUN(any_replica_tells_what_it_knows_of_producers);
     return test_result();
 }
