@@ -273,6 +273,25 @@ static void delete_open(const struct group_shard *s, const struct broker_topic *
         }
 }
 
+// What is not replicated yet: it will be applied before its tombstone.
+struct pending_deletion {
+    const struct group_shard *shard;
+    const struct broker_topic *topic;
+    struct coordinator_records *records;
+};
+
+static void delete_pending(void *context, const struct coordinator_seen *seen) {
+    const struct pending_deletion *d = context;
+    struct offset_record_key key;
+    struct group_offset value;
+    if (seen->control || seen->value.size < 0 || !record_get_offset_key(seen->key, &key)) return;
+    if (!text_equal(key.topic, d->topic->name) || !record_get_offset(seen->value, &value)) return;
+    const struct group *g = group_find(d->shard, key.group);
+    const struct group_offset *present = g ? group_offset_find(g, key.topic, key.partition) : NULL;
+    bool deleted_already = present && is_of(present, d->topic);
+    if (is_of(&value, d->topic) && !deleted_already) record_put_offset_tombstone(d->records, &key);
+}
+
 // OffsetMetadataManager.onTopicsDeleted
 static void delete_topic(struct group_shard *s, const struct broker_topic *deleted) {
     struct coordinator_records records;
@@ -285,6 +304,9 @@ static void delete_topic(struct group_shard *s, const struct broker_topic *delet
             if (is_of(o, deleted)) put_tombstone(&records, g, t->name, o->partition);
     }
     delete_open(s, deleted, &records);
+    struct pending_deletion pending = {s, deleted, &records};
+    int64_t next = s->applied;
+    coordinator_read(&s->shard.replica->log, &next, s->shard.replica->log.end, delete_pending, &pending);
     group_shard_write(s, &records, group_write_unattended());
 }
 

@@ -290,6 +290,26 @@ TEST(offset_counts_when_it_is_replicated) {
     talk_close(&t);
 }
 
+TEST(unreplicated_commit_goes_with_its_topic) {
+    open_world(3, NULL);
+    EXPECT_INT(commit_at(0, 10), 0);
+    hold_followers(true);
+    struct commit how = PLAIN;
+    how.offset = 20;
+    send_commit(0, &how);
+    how.partition = 1;
+    send_commit(1, &how);
+    talk_pass(&t, 100);
+    EXPECT_INT(broker_group_offset(t.c, GROUP, TOPIC, 1), -1);
+    broker_topic_delete(t.c, TOPIC);
+    hold_followers(false);
+    talk_pass(&t, 1000);
+    EXPECT_INT(take_commit(1, how.version), 0);
+    EXPECT_INT(broker_group_offset(t.c, GROUP, TOPIC, 0), -1);
+    EXPECT_INT(broker_group_offset(t.c, GROUP, TOPIC, 1), -1);
+    talk_close(&t);
+}
+
 TEST(unreplicated_commit_is_lost_with_its_leader) {
     open_world(3, NULL);
     EXPECT_INT(commit_at(0, 1), 0);
@@ -427,6 +447,7 @@ int main(void) {
     RUN(topics_by_their_ids);
     RUN(members_keep_others_from_committing);
     RUN(offset_counts_when_it_is_replicated);
+    RUN(unreplicated_commit_goes_with_its_topic);
     RUN(unreplicated_commit_is_lost_with_its_leader);
     RUN(deleting);
     RUN(offsets_expire);
