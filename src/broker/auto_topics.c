@@ -86,16 +86,18 @@ static void plan(const struct broker_cluster *c, struct wire_text name, struct a
 
 void broker_topics_create_automatically(struct broker_cluster *c, struct wire_text *names, int32_t count) {
     struct automatic_topic t;
-    int64_t records = 0;
+    int64_t records = 0, partitions = 0;
     int32_t right = 0;
     for (int32_t i = 0; i < count; i++) {
         plan(c, names[i], &t);
-        bool possible = t.factor >= 1 && t.factor <= c->config.nodes && strcmp(t.name, CLUSTER_METADATA_TOPIC) != 0;
-        if (!possible || topic_name_collision(c, names[i])) continue;
+        if (strcmp(t.name, CLUSTER_METADATA_TOPIC) == 0) continue;
+        partitions += t.partitions;  // of those that will be refused, too (validateTotalNumberOfPartitions)
+        if (t.factor < 1 || t.factor > c->config.nodes || topic_name_collision(c, names[i])) continue;
         records += 1 + t.partitions + (int64_t)t.settings_count / 2;
         names[right++] = names[i];
     }
-    for (int32_t i = 0; i < right && records <= BROKER_RECORDS_PER_REQUEST_MAX; i++) {
+    if (records > BROKER_RECORDS_PER_REQUEST_MAX || partitions > BROKER_RECORDS_PER_REQUEST_MAX) return;
+    for (int32_t i = 0; i < right; i++) {
         plan(c, names[i], &t);
         broker_topic_create(c, t.name, (int32_t)t.partitions, (int16_t)t.factor, t.settings);
     }

@@ -165,6 +165,17 @@ def grown(t):
     t.note("partitions", [len(told["partitions"]) for told in metadata(t, "a", "b", note=False)])
 
 
+@worlds.alone(auto__create__topics__enable="true", num__partitions=4000, default__replication__factor=1,
+              offsets__topic__replication__factor=1)
+def too_many_at_once(t):
+    """Partitions count though their topic's name collides and none of them is made."""
+    create(t, topic("a_b"))
+    there(t, "a_b")
+    metadata(t, "a.b", "c", "d", automatic=True)
+    time.sleep(SETTLED_SECONDS)
+    metadata(t, "a.b", "c", "d")
+
+
 def metadata_of_cluster(t):
     """The log of the metadata is no topic that anybody makes, and dots are underscores."""
     create(t, topic("__cluster_metadata"))
@@ -174,4 +185,5 @@ def metadata_of_cluster(t):
            validate_only=True)
 
 
-SCRIPTS = [automatic, disabled, delete_twice, large_requests, large_growth, grown, metadata_of_cluster]
+SCRIPTS = [automatic, disabled, delete_twice, large_requests, large_growth, grown, too_many_at_once,
+           metadata_of_cluster]
