@@ -21,10 +21,13 @@ static struct log_time_offset find_in_batch(const struct stored_batch *b, int64_
     return found;
 }
 
+// Only in the first file that has such a record, be it below the log start (UnifiedLog.searchOffsetInLocalLog).
 struct log_time_offset broker_log_offset_for_time(const struct broker_log *l, int64_t timestamp_ms) {
-    for (size_t i = 0; i < l->count; i++) {
+    int64_t file_end = INT64_MAX;
+    for (size_t i = 0; i < l->count && broker_log_at(l, i)->header.base_offset < file_end; i++) {
         const struct stored_batch *b = broker_log_at(l, i);
         if (b->header.max_timestamp < timestamp_ms) continue;
+        file_end = broker_log_segment_end(l, i);
         struct log_time_offset found = find_in_batch(b, l->start, timestamp_ms);
         if (found.offset >= 0) return found;
     }

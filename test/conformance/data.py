@@ -259,5 +259,21 @@ def segment_files(t):
             asking.waited(t, name, offset, SEGMENT_WAIT_MS, min_bytes=1 << 20)
 
 
+def times_in_files(t):
+    """A search by time looks into the first file that has such a record, be it below the log start."""
+    begun = 100_000
+    asking.create(t, "t", 1, [1], configs={"internal.segment.bytes": 250})
+    older = batch(2, timestamp=begun + 500, records=record(0, b"k", b"v") + record(1, b"k", b"v", -400))
+    for data in (older, batch(1, timestamp=begun + 100), batch(1, timestamp=begun + 600),
+                 batch(1, timestamp=begun + 300), batch(1, timestamp=begun + 700)):
+        asking.produce(t, "t", data)
+    asking.replicated(t, "t")
+    for start in range(4):
+        t.ask("DeleteRecords", 2, {"timeout_ms": 10000, "topics": [{"name": t.topic("t"), "partitions": [
+            {"partition_index": 0, "offset": start}]}]})
+        for after in (50, 100, 101, 300, 450, 500, 501, 600, 650, 700, 701):
+            asking.offsets(t, "t", begun + after)
+
+
 SCRIPTS = [produce_refusals, produce_settings, produce_requests, sequences, markers, offsets, epochs, fetches, sessions,
-           deleted_records, segment_files]
+           deleted_records, segment_files, times_in_files]
