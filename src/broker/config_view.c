@@ -3,23 +3,27 @@
 
 #include <stdio.h>
 
+// What clients may ask about and what it is made of (DynamicBrokerConfig.brokerConfigSynonyms).
+static const struct {
+    const char *names[CONFIG_NAMES_MAX];
+    int32_t count;
+    bool of_each;  // else of the first name alone
+} families[] = {
+    {{"log.retention.ms", "log.retention.minutes", "log.retention.hours"}, 3, true},
+    {{"log.roll.ms", "log.roll.hours"}, 2, true},
+    {{"log.roll.jitter.ms", "log.roll.jitter.hours"}, 2, true},
+    {{"log.flush.interval.ms", "log.flush.scheduler.interval.ms"}, 2, false},
+};
+
 int32_t config_names(const char *name, const char *names[CONFIG_NAMES_MAX]) {
-    static const char *const families[][CONFIG_NAMES_MAX] = {
-        {"log.retention.ms", "log.retention.minutes", "log.retention.hours"},
-        {"log.roll.ms", "log.roll.hours"},
-        {"log.roll.jitter.ms", "log.roll.jitter.hours"},
-        {"log.flush.interval.ms", "log.flush.scheduler.interval.ms"},
-    };
-    names[0] = name;
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        if (strcmp(families[i][0], name) != 0) continue;
-        int32_t count = 1;
-        while (count < CONFIG_NAMES_MAX && families[i][count]) {
-            names[count] = families[i][count];
-            count++;
+        for (int32_t at = 0; at < (families[i].of_each ? families[i].count : 1); at++) {
+            if (strcmp(families[i].names[at], name) != 0) continue;
+            memcpy(names, families[i].names, sizeof families[i].names);
+            return families[i].count;
         }
-        return count;
     }
+    names[0] = name;
     return 1;
 }
 
@@ -40,7 +44,7 @@ int32_t config_synonyms(const struct broker_cluster *c, const struct broker_node
             const char *value = from ? setting_values_get(from, names[i]) : NULL;
             if (source == CONFIG_DEFAULT) value = default_of(names[i]);
             // What comes before the name itself is left out (ConfigHelper.configSynonyms).
-            if (!value || (count == 0 && i > 0)) continue;
+            if (!value || (count == 0 && strcmp(names[i], broker_name) != 0)) continue;
             synonyms[count++] = (struct config_synonym){names[i], value, source};
         }
     }

@@ -14,7 +14,7 @@ enum config_source {  // DescribeConfigsResponse.ConfigSource
 enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, RESOURCE_LOGGER = 8, RESOURCE_METRICS = 16, RESOURCE_GROUP = 32 };
 
 // A setting of brokers together with its older names: an absent one stands for the next (log.retention.ms, .minutes,
-// .hours; DynamicBrokerConfig.brokerConfigSynonyms). Answers how many, `name` first.
+// .hours; DynamicBrokerConfig.brokerConfigSynonyms). Answers how many, the newest first.
 #define CONFIG_NAMES_MAX 3
 int32_t config_names(const char *name, const char *names[CONFIG_NAMES_MAX]);
 

@@ -12,6 +12,7 @@
 enum { OP_SET, OP_DELETE, OP_APPEND, OP_SUBTRACT };
 
 #define MESSAGE_MAX 1024
+#define VALUE_SIZE_MAX INT16_MAX  // Short.MAX_VALUE
 
 // One resource of either request.
 struct change {
@@ -77,32 +78,52 @@ static struct setting_values *resource_of(struct alteration *a) {
     return REFUSE(a, KAFKA_INVALID_REQUEST, "Unknown resource type %d", a->resource_type), NULL;
 }
 
-static bool take_part(struct wire_text *list, struct wire_text *part) {
-    if (list->size < 0) return false;
-    const char *comma = list->size > 0 ? memchr(list->at, ',', (size_t)list->size) : NULL;
-    part->at = list->at;
-    part->size = comma ? (int32_t)(comma - list->at) : list->size;
-    list->size = comma ? list->size - part->size - 1 : -1;
-    if (comma) list->at = comma + 1;
-    return true;
+struct parts {
+    struct wire_text *at;
+    int32_t count;
+};
+
+// As String.split(",") cuts it: empty parts at the end are none, but a text without commas is one, empty or not.
+static struct parts split(struct broker_request *r, struct wire_text list) {
+    int32_t commas = 0;
+    for (int32_t i = 0; i < list.size; i++) commas += list.at[i] == ',';
+    struct parts parts = {REQUEST_ARRAY(r, commas + 1, struct wire_text), 0};
+    for (int32_t i = 0, begin = 0; i <= list.size; i++) {
+        if (i < list.size && list.at[i] != ',') continue;
+        parts.at[parts.count++] = (struct wire_text){list.at + begin, i - begin};
+        begin = i + 1;
+    }
+    while (commas > 0 && parts.count > 0 && parts.at[parts.count - 1].size == 0) parts.count--;
+    return parts;
 }
 
-static bool list_has(struct wire_text list, struct wire_text wanted) {
-    struct wire_text part;
-    while (take_part(&list, &part)) {
-        if (wire_text_same(part, wanted)) return true;
-    }
-    return false;
+static int32_t place_of(const struct parts *parts, struct wire_text wanted) {
+    int32_t i = 0;
+    while (i < parts->count && !wire_text_same(parts->at[i], wanted)) i++;
+    return i;
 }
 
-// Appends those parts of `from` that are (`there`) or are not in `other`.
-static void copy_parts(struct buffer *out, struct wire_text from, struct wire_text other, bool there) {
-    struct wire_text part;
-    while (take_part(&from, &part)) {
-        if (part.size == 0 || list_has(other, part) != there) continue;
-        if (out->size > 0) buffer_append_u8(out, ',');
-        buffer_append(out, part.at, (size_t)part.size);
+static void append_part(struct parts *parts, struct wire_text part) {
+    if (place_of(parts, part) == parts->count) parts->at[parts->count++] = part;
+}
+
+// One of them: what stands there twice stays once.
+static void subtract_part(struct parts *parts, struct wire_text part) {
+    int32_t i = place_of(parts, part);
+    if (i == parts->count) return;
+    parts->count--;
+    memmove(&parts->at[i], &parts->at[i + 1], (size_t)(parts->count - i) * sizeof *parts->at);
+}
+
+static void set_list(struct setting_values *values, const char *name, const struct parts *parts) {
+    struct buffer list;
+    buffer_init(&list, 4 * VALUE_SIZE_MAX);
+    for (int32_t i = 0; i < parts->count; i++) {
+        if (i > 0) buffer_append_u8(&list, ',');
+        buffer_append(&list, parts->at[i].at, (size_t)parts->at[i].size);
     }
+    setting_values_set(values, name, (struct wire_text){(const char *)list.at, (int32_t)list.size});
+    buffer_free(&list);
 }
 
 static bool change_list(struct alteration *a, struct setting_values *values, const struct change *change) {
@@ -115,17 +136,15 @@ static bool change_list(struct alteration *a, struct setting_values *values, con
     const char *now = setting_values_get(values, d->name);
     struct wire_text old =
         config_text(now ? now : d->value_default);  // not the brokers' (KafkaConfigSchema.getDefault)
-    struct buffer list;
-    buffer_init(&list, 2 * MiB);
-    if (change->operation == OP_SUBTRACT) {
-        copy_parts(&list, old, change->value, false);
-    } else {
-        copy_parts(&list, old, (struct wire_text){NULL, -1}, false);
-        copy_parts(&list, change->value, old, false);
-        if (change->value.size == 0 && list.size > 0) buffer_append_u8(&list, ',');  // "".split(",") has one part
+    struct parts has = split(a->request, old), change_by = split(a->request, change->value);
+    struct parts list = {REQUEST_ARRAY(a->request, has.count + change_by.count, struct wire_text), 0};
+    for (int32_t i = 0; i < has.count; i++)
+        if (has.at[i].size > 0) list.at[list.count++] = has.at[i];
+    for (int32_t i = 0; i < change_by.count; i++) {
+        if (change->operation == OP_APPEND) append_part(&list, change_by.at[i]);
+        else subtract_part(&list, change_by.at[i]);
     }
-    setting_values_set(values, d->name, (struct wire_text){(const char *)list.at, (int32_t)list.size});
-    buffer_free(&list);
+    set_list(values, d->name, &list);
     return true;
 }
 
@@ -158,6 +177,19 @@ static bool change_is_right(struct alteration *a, const struct setting_values *c
     return !refusal || REFUSE(a, KAFKA_INVALID_REQUEST, "%s", refusal);
 }
 
+// DISALLOWED_CONFIG_VALUE_SIZE_ERROR; one request's value cannot be that long, but what is appended to can.
+static bool sizes_are_right(struct alteration *a, const struct setting_values *changed) {
+    for (int32_t i = 0; i < a->count; i++) {
+        const char *value = setting_values_get(changed, broker_request_text(a->request, a->changes[i].name));
+        if (value && strlen(value) > VALUE_SIZE_MAX)
+            return REFUSE(a, KAFKA_INVALID_CONFIG,
+                          "The configuration value cannot be added because it exceeds the maximum value size of %d "
+                          "bytes.",
+                          VALUE_SIZE_MAX);
+    }
+    return true;
+}
+
 // Eligible leader replicas (KIP-966) need one minimum for all brokers.
 static bool controller_agrees(struct alteration *a, const struct setting_values *changed) {
     static const char name[] = "min.insync.replicas";
@@ -172,10 +204,18 @@ static bool controller_agrees(struct alteration *a, const struct setting_values 
     return true;
 }
 
+static bool together_right(struct alteration *a, const struct setting_values *changed) {
+    char text[MESSAGE_MAX];
+    struct broker_topic_settings together;
+    broker_topic_settings_parse(&together, changed, &a->request->node->cluster->settings);
+    const char *refusal = topic_settings_refusal(&together, text, sizeof text);
+    return !refusal || REFUSE(a, KAFKA_INVALID_CONFIG, "%s", refusal);
+}
+
 static bool apply(struct alteration *a, struct setting_values *values) {
     for (int32_t i = 0; i < a->count; i++) {
         const struct change *c = &a->changes[i];
-        const char *name = broker_request_say(a->request, "%.*s", c->name.size, c->name.at).at;
+        const char *name = broker_request_text(a->request, c->name);
         bool done = true;
         if (c->operation == OP_SET) setting_values_set(values, name, c->value);
         else if (c->operation == OP_DELETE) setting_values_unset(values, name);
@@ -185,11 +225,29 @@ static bool apply(struct alteration *a, struct setting_values *values) {
         if (values->count > BROKER_SETTINGS_OF_RESOURCE_MAX)
             return REFUSE(a, KAFKA_POLICY_VIOLATION, "More than %d settings", BROKER_SETTINGS_OF_RESOURCE_MAX);
     }
+    bool topic = a->resource_type == RESOURCE_TOPIC;
+    if (topic && !sizes_are_right(a, values)) return false;
     if (!name_is_right(a)) return false;
     for (size_t i = 0; i < values->count; i++) {
         if (!value_is_right(a, &values->at[i])) return false;
     }
-    return a->resource_type != RESOURCE_BROKER || (change_is_right(a, values) && controller_agrees(a, values));
+    return topic ? together_right(a, values)
+                 : change_is_right(a, values) && controller_agrees(a, values) && sizes_are_right(a, values);
+}
+
+// RuntimeLoggerManager, of a node that has no loggers.
+static void alter_loggers(struct alteration *a) {
+    int32_t id = a->request->node->id;
+    if (!wire_text_same(a->resource_name, broker_request_say(a->request, "%d", id))) {
+        REFUSE(a, KAFKA_INVALID_REQUEST, "Unexpected node id. Expected %d, but received %.*s", id,
+               a->resource_name.size, a->resource_name.at);
+    } else if (a->count > 0 && (a->changes->operation < OP_SET || a->changes->operation > OP_SUBTRACT)) {
+        REFUSE(a, KAFKA_UNKNOWN_SERVER_ERROR, "Unknown operation");
+    } else if (a->count > 0 && a->changes->operation >= OP_APPEND) {
+        REFUSE(a, KAFKA_INVALID_REQUEST, "This operation is not allowed for the BROKER_LOGGER resource");
+    } else if (a->count > 0) {
+        REFUSE(a, KAFKA_INVALID_CONFIG, "Logger %.*s does not exist!", a->changes->name.size, a->changes->name.at);
+    }
 }
 
 static void in_force(struct alteration *a) {
@@ -209,6 +267,10 @@ static void alter(struct alteration *a) {
     }
     if (!changes_are_sound(a)) return;
     if (a->resource_type == RESOURCE_METRICS || a->resource_type == RESOURCE_GROUP) return;  // accepted, not modelled
+    if (a->resource_type == RESOURCE_LOGGER && !a->replace) {
+        alter_loggers(a);
+        return;
+    }
     struct setting_values *values = resource_of(a), trial = {0};
     if (a->error_code != KAFKA_NONE) return;
     for (size_t i = 0; values && i < values->count && !a->replace; i++) {

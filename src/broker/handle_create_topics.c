@@ -2,6 +2,7 @@
 #include "broker/asked_partitions.h"
 #include "broker/config_view.h"
 #include "broker/handlers.h"
+#include "broker/setting_rules.h"
 #include "broker/topic_names.h"
 #include "wire/error_codes.h"
 
@@ -35,19 +36,22 @@ static bool name_is_right(struct creation *n) {
 }
 
 static bool read_configs(struct creation *n) {
+    char text[MESSAGE_MAX];
     for (int32_t i = 0; i < n->topic->configs_count; i++) {
         const struct create_topics_request_config *config = &n->topic->configs[i];
         if (config->value.size < 0) {
             return REFUSE(n, KAFKA_INVALID_CONFIG, "Null value not supported for topic configs: %.*s",
                           config->name.size, config->name.at);
         }
-        char text[MESSAGE_MAX];
         const char *refusal = config_refusal(SETTING_OF_TOPIC, config->name, config->value, text, sizeof text);
         if (refusal) return REFUSE(n, KAFKA_INVALID_CONFIG, "%s", refusal);
         const struct setting_definition *d = setting_find(SETTING_OF_TOPIC, config->name);
         setting_values_set(&n->plan.values, d->name, config->value);
     }
-    return true;
+    struct broker_topic_settings together;
+    broker_topic_settings_parse(&together, &n->plan.values, &n->request->node->cluster->settings);
+    const char *refusal = topic_settings_refusal(&together, text, sizeof text);
+    return n->topic->configs_count == 0 || !refusal || REFUSE(n, KAFKA_INVALID_CONFIG, "%s", refusal);
 }
 
 // ReplicationControlManager.validateManualPartitionAssignment
@@ -177,7 +181,7 @@ static void show_configs(struct creation *n) {
         out->name = config_text(d->name);
         out->config_source = value ? CONFIG_OF_TOPIC : source_of(c, d);
         char *text = broker_request_alloc(r, SETTING_NUMBER_SIZE);
-        out->value = config_text(value ? broker_request_say(r, "%s", value).at
+        out->value = config_text(value ? broker_request_text(r, config_text(value))
                                        : setting_default(d, &c->settings, text, SETTING_NUMBER_SIZE));
     }
 }

@@ -42,6 +42,10 @@ static struct describe_configs_response_config *add(struct describe_configs_resp
     return config;
 }
 
+static const char *shown(struct broker_request *r, const struct setting_definition *d, const char *value) {
+    return value ? setting_shown(d, value, broker_request_alloc(r, strlen(value) + SETTING_NUMBER_SIZE)) : NULL;
+}
+
 static void describe_topic(struct broker_request *r, const struct describe_configs_request_resource *asked,
                            const struct broker_topic *t, struct describe_configs_response_resource *out) {
     const struct broker_cluster *c = r->node->cluster;
@@ -51,27 +55,34 @@ static void describe_topic(struct broker_request *r, const struct describe_confi
         if (d->scope != SETTING_OF_TOPIC || !asked_for(asked, d->name)) continue;
         struct config_synonym own = {d->name, setting_values_get(&t->values, d->name), CONFIG_OF_TOPIC};
         if (d->internal && !own.value) continue;
+        own.value = shown(r, d, own.value);
         struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
         int32_t count = d->broker_name ? config_synonyms(c, r->node, d->broker_name, synonyms) : 0;
         struct describe_configs_response_config *config = add(out, d);
         char *text = broker_request_alloc(r, SETTING_NUMBER_SIZE);
-        config->value =
-            config_text(own.value ? own.value : setting_default(d, &r->node->settings, text, SETTING_NUMBER_SIZE));
+        const char *by_default = setting_default(d, &r->node->settings, text, SETTING_NUMBER_SIZE);
+        config->value = config_text(own.value ? own.value : shown(r, d, by_default));
         add_synonyms(r, config, own.value ? &own : NULL, synonyms, count);
     }
 }
 
-// What was set for all brokers and is no setting of theirs may be a plug-in's secret.
-static void add_unknown(struct broker_request *r, struct describe_configs_response_resource *out) {
-    const struct setting_values *values = &r->node->cluster->settings_dynamic;
-    for (size_t i = 0; i < values->count; i++) {
-        const struct setting_definition unknown = {.name = values->at[i].name, .sensitive = true};
-        if (setting_find(SETTING_OF_BROKER, config_text(unknown.name))) continue;
-        struct config_synonym synonym = {unknown.name, NULL, CONFIG_OF_ALL_BROKERS};
+// What was set and is no setting of brokers may be a plug-in's secret. `node` NULL: what was set for all of them.
+static void add_unknown(struct broker_request *r, const struct describe_configs_request_resource *asked,
+                        const struct broker_node *node, struct describe_configs_response_resource *out) {
+    const struct broker_cluster *c = r->node->cluster;
+    const struct setting_values *own = node ? &node->settings_dynamic : NULL;
+    size_t own_count = own ? own->count : 0;
+    for (size_t i = 0; i < own_count + c->settings_dynamic.count; i++) {
+        const char *name = i < own_count ? own->at[i].name : c->settings_dynamic.at[i - own_count].name;
+        const struct setting_definition unknown = {.name = name, .sensitive = true};
+        bool twice = i >= own_count && own && setting_values_get(own, name);
+        if (twice || setting_find(SETTING_OF_BROKER, config_text(name)) || !asked_for(asked, name)) continue;
+        struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
+        int32_t count = config_synonyms(c, node, name, synonyms);
         struct describe_configs_response_config *config = add(out, &unknown);
         config->read_only = true;
         config->value = config_text(NULL);
-        add_synonyms(r, config, NULL, &synonym, 1);
+        add_synonyms(r, config, NULL, synonyms, node ? count : 1);
     }
 }
 
@@ -80,26 +91,37 @@ static void describe_broker(struct broker_request *r, const struct describe_conf
                             struct describe_configs_response_resource *out) {
     const struct broker_cluster *c = r->node->cluster;
     bool of_all = asked->resource_name.size == 0;
-    out->configs = REQUEST_ARRAY(r, setting_table_count + (of_all ? c->settings_dynamic.count : 0),
-                                 struct describe_configs_response_config);
+    const struct broker_node *node = of_all ? NULL : r->node;
+    out->configs =
+        REQUEST_ARRAY(r, setting_table_count + c->settings_dynamic.count + r->node->settings_dynamic.count,
+                      struct describe_configs_response_config);
     for (size_t i = 0; i < setting_table_count; i++) {
         const struct setting_definition *d = &setting_table[i];
         if (d->scope != SETTING_OF_BROKER || !asked_for(asked, d->name)) continue;
         if (of_all && !setting_values_get(&c->settings_dynamic, d->name)) continue;
         struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
-        int32_t count = config_synonyms(c, of_all ? NULL : r->node, d->name, synonyms);
+        int32_t count = config_synonyms(c, node, d->name, synonyms);
         if (of_all) count = 1;
         struct describe_configs_response_config *config = add(out, d);
         config->read_only = d->read_only;
-        config->value = config_text(count > 0 && !d->sensitive ? synonyms[0].value : NULL);
+        const char *value = count > 0 && !d->sensitive ? synonyms[0].value : NULL;
+        config->value = config_text(of_all ? value : shown(r, d, value));
         add_synonyms(r, config, NULL, synonyms, count);
     }
-    if (of_all && asked->configuration_keys_count <= 0) add_unknown(r, out);
+    add_unknown(r, asked, node, out);
 }
 
-static void refuse(struct broker_request *r, struct describe_configs_response_resource *out, const char *text) {
+static void refuse(struct describe_configs_response_resource *out, struct wire_text text) {
     out->error_code = KAFKA_INVALID_REQUEST;
-    out->error_message = broker_request_say(r, "%s", text);
+    out->error_message = text;
+}
+
+static bool is_own_id(struct broker_request *r, struct describe_configs_response_resource *out) {
+    int32_t id = r->node->id;
+    if (wire_text_same(out->resource_name, broker_request_say(r, "%d", id))) return true;
+    refuse(out, broker_request_say(r, "Unexpected broker id, expected %d, but received %.*s", id,
+                                   out->resource_name.size, out->resource_name.at));
+    return false;
 }
 
 static void describe(struct broker_request *r, const struct describe_configs_request_resource *asked,
@@ -127,23 +149,36 @@ static void describe(struct broker_request *r, const struct describe_configs_req
         break;
     }
     case RESOURCE_BROKER:
-        if (name.size == 0 || wire_text_same(name, broker_request_say(r, "%d", r->node->id))) {
-            describe_broker(r, asked, out);
-        } else {
-            refuse(r, out,
-                   broker_request_say(r, "Unexpected broker id, expected %d or empty string, but received %.*s",
-                                      r->node->id, name.size, name.at)
-                       .at);
-        }
+        if (name.size == 0 || is_own_id(r, out)) describe_broker(r, asked, out);
         break;
     case RESOURCE_LOGGER:
-    case RESOURCE_METRICS:
-    case RESOURCE_GROUP:
-        if (name.size == 0) refuse(r, out, "Group name must not be empty");
+        is_own_id(r, out);
         break;
     default:
-        refuse(r, out, "Unsupported resource type: UNKNOWN");
+        if (name.size == 0) refuse(out, config_text("The name must not be empty"));
     }
+}
+
+static bool type_is_known(int8_t type) {
+    return type == RESOURCE_TOPIC || type == RESOURCE_BROKER || type == RESOURCE_LOGGER || type == RESOURCE_METRICS ||
+           type == RESOURCE_GROUP;
+}
+
+// One of a type that nobody knows, and the whole request is refused: who may ask about it cannot be told.
+static bool types_are_known(struct broker_request *r, struct describe_configs_response *response) {
+    const struct describe_configs_request *request = r->body;
+    int32_t known = 0;
+    while (known < request->resources_count && type_is_known(request->resources[known].resource_type)) known++;
+    if (known == request->resources_count) return true;
+    const struct describe_configs_request_resource *bad = &request->resources[known];
+    struct wire_text text = broker_request_say(r, "Unexpected resource type UNKNOWN for resource %.*s",
+                                               bad->resource_name.size, bad->resource_name.at);
+    for (int32_t i = 0; i < request->resources_count; i++) {
+        response->results[i].resource_type = request->resources[i].resource_type;
+        response->results[i].resource_name = request->resources[i].resource_name;
+        refuse(&response->results[i], text);
+    }
+    return false;
 }
 
 void handle_describe_configs(struct broker_request *r) {
@@ -153,7 +188,8 @@ void handle_describe_configs(struct broker_request *r) {
     response.throttle_time_ms = r->node->throttle_ms;
     response.results_count = request->resources_count;
     response.results = REQUEST_ARRAY(r, request->resources_count, struct describe_configs_response_resource);
-    for (int32_t i = 0; i < request->resources_count && !broker_request_is_full(r); i++)
+    bool known = types_are_known(r, &response);
+    for (int32_t i = 0; i < request->resources_count && known && !broker_request_is_full(r); i++)
         describe(r, &request->resources[i], &response.results[i]);
     broker_answer(r, &response);
 }

@@ -52,6 +52,13 @@ static inline bool broker_request_is_full(const struct broker_request *r) {
 struct wire_text broker_request_say(struct broker_request *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+// Any text with a zero behind it.
+static inline const char *broker_request_text(struct broker_request *r, struct wire_text text) {
+    char *copy = broker_request_alloc(r, (size_t)text.size + 1);
+    copy[text.size] = 0;
+    return memcpy(copy, text.at, (size_t)text.size);
+}
+
 // Sets an answer's error, and answers false so that a check can end with it.
 static inline bool broker_refuse(int16_t *error_code, struct wire_text *error_message, int16_t code,
                                  struct wire_text message) {

@@ -1,4 +1,4 @@
-// What a broker refuses to be changed to while it runs, though each value is right by itself.
+// Rules between settings: see setting_rules.h.
 #include "broker/setting_rules.h"
 
 #include "base/limits.h"
@@ -63,5 +63,19 @@ const char *setting_change_refusal(const struct setting_values *now, const struc
         return "log.local.retention.ms must not be more than log.retention.ms";
     if (local_is_more(number(then, "log.local.retention.bytes"), number(then, "log.retention.bytes")))
         return "log.local.retention.bytes must not be more than log.retention.bytes";
+    return NULL;
+}
+
+const char *topic_settings_refusal(const struct broker_topic_settings *s, char *text, size_t size) {
+    if (s->compaction_lag_ms_min > s->compaction_lag_ms_max) {
+        snprintf(text, size,
+                 "conflict topic config setting min.compaction.lag.ms (%" PRId64 ") > max.compaction.lag.ms (%" PRId64
+                 ")",
+                 s->compaction_lag_ms_min, s->compaction_lag_ms_max);
+        return text;
+    }
+    if (s->remote_storage)
+        return "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log "
+               "storage.";
     return NULL;
 }

@@ -1,4 +1,5 @@
-// What a running broker refuses to be changed to (DynamicBrokerConfig, KafkaConfig.validateValues).
+// What is refused though each setting is right by itself: of a running broker (DynamicBrokerConfig,
+// KafkaConfig.validateValues), of a topic (LogConfig.validateTopicLogConfigValues).
 #pragma once
 #include "broker/topic_settings.h"
 
@@ -6,3 +7,6 @@
 // `text`).
 const char *setting_change_refusal(const struct setting_values *now, const struct setting_values *then, char *text,
                                    size_t size);
+
+// The same of a topic, for INVALID_CONFIG.
+const char *topic_settings_refusal(const struct broker_topic_settings *s, char *text, size_t size);

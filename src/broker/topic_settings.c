@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define VALUE_SIZE_MAX 64  // of a number or a name; longer ones are wrong
+#define VALUE_SIZE_MAX 64     // of a number or a name; longer ones are wrong
+#define DOUBLE_DIGITS_MAX 16  // behind the point
+#define DOUBLE_SIZE_MAX 32    // with so many
 
 static struct wire_text text_of(const char *text) {
     return (struct wire_text){text, (int32_t)strlen(text)};
@@ -168,25 +170,39 @@ static const char *refuse_whole(const struct refusal *r, struct wire_text value,
     return v > d->max ? refuse_bound(r, trimmed(value), "Value must be no more than ", d->max) : NULL;
 }
 
+// Double.toString: the fewest digits that mean this number, and one behind the point at least.
+static const char *show_double(double v, char *text, size_t size) {
+    char digits[DOUBLE_SIZE_MAX];
+    int count = 0;
+    do snprintf(digits, sizeof digits, "%.*e", ++count, v);
+    while (count < DOUBLE_DIGITS_MAX && strtod(digits, NULL) != v);
+    char *e = strchr(digits, 'e');
+    int exponent = (int)strtol(e + 1, NULL, 10), behind = (count == 1 && e[-1] == '0' ? 0 : count) - exponent;
+    *e = 0;
+    if (exponent >= -3 && exponent < 7) snprintf(text, size, "%.*f", behind > 1 ? behind : 1, v);
+    else snprintf(text, size, "%sE%d", digits, exponent);
+    return text;
+}
+
 static const char *refuse_double(const struct refusal *r, struct wire_text value) {
     double v;
     char shown[VALUE_SIZE_MAX];
     if (!parse_double(value, &v)) return refuse(r, value, "Not a number of type ", "DOUBLE");
-    bool whole = v == floor(v) && fabs(v) < 1e7;
-    struct wire_text number = {shown, snprintf(shown, sizeof shown, whole ? "%.1f" : "%g", v)};
+    struct wire_text number = text_of(show_double(v, shown, sizeof shown));
     if (v < (double)r->d->min) return refuse_bound(r, number, "Value must be at least ", r->d->min);
     return r->d->max != INT64_MAX && v > (double)r->d->max
                ? refuse_bound(r, number, "Value must be no more than ", r->d->max)
                : NULL;
 }
 
-static bool is_replica(struct wire_text t) {
-    const char *colon = t.size ? memchr(t.at, ':', (size_t)t.size) : NULL;
-    int64_t v;
-    if (!colon) return false;
-    int32_t front = (int32_t)(colon - t.at);
-    return parse_whole((struct wire_text){t.at, front}, &v) &&
-           parse_whole((struct wire_text){colon + 1, t.size - front - 1}, &v);
+static bool is_replica(struct wire_text t) {  // [0-9]+:[0-9]+
+    int32_t i = 0, digits[2] = {0}, part = 0;
+    for (; i < t.size && part < 2; i++) {
+        if (t.at[i] == ':') part++;
+        else if (t.at[i] < '0' || t.at[i] > '9') return false;
+        else digits[part]++;
+    }
+    return part == 1 && digits[0] > 0 && digits[1] > 0;
 }
 
 static const char *refuse_replicas(const struct refusal *r, struct wire_text value) {
@@ -244,6 +260,53 @@ const char *setting_refusal(const struct setting_definition *d, struct wire_text
     return NULL;
 }
 
+// Showing ------------------------------------------------------------------------------------------------------------
+
+static bool names_again(const char *list, const char *end, struct wire_text name) {
+    struct wire_text rest = {list, (int32_t)(end - list)}, element;
+    while (take_element(&rest, &element))
+        if (element.size == name.size && memcmp(element.at, name.at, (size_t)name.size) == 0) return true;
+    return false;
+}
+
+// Where only some names are allowed (ConfigDef.ValidList), what stands there again is left out.
+static void show_list(struct wire_text list, bool once, char *text) {
+    struct wire_text element;
+    char *begin = text;
+    for (bool first = true; take_element(&list, &element); first = false) {
+        if (!first && once && names_again(begin, text, element)) continue;
+        if (!first) *text++ = ',';
+        memcpy(text, element.at, (size_t)element.size);
+        text += element.size;
+    }
+    *text = 0;
+}
+
+const char *setting_shown(const struct setting_definition *d, const char *value, char *text) {
+    struct wire_text plain = trimmed(text_of(value));
+    int64_t whole = 0;
+    double fraction;
+    bool right = d->type == SETTING_DOUBLE ? parse_double(plain, &fraction) : parse_whole(plain, &whole);
+    switch (d->type) {
+    case SETTING_BOOLEAN:
+        return text_is(plain, "true") ? "true" : "false";
+    case SETTING_INT:
+    case SETTING_SHORT:
+    case SETTING_LONG:
+        snprintf(text, SETTING_NUMBER_SIZE, "%" PRId64, whole);
+        return right ? text : value;
+    case SETTING_DOUBLE:
+        return right ? show_double(fraction, text, SETTING_NUMBER_SIZE) : value;
+    case SETTING_LIST:
+        show_list(plain, d->allowed && strcmp(d->allowed, SETTING_REPLICAS) != 0, text);
+        return text;
+    default:
+        memcpy(text, plain.at, (size_t)plain.size);
+        text[plain.size] = 0;
+        return text;
+    }
+}
+
 // Understanding ------------------------------------------------------------------------------------------------------
 
 // ServerTopicConfigSynonyms: the coarser names count when the finer one is not set.
@@ -291,6 +354,10 @@ static int64_t number_of(struct lookup *k, const char *name) {
     return value && parse_whole(text_of(value), &v) ? v : 0;
 }
 
+static bool is_true(struct lookup *k, const char *name) {
+    return text_is(trimmed(text_of(value_of(k, name))), "true");
+}
+
 static bool list_names(const char *value, const char *word) {
     struct wire_text list = text_of(value), element;
     while (take_element(&list, &element))
@@ -324,6 +391,10 @@ void broker_topic_settings_parse(struct broker_topic_settings *s, const struct s
         .segment_ms = number_of(&k, "segment.ms"),
         .delete_retention_ms = number_of(&k, "delete.retention.ms"),
         .compaction_lag_ms_min = number_of(&k, "min.compaction.lag.ms"),
-        .unclean_election = text_is(trimmed(text_of(value_of(&k, "unclean.leader.election.enable"))), "true"),
+        .compaction_lag_ms_max = number_of(&k, "max.compaction.lag.ms"),
+        .unclean_election = is_true(&k, "unclean.leader.election.enable"),
+        .remote_storage = is_true(&k, "remote.storage.enable"),
     };
+    // LogConfig.maxSegmentMs: what has to be compacted in time may not stay in the active file.
+    if (s->compact && s->compaction_lag_ms_max < s->segment_ms) s->segment_ms = s->compaction_lag_ms_max;
 }

@@ -17,8 +17,9 @@ struct broker_topic_settings {
     int32_t insync_replicas_min;
     int64_t retention_ms, retention_bytes, segment_bytes, segment_ms;
     int64_t delete_retention_ms;
-    int64_t compaction_lag_ms_min;
+    int64_t compaction_lag_ms_min, compaction_lag_ms_max;
     bool unclean_election;
+    bool remote_storage;
 };
 
 struct setting_value {  // one that was set, of a topic, a broker or the cluster's default
@@ -74,9 +75,13 @@ const struct setting_definition *setting_find(enum setting_scope scope, struct w
 // NULL when the value is right, else Kafka's kind of sentence for INVALID_CONFIG (static or in `text`).
 const char *setting_refusal(const struct setting_definition *d, struct wire_text value, char *text, size_t size);
 
+// As DescribeConfigs shows it: understood and written again (ConfigDef.convertToString). Static, `value` itself, or in
+// `text`, which has room for the value and SETTING_NUMBER_SIZE more.
+#define SETTING_NUMBER_SIZE 48
+const char *setting_shown(const struct setting_definition *d, const char *value, char *text);
+
 // What a topic's setting stands at when the topic does not set it: the broker's under its own name or one of its older
 // synonyms (log.retention.hours), else the default; NULL for those without any. `text`: for values that are converted.
-#define SETTING_NUMBER_SIZE 24
 const char *setting_default(const struct setting_definition *d, const struct setting_values *broker, char *text,
                             size_t size);
 

@@ -57,6 +57,7 @@ static bool read_size(struct reader *r, bool is_short, bool nullable, int32_t *s
 static bool read_string(struct reader *r, bool nullable, struct wire_text *out) {
     const uint8_t *at = NULL;
     if (!read_size(r, true, nullable, &out->size)) return false;
+    if (out->size > INT16_MAX) return stop(r, ERROR_PROTOCOL, "string out of range");  // MessageGenerator's readers
     if (out->size >= 0 && !take(r, (size_t)out->size, &at)) return false;
     out->at = (const char *)at;
     return true;

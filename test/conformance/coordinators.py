@@ -29,14 +29,17 @@ def coordinator(t, key, kind=0):
     return look()["node_id"]
 
 
+def place(key):
+    """The partition of its coordinator's topic that keeps it (Utils.abs(hash), of 4)."""
+    hashed = 0
+    for c in key:
+        hashed = (31 * hashed + ord(c)) & 0xFFFFFFFF
+    return min(hashed, (1 << 32) - hashed) % 4  # abs() of 32 bits with a sign
+
+
 def neighbour(t, key, name="neighbour"):
-    """Another key that the same coordinator has (Utils.abs(hash) of both in one of 4 partitions)."""
-    def partition(text):
-        hashed = 0
-        for c in text:
-            hashed = (31 * hashed + ord(c)) & 0xFFFFFFFF
-        return min(hashed, (1 << 32) - hashed) % 4  # abs() of 32 bits with a sign
-    return next(n for n in (t.topic(f"{name}{i}") for i in range(99)) if partition(n) == partition(key))
+    """Another key that the same coordinator has."""
+    return next(n for n in (t.topic(f"{name}{i}") for i in range(99)) if place(n) == place(key))
 
 
 def find_coordinators(t):

@@ -30,6 +30,7 @@ def scripts(seeds):
     import admin  # pylint: disable=import-outside-toplevel
     import any_request  # pylint: disable=import-outside-toplevel
     import broken_records  # pylint: disable=import-outside-toplevel
+    import configs  # pylint: disable=import-outside-toplevel
     import coordinators  # pylint: disable=import-outside-toplevel
     import cut_transactions  # pylint: disable=import-outside-toplevel
     import data  # pylint: disable=import-outside-toplevel
@@ -37,11 +38,13 @@ def scripts(seeds):
     import former_members  # pylint: disable=import-outside-toplevel
     import generated  # pylint: disable=import-outside-toplevel
     import generated_transactions  # pylint: disable=import-outside-toplevel
+    import kept  # pylint: disable=import-outside-toplevel
     import rebalances  # pylint: disable=import-outside-toplevel
     import remade_topics  # pylint: disable=import-outside-toplevel
     import second_version  # pylint: disable=import-outside-toplevel
     import topics  # pylint: disable=import-outside-toplevel
-    for module in (topics, admin, defaults, data, coordinators, former_members, second_version, cut_transactions):
+    for module in (topics, admin, defaults, configs, data, coordinators, former_members, second_version,
+                   kept, cut_transactions):
         for script in module.SCRIPTS:
             yield f"{module.__name__}.{script.__name__}", script
     for module in (generated, generated_transactions, any_request, broken_records, rebalances,

@@ -1,5 +1,5 @@
 // Settings of topics and brokers: what is refused, with which sentence, and what the values mean.
-#include "broker/topic_settings.h"
+#include "broker/setting_rules.h"
 
 #include "unit/test.h"
 #include "wire/batch.h"
@@ -36,6 +36,8 @@ TEST(values_are_set_replaced_and_unset) {
     setting_values_free(&v);
     EXPECT_INT(v.count, 0);
 }
+
+static const char *const no_replicas[] = {"-1:-2", "0", "0:", ":1", "0:1:2", "a:b", "*,0:1", "**", "+0:1", "0 :1"};
 
 // Each sentence was said by LogConfig.validate of Kafka 4.3.1.
 TEST(wrong_values_get_kafkas_sentences) {
@@ -76,6 +78,8 @@ TEST(wrong_values_get_kafkas_sentences) {
         "Invalid value [x] for configuration follower.replication.throttled.replicas: "
         "follower.replication.throttled.replicas must be the literal '*' or a list of replicas in the following "
         "format: [partitionId]:[brokerId],[partitionId]:[brokerId],...");
+    for (size_t i = 0; i < sizeof no_replicas / sizeof *no_replicas; i++)
+        EXPECT(*refusal("follower.replication.throttled.replicas", no_replicas[i]));
     EXPECT_TEXT(refusal("no.such.thing", "1"), "unknown");
 }
 
@@ -96,6 +100,73 @@ TEST(right_values) {
         {"leader.replication.throttled.replicas", "0:1,1:2"},
     };
     for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) EXPECT_TEXT(refusal(right[i][0], right[i][1]), "");
+}
+
+static const char *shown(const char *name, const char *value) {
+    static char text[100 + SETTING_NUMBER_SIZE];
+    return setting_shown(setting_find(SETTING_OF_TOPIC, text_of(name)), value, text);
+}
+
+// Each was shown so by DescribeConfigs of Kafka 4.3.1 (test/conformance/configs.py).
+TEST(values_are_shown_as_they_are_understood) {
+    EXPECT_TEXT(shown("retention.ms", " +0100000 "), "100000");
+    EXPECT_TEXT(shown("retention.bytes", "-0"), "0");
+    EXPECT_TEXT(shown("max.message.bytes", "0500"), "500");
+    EXPECT_TEXT(shown("preallocate", " TRUE"), "true");
+    EXPECT_TEXT(shown("preallocate", "False"), "false");
+    EXPECT_TEXT(shown("cleanup.policy", " compact ,  delete "), "compact,delete");
+    EXPECT_TEXT(shown("cleanup.policy", " "), "");
+    EXPECT_TEXT(shown("cleanup.policy", "delete,compact, delete"), "delete,compact");
+    EXPECT_TEXT(shown("leader.replication.throttled.replicas", "0:1, 0:1"), "0:1,0:1");
+    EXPECT_TEXT(shown("leader.replication.throttled.replicas", ", 0:1,"), ",0:1,");
+    EXPECT_TEXT(shown("message.timestamp.type", " LogAppendTime "), "LogAppendTime");
+    EXPECT_TEXT(shown("min.cleanable.dirty.ratio", "1"), "1.0");
+    EXPECT_TEXT(shown("min.cleanable.dirty.ratio", "0"), "0.0");
+    EXPECT_TEXT(shown("min.cleanable.dirty.ratio", "0.50"), "0.5");
+    EXPECT_TEXT(shown("min.cleanable.dirty.ratio", " .125"), "0.125");
+    EXPECT_TEXT(shown("min.cleanable.dirty.ratio", "1e-1"), "0.1");
+    EXPECT_TEXT(shown("min.cleanable.dirty.ratio", "0.00012"), "1.2E-4");
+    EXPECT_TEXT(shown("min.cleanable.dirty.ratio", "12345678.5"), "1.23456785E7");
+    EXPECT_TEXT(shown("min.cleanable.dirty.ratio", "1000000"), "1000000.0");
+    EXPECT_TEXT(shown("min.cleanable.dirty.ratio", "1.7976931348623157E308"), "1.7976931348623157E308");
+}
+
+static const char *refused_together(const char *name, const char *value, const char *other, const char *other_value) {
+    static char text[300];
+    struct setting_values topic = {0}, none = {0};
+    struct broker_topic_settings s;
+    set(&topic, name, value);
+    set(&topic, other, other_value);
+    broker_topic_settings_parse(&s, &topic, &none);
+    setting_values_free(&topic);
+    const char *said = topic_settings_refusal(&s, text, sizeof text);
+    return said ? said : "";
+}
+
+TEST(settings_that_do_not_go_together) {
+    EXPECT_TEXT(refused_together("min.compaction.lag.ms", "10", "max.compaction.lag.ms", "10"), "");
+    EXPECT_TEXT(refused_together("min.compaction.lag.ms", "11", "max.compaction.lag.ms", "10"),
+                "conflict topic config setting min.compaction.lag.ms (11) > max.compaction.lag.ms (10)");
+    EXPECT_TEXT(refused_together("remote.storage.enable", "false", "retention.ms", "1"), "");
+    EXPECT_TEXT(refused_together("remote.storage.enable", " True", "retention.ms", "1"),
+                "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log "
+                "storage.");
+}
+
+// LogConfig.maxSegmentMs
+TEST(what_must_be_compacted_in_time_closes_its_file_in_time) {
+    struct setting_values topic = {0}, none = {0};
+    struct broker_topic_settings s;
+    set(&topic, "max.compaction.lag.ms", "100");
+    broker_topic_settings_parse(&s, &topic, &none);
+    EXPECT_INT(s.segment_ms, 604800000);
+    set(&topic, "cleanup.policy", "compact,delete");
+    broker_topic_settings_parse(&s, &topic, &none);
+    EXPECT_INT(s.segment_ms, 100);
+    set(&topic, "segment.ms", "40");
+    broker_topic_settings_parse(&s, &topic, &none);
+    EXPECT_INT(s.segment_ms, 40);
+    setting_values_free(&topic);
 }
 
 TEST(each_default_is_right) {
@@ -164,6 +235,9 @@ int main(void) {
     RUN(values_are_set_replaced_and_unset);
     RUN(wrong_values_get_kafkas_sentences);
     RUN(right_values);
+    RUN(values_are_shown_as_they_are_understood);
+    RUN(settings_that_do_not_go_together);
+    RUN(what_must_be_compacted_in_time_closes_its_file_in_time);
     RUN(each_default_is_right);
     RUN(defaults_are_kafkas);
     RUN(the_topics_value_then_the_brokers_then_the_default);
