@@ -8,7 +8,10 @@
 
 #include "base/memory.h"
 
-#define ENTITY_PARTS_MAX 2  // user and client id; an address stands alone
+#define ENTITY_PARTS_MAX 2   // user and client id; an address stands alone
+#define TYPES_COUNT 3
+#define WHOLE_FROM 9.0e15    // numbers from there on are whole ones
+#define FRACTION_MAX 1.0e-6  // getErrorForIntegralQuotaValue
 
 struct quota_part {
     char *type, *name;  // name NULL: the default of that type
@@ -56,7 +59,21 @@ static const struct quota_part *part_of(const struct quota_entry *e, struct wire
 
 // Altering -----------------------------------------------------------------------------------------------------------
 
-static struct quota_entry *find_entry(struct broker_quotas *q, const struct alter_client_quotas_request_entry *asked) {
+// AlterClientQuotasRequest.entries: of a type that is named twice the last name counts.
+static int32_t entity_of(const struct alter_client_quotas_request_entry *asked,
+                         struct alter_client_quotas_response_entity *entity) {
+    int32_t count = 0;
+    for (int32_t i = 0; i < asked->entity_count; i++) {
+        int32_t at = count > TYPES_COUNT ? count : 0;  // then it is refused
+        while (at < count && !wire_text_same(entity[at].entity_type, asked->entity[i].entity_type)) at++;
+        entity[at] = (struct alter_client_quotas_response_entity){asked->entity[i].entity_type,
+                                                                  asked->entity[i].entity_name};
+        if (at == count) count++;
+    }
+    return count;
+}
+
+static struct quota_entry *find_entry(struct broker_quotas *q, const struct alter_client_quotas_response_entry *asked) {
     for (int32_t i = 0; i < q->count; i++) {
         struct quota_entry *e = &q->entries[i];
         int32_t same = 0;
@@ -69,7 +86,7 @@ static struct quota_entry *find_entry(struct broker_quotas *q, const struct alte
     return NULL;
 }
 
-static struct quota_entry *add_entry(struct broker_quotas *q, const struct alter_client_quotas_request_entry *asked) {
+static struct quota_entry *add_entry(struct broker_quotas *q, const struct alter_client_quotas_response_entry *asked) {
     q->entries = memory_resize(q->entries, (size_t)(q->count + 1) * sizeof *q->entries);
     struct quota_entry *e = &q->entries[q->count++];
     *e = (struct quota_entry){.parts_count = asked->entity_count};
@@ -101,31 +118,53 @@ static bool is(struct wire_text t, const char *text) {
     return wire_text_same(t, config_text(text));
 }
 
-// ClientQuotaControlManager.validateEntity
-static const char *entity_refusal(const struct alter_client_quotas_request_entry *asked) {
-    int32_t users = 0, clients = 0, addresses = 0;
-    if (asked->entity_count <= 0) return "Invalid empty client quota entity";
+// ClientQuotaControlManager.validateEntity and configKeysForEntityType; host names are not looked up.
+static const char *entity_refusal(const struct alter_client_quotas_response_entry *asked) {
+    bool address = false;
+    if (asked->entity_count == 0) return "Invalid empty client quota entity";
     for (int32_t i = 0; i < asked->entity_count; i++) {
         struct wire_text type = asked->entity[i].entity_type;
+        if (!is(type, "user") && !is(type, "client-id") && !is(type, "ip")) return "Unhandled client quota entity type";
         if (asked->entity[i].entity_name.size == 0) return "Empty quota entity name";
-        if (is(type, "user")) users++;
-        else if (is(type, "client-id")) clients++;
-        else if (is(type, "ip")) addresses++;
-        else return "Unhandled client quota entity type";
+        address |= is(type, "ip");
     }
-    if (users > 1 || clients > 1 || addresses > 1) return "Duplicate client quota entity type";
-    return addresses && (users || clients) ? "Invalid client quota entity combination" : NULL;
+    return address && asked->entity_count > 1 ? "Invalid client quota entity combination" : NULL;
 }
 
-static const char *op_refusal(const struct alter_client_quotas_request_entry *asked) {
-    static const char *const keys[] = {"producer_byte_rate", "consumer_byte_rate", "request_percentage",
-                                       "controller_mutation_rate", "connection_creation_rate"};
+// ClientQuotaControlManager.validateQuotaKeyValue
+static const char *value_refusal(const struct alter_client_quotas_request_op *op, bool of_address) {
+    static const struct {
+        const char *name;
+        bool of_address;
+        double max;  // of whole numbers; 0: any number
+    } keys[] = {{"producer_byte_rate", false, (double)INT64_MAX}, {"consumer_byte_rate", false, (double)INT64_MAX},
+                {"request_percentage", false, 0},                 {"controller_mutation_rate", false, 0},
+                {"connection_creation_rate", true, INT32_MAX}};
+    size_t at = 0;
+    while (at < sizeof keys / sizeof *keys && !is(op->key, keys[at].name)) at++;
+    if (at == sizeof keys / sizeof *keys || of_address != keys[at].of_address) return "Invalid configuration key";
+    if (op->value <= 0) return "Quota value must be greater than 0";
+    if (keys[at].max == 0) return NULL;
+    if (op->value > keys[at].max) return "Quota value is too large";
+    bool may_be_cut = op->value < WHOLE_FROM;
+    double cut = may_be_cut ? op->value - (double)(int64_t)op->value : 0;
+    return cut > FRACTION_MAX ? "Quota value cannot be fractional" : NULL;
+}
+
+// What is removed need not be known.
+static const char *ops_refusal(const struct alter_client_quotas_request_entry *asked, bool of_address) {
+    struct map keys;
+    bool twice = false;
+    map_init(&keys);
     for (int32_t i = 0; i < asked->ops_count; i++) {
-        size_t at = 0;
-        while (at < sizeof keys / sizeof *keys && !is(asked->ops[i].key, keys[at])) at++;
-        bool of_address = is(asked->entity[0].entity_type, "ip");
-        if (at == sizeof keys / sizeof *keys || of_address != (at == 4)) return "Invalid configuration key";
-        if (!asked->ops[i].remove && !(asked->ops[i].value > 0)) return "Quota value must be greater than 0";
+        const struct alter_client_quotas_request_op *op = &asked->ops[i];
+        twice |= map_put_text(&keys, op->key.at, (size_t)op->key.size, &keys) != NULL;
+    }
+    map_free(&keys);
+    if (twice) return "Duplicate quota key";
+    for (int32_t i = 0; i < asked->ops_count; i++) {
+        const char *refusal = asked->ops[i].remove ? NULL : value_refusal(&asked->ops[i], of_address);
+        if (refusal) return refusal;
     }
     return NULL;
 }
@@ -136,6 +175,36 @@ static void drop_if_empty(struct broker_quotas *q, struct quota_entry *e) {
     *e = q->entries[--q->count];
 }
 
+// The same for the same parts in any order.
+static uint64_t hash_of(const struct alter_client_quotas_response_entry *a) {
+    uint64_t hash = (uint64_t)a->entity_count;
+    for (int32_t i = 0; i < a->entity_count; i++) {
+        struct wire_text type = a->entity[i].entity_type, name = a->entity[i].entity_name;
+        uint64_t of_name = name.size < 0 ? 0 : 1 + hash_bytes(name.at, (size_t)name.size);
+        hash += of_name ^ (hash_bytes(type.at, (size_t)type.size) << 1);
+    }
+    return hash;
+}
+
+static void refuse(struct alter_client_quotas_response_entry *out, const char *refusal) {
+    out->error_code = refusal ? KAFKA_INVALID_REQUEST : KAFKA_NONE;
+    out->error_message = config_text(refusal);
+}
+
+static void alter(struct broker_quotas *q, const struct alter_client_quotas_request_entry *asked,
+                  struct alter_client_quotas_response_entry *out, bool validate_only) {
+    const char *refusal = entity_refusal(out);
+    if (!refusal) refusal = ops_refusal(asked, is(out->entity[0].entity_type, "ip"));
+    refuse(out, refusal);
+    if (refusal || validate_only) return;
+    struct quota_entry *e = find_entry(q, out);
+    if (!e) e = add_entry(q, out);
+    for (int32_t at = 0; at < asked->ops_count; at++) set_value(e, &asked->ops[at]);
+    drop_if_empty(q, e);
+}
+
+// An entity that comes again is answered once, as refused, though what it said first is in force
+// (ClientQuotaControlManager.alterClientQuotas).
 void handle_alter_client_quotas(struct broker_request *r) {
     const struct alter_client_quotas_request *request = r->body;
     struct broker_cluster *c = r->node->cluster;
@@ -143,33 +212,49 @@ void handle_alter_client_quotas(struct broker_request *r) {
     struct alter_client_quotas_response response;
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
-    response.entries_count = request->entries_count;
+    response.entries_count = 0;
     response.entries = REQUEST_ARRAY(r, request->entries_count, struct alter_client_quotas_response_entry);
+    struct map answered;
+    map_init(&answered);
     for (int32_t i = 0; i < request->entries_count; i++) {
         const struct alter_client_quotas_request_entry *asked = &request->entries[i];
-        struct alter_client_quotas_response_entry *out = &response.entries[i];
-        const char *refusal = entity_refusal(asked);
-        if (!refusal) refusal = op_refusal(asked);
-        out->error_code = refusal ? KAFKA_INVALID_REQUEST : KAFKA_NONE;
-        out->error_message = config_text(refusal);
-        out->entity_count = asked->entity_count;
+        struct alter_client_quotas_response_entry *out = &response.entries[response.entries_count];
         out->entity = REQUEST_ARRAY(r, asked->entity_count, struct alter_client_quotas_response_entity);
-        for (int32_t at = 0; at < asked->entity_count; at++) {
-            out->entity[at] = (struct alter_client_quotas_response_entity){asked->entity[at].entity_type,
-                                                                           asked->entity[at].entity_name};
+        out->entity_count = entity_of(asked, out->entity);
+        struct alter_client_quotas_response_entry *earlier = map_put_number(&answered, hash_of(out), out);
+        if (earlier) {
+            map_put_number(&answered, hash_of(out), earlier);
+            refuse(earlier, "Ignoring duplicate entity");
+            continue;
         }
-        if (refusal || request->validate_only) continue;
-        struct quota_entry *e = find_entry(c->quotas, asked);
-        if (!e) e = add_entry(c->quotas, asked);
-        for (int32_t at = 0; at < asked->ops_count; at++) set_value(e, &asked->ops[at]);
-        drop_if_empty(c->quotas, e);
+        alter(c->quotas, asked, out, request->validate_only);
+        response.entries_count++;
     }
+    map_free(&answered);
     broker_answer(r, &response);
 }
 
 // Describing ---------------------------------------------------------------------------------------------------------
 
 enum { MATCH_EXACT, MATCH_DEFAULT, MATCH_SPECIFIED };
+
+// ClientQuotasImage.describe: what a filter may say.
+static int16_t filter_refusal(const struct describe_client_quotas_request *request) {
+    bool address = false;
+    for (int32_t i = 0; i < request->components_count; i++) {
+        const struct describe_client_quotas_request_component *wanted = &request->components[i];
+        if (wanted->entity_type.size == 0) return KAFKA_INVALID_REQUEST;
+        for (int32_t before = 0; before < i; before++)
+            if (wire_text_same(request->components[before].entity_type, wanted->entity_type))
+                return KAFKA_INVALID_REQUEST;
+        bool known = is(wanted->entity_type, "user") || is(wanted->entity_type, "client-id");
+        if (!known && !is(wanted->entity_type, "ip")) return KAFKA_UNSUPPORTED_VERSION;
+        if (wanted->match_type < MATCH_EXACT || wanted->match_type > MATCH_SPECIFIED) return KAFKA_INVALID_REQUEST;
+        if ((wanted->match_type == MATCH_EXACT) == (wanted->match.size < 0)) return KAFKA_INVALID_REQUEST;
+        address |= !known;
+    }
+    return address && request->components_count > 1 ? KAFKA_INVALID_REQUEST : KAFKA_NONE;
+}
 
 static bool matches(const struct quota_entry *e, const struct describe_client_quotas_request *request) {
     if (request->strict && e->parts_count != request->components_count) return false;
@@ -206,6 +291,12 @@ void handle_describe_client_quotas(struct broker_request *r) {
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
     response.error_message = (struct wire_text){NULL, -1};
+    response.error_code = filter_refusal(request);
+    if (response.error_code) {
+        response.entries_count = -1;
+        broker_answer(r, &response);
+        return;
+    }
     response.entries_count = 0;
     response.entries = REQUEST_ARRAY(r, q ? q->count : 0, struct describe_client_quotas_response_entry);
     for (int32_t i = 0; q && i < q->count; i++) {

@@ -39,11 +39,12 @@ def scripts(seeds):
     import generated  # pylint: disable=import-outside-toplevel
     import generated_transactions  # pylint: disable=import-outside-toplevel
     import kept  # pylint: disable=import-outside-toplevel
+    import quotas  # pylint: disable=import-outside-toplevel
     import rebalances  # pylint: disable=import-outside-toplevel
     import remade_topics  # pylint: disable=import-outside-toplevel
     import second_version  # pylint: disable=import-outside-toplevel
     import topics  # pylint: disable=import-outside-toplevel
-    for module in (topics, admin, defaults, configs, data, coordinators, former_members, second_version,
+    for module in (topics, admin, defaults, configs, quotas, data, coordinators, former_members, second_version,
                    kept, cut_transactions):
         for script in module.SCRIPTS:
             yield f"{module.__name__}.{script.__name__}", script
