@@ -62,11 +62,9 @@ static void patch_header(uint8_t *at, const struct batch_header *before, struct 
     store_be32(at + BATCH_AT_CRC, h->crc);
 }
 
-static struct append_result store(struct broker_log *l, struct incoming *in, const struct batch_header *came,
-                                  int32_t leader_epoch) {
+static struct append_result store(struct broker_log *l, struct incoming *in, const struct batch_header *came) {
     struct append_result result = append_failed(KAFKA_NONE);
-    in->header.base_offset = result.base_offset = l->end;
-    in->header.leader_epoch = leader_epoch;
+    result.base_offset = in->header.base_offset;
     if (in->settings->append_time) result.append_time_ms = in->wall_ms;
     if (in->rebuilt) {
         batch_header_write(in->built.at, &in->header, in->header.size);
@@ -75,8 +73,6 @@ static struct append_result store(struct broker_log *l, struct incoming *in, con
     struct bytes bytes = in->rebuilt ? (struct bytes){in->built.at, in->built.size} : in->batch;
     struct stored_batch *b = stored_batch_new(bytes, &in->header);
     if (!in->rebuilt) patch_header(b->at, came, &b->header);
-    struct log_coming coming = log_coming_of(&b->header);
-    broker_log_roll(l, in->settings, &coming);
     broker_log_append(l, b, in->wall_ms);
     stored_batch_release(b);
     return result;
@@ -86,11 +82,16 @@ static struct append_result store(struct broker_log *l, struct incoming *in, con
 static struct append_result check_and_store(struct broker_log *l, struct incoming *in, const struct batch_header *came,
                                             int32_t leader_epoch) {
     const struct producer_batch *duplicate_of;
-    broker_log_start_epoch(l, leader_epoch);  // whatever becomes of the batch: UnifiedLog.append
+    in->header.base_offset = l->end;
+    in->header.leader_epoch = leader_epoch;
+    // Whatever becomes of the batch, the epoch has begun, and so has the segment that it would need.
+    broker_log_start_epoch(l, leader_epoch);
     if (in->header.size > in->settings->segment_bytes) return append_failed(KAFKA_RECORD_LIST_TOO_LARGE);
+    struct log_coming coming = log_coming_of(&in->header);
+    broker_log_roll(l, in->settings, &coming);
     int16_t code = producer_states_check(&l->producers, &in->header, &duplicate_of);
     if (code) return append_failed(code);
-    if (!duplicate_of) return store(l, in, came, leader_epoch);
+    if (!duplicate_of) return store(l, in, came);
     struct append_result result = append_failed(KAFKA_NONE);
     result.duplicate = true;
     result.base_offset = duplicate_of->base_offset;

@@ -6,6 +6,8 @@
 
 #include <assert.h>
 
+#define MARKER_SIZE 78  // each has one record, and no number in it is large
+
 static void append_field(struct buffer *out, const uint8_t *at, int32_t size) {
     varlong_append(out, size);
     if (size > 0) buffer_append(out, at, (size_t)size);
@@ -21,11 +23,9 @@ static void append_pair_record(struct buffer *out, struct buffer *body, const st
     append_write_record(out, 0, offset_delta, (struct bytes){body->at, body->size});
 }
 
-// `h` says what is special: attributes, timestamps, producer. `settings`: NULL for the broker's own topics, whose files
-// are too large for ours to be filled.
-static struct append_result append_pairs(struct broker_log *l, const struct broker_topic_settings *settings,
-                                         struct batch_header h, const struct append_pair *pairs, int32_t count,
-                                         int64_t wall_ms) {
+// `h` says what is special: attributes, timestamps, producer.
+static struct append_result append_pairs(struct broker_log *l, struct batch_header h, const struct append_pair *pairs,
+                                         int32_t count, int64_t wall_ms) {
     struct buffer out, body;
     assert(count > 0);
     buffer_init(&out, FRAME_SIZE_MAX);
@@ -42,8 +42,6 @@ static struct append_result append_pairs(struct broker_log *l, const struct brok
     batch_header_write(out.at, &h, h.size);
     h.crc = load_be32(out.at + BATCH_AT_CRC);
     struct stored_batch *b = stored_batch_new((struct bytes){out.at, out.size}, &h);
-    struct log_coming coming = log_coming_of(&h);
-    if (settings) broker_log_roll(l, settings, &coming);
     broker_log_append(l, b, wall_ms);
     stored_batch_release(b);
     buffer_free(&out);
@@ -65,13 +63,16 @@ struct append_result append_own(struct broker_log *l, const struct append_pair *
         h.producer_epoch = producer->epoch;
         h.base_sequence = 0;
     }
-    return append_pairs(l, NULL, h, pairs, count, wall_ms);
+    return append_pairs(l, h, pairs, count, wall_ms);
 }
 
 struct append_result append_marker(struct broker_log *l, const struct broker_topic_settings *settings,
                                    const struct producer_marker *m, int32_t leader_epoch, int64_t wall_ms) {
     uint8_t key[4], value[6];
-    broker_log_start_epoch(l, leader_epoch);  // whatever becomes of the marker: UnifiedLog.append
+    // Whatever becomes of the marker, as of a client's batch (append.c).
+    broker_log_start_epoch(l, leader_epoch);
+    struct log_coming coming = {l->end, l->end, MARKER_SIZE, wall_ms};
+    broker_log_roll(l, settings, &coming);
     int16_t code = producer_states_check_marker(&l->producers, m);
     if (code) return append_failed(code);
     store_be16(key, 0);  // version
@@ -85,7 +86,7 @@ struct append_result append_marker(struct broker_log *l, const struct broker_top
                              .producer_epoch = m->producer_epoch,
                              .base_sequence = -1};
     if (settings->append_time) h.attributes |= BATCH_ATTRIBUTE_LOG_APPEND_TIME;
-    struct append_result result = append_pairs(l, settings, h, &pair, 1, wall_ms);
+    struct append_result result = append_pairs(l, h, &pair, 1, wall_ms);
     if (settings->append_time) result.append_time_ms = wall_ms;
     return result;
 }

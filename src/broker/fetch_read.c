@@ -137,18 +137,31 @@ static int64_t found_at(const struct broker_log *l, int64_t offset) {
     return i < l->count ? broker_log_at(l, i)->header.base_offset : offset;
 }
 
+int64_t fetch_found_at(const struct broker_replica *replica, const struct fetch_request_partition *asked,
+                       enum fetch_isolation isolation) {
+    const struct broker_log *l = &replica->log;
+    int64_t offset = asked->fetch_offset;
+    if (offset != end_for(l, isolation) && broker_log_find(l, offset) < l->count) return found_at(l, offset);
+    bool file_is_empty = offset == l->end && l->segments_count > 0 && l->segments[l->segments_count - 1] == offset;
+    return file_is_empty ? offset : offset - 1;  // else what may be read ends with the file that holds its end
+}
+
+static bool begins_file_between(const struct broker_log *l, int64_t offset, int64_t end) {
+    size_t n = l->segments_count;
+    while (n > 0 && l->segments[n - 1] >= end) n--;
+    return n > 0 && l->segments[n - 1] > offset;
+}
+
 int64_t fetch_readable(const struct broker_replica *replica, const struct fetch_request_partition *asked,
-                       enum fetch_isolation isolation, int64_t enough) {
+                       enum fetch_isolation isolation, int64_t was_found_at, int64_t enough) {
     const struct broker_log *l = &replica->log;
     int64_t end = end_for(l, isolation);
-    if (asked->fetch_offset < l->start || (asked->fetch_offset > end && found_at(l, asked->fetch_offset) > end)) {
-        return -1;
-    }
+    if (asked->fetch_offset > end && found_at(l, asked->fetch_offset) > end) return -1;
     struct log_epoch epoch;
     if (asked->last_fetched_epoch >= 0 && diverges(l, asked, &epoch)) return -1;
     if (asked->fetch_offset >= end) return 0;
+    if (begins_file_between(l, was_found_at, end)) return -1;  // DelayedFetch, case F: an older file
     size_t first = broker_log_find(l, asked->fetch_offset);
-    if (first < l->count && broker_log_segment_end(l, first) < end) return -1;  // DelayedFetch, case F: an older file
     if (enough > asked->partition_max_bytes) enough = asked->partition_max_bytes;
     return bytes_between(l, first, end, enough);
 }

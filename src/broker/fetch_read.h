@@ -31,9 +31,12 @@ void fetch_fill(struct broker_request *r, const struct fetch_read *read, int64_t
 void fetch_write(const void *read, struct buffer *out);
 
 // How much a fetch that waits would get (DelayedFetch.tryComplete), counted up to `enough`; -1: it should wait no
-// longer, whatever it gets.
+// longer, whatever it gets. `was_found_at`: an offset in the file where the fetch found its own when it came
+// (LogOffsetMetadata).
+int64_t fetch_found_at(const struct broker_replica *replica, const struct fetch_request_partition *asked,
+                       enum fetch_isolation isolation);
 int64_t fetch_readable(const struct broker_replica *replica, const struct fetch_request_partition *asked,
-                       enum fetch_isolation isolation, int64_t enough);
+                       enum fetch_isolation isolation, int64_t was_found_at, int64_t enough);
 
 // An answer with an error and nothing else (LogReadResult(Errors), FetchResponse.partitionResponse).
 void fetch_refuse(struct fetch_response_partition *answer, int16_t error_code);

@@ -26,6 +26,7 @@ struct fetched {
     struct fetch_response_partition answer;
     struct fetch_read read;
     int64_t waits_for;  // bytes that could be read when it was looked at last, while the request waits
+    int64_t found_at;   // when it began to wait
 };
 
 struct fetch {
@@ -367,7 +368,7 @@ static bool look_again(struct fetched *p) {
     struct fetch *f = p->of;
     int16_t error_code;
     const struct broker_replica *replica = replica_of(p, &error_code);
-    int64_t bytes = replica ? fetch_readable(replica, &p->asked, f->isolation, f->bytes_min) : -1;
+    int64_t bytes = replica ? fetch_readable(replica, &p->asked, f->isolation, p->found_at, f->bytes_min) : -1;
     if (bytes < 0) return true;
     f->readable += bytes - p->waits_for;
     p->waits_for = bytes;
@@ -381,7 +382,9 @@ static void changed(struct waiter *w) {
 
 static void wait(struct fetch *f) {
     for (int32_t i = 0; i < f->count && f->all[i].partition; i++) {
-        if (!look_again(&f->all[i])) continue;
+        struct fetched *p = &f->all[i];
+        p->found_at = fetch_found_at(broker_node_replica(f->request->node, p->partition), &p->asked, f->isolation);
+        if (!look_again(p)) continue;
         complete(f);
         return;
     }

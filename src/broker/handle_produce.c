@@ -27,6 +27,7 @@ struct produced {
     struct produce_response_partition *answer;
     struct broker_replica *replica;  // that appended
     int64_t required;                // what the high watermark must reach
+    int16_t refused;                 // what is answered, though other records for the partition are appended
     bool pending;
     bool transactional;  // and nothing was wrong with it so far
 };
@@ -101,7 +102,20 @@ static int16_t examine(const struct produce *q, struct produced *p) {
     return error_code;
 }
 
-// Fills in the answer's shape. A partition that is named twice counts once, with what was said last.
+// A partition that is named twice gets the last records that could be taken, and hears what was wrong with others
+// (KafkaApis.handleProduceRequest keeps both in maps).
+static void take_records(struct produce *q, struct produced *p, struct wire_bytes records) {
+    struct wire_bytes taken = p->records;
+    p->records = records;
+    int16_t error_code = examine(q, p);
+    answer_partition(p->answer, p->answer->index, error_code);
+    if (!error_code) return;
+    p->refused = error_code;
+    p->records = taken;
+    if (taken.at) p->answer->error_code = KAFKA_NONE;
+}
+
+// Fills in the answer's shape.
 static void shape(struct produce *q, const struct produce_request *body) {
     struct broker_request *r = q->request;
     for (int32_t i = 0; i < body->topic_data_count; i++) q->count += body->topic_data[i].partition_data_count;
@@ -127,11 +141,10 @@ static void shape(struct produce *q, const struct produce_request *body) {
                 q->count++;
             }
             one->topic = t;
-            one->records = p->records;
-            answer_partition(one->answer, p->index, KAFKA_NONE);
-            one->answer->error_code = examine(q, one);
+            one->answer->index = p->index;
+            take_records(q, one, p->records);
             q->lacks_records |= p->records.size < 0 && one->partition;
-            q->throws |= one->answer->error_code == KAFKA_UNKNOWN_SERVER_ERROR;
+            q->throws |= one->refused == KAFKA_UNKNOWN_SERVER_ERROR;
         }
     }
 }
@@ -143,6 +156,7 @@ static void finish(struct produce *q) {
     bool failed = false;
     for (int32_t i = 0; i < q->count; i++) {
         struct produced *p = &q->all[i];
+        if (p->refused) answer_partition(p->answer, p->answer->index, p->refused);
         failed |= p->answer->error_code != KAFKA_NONE;
         if (p->answer->error_code != KAFKA_NOT_LEADER_OR_FOLLOWER || r->version < LEADER_HINT_SINCE_VERSION) continue;
         broker_believed_leader(r->node, p->partition, &p->answer->current_leader.leader_id,
@@ -365,6 +379,7 @@ static void wait_or_finish(struct produce *q) {
 static void refuse(struct produce *q, int16_t error_code, const char *message) {
     for (int32_t i = 0; i < q->count; i++) {
         struct produce_response_partition *a = q->all[i].answer;
+        q->all[i].refused = KAFKA_NONE;
         answer_partition(a, a->index, error_code);
         a->error_message = text(message);
     }

@@ -8,6 +8,7 @@ from batches import APPEND_TIME, CONTROL, TRANSACTIONAL, batch, damaged, record
 
 DAY_MS = 86_400_000
 SEGMENT_WAIT_MS = 200
+WAKE_MS = 1200
 
 
 def produce_refusals(t):
@@ -71,6 +72,16 @@ def produce_requests(t):
     t.ask("Produce", 9, {"acks": -1, "timeout_ms": 5000, "topic_data": topics})
     t.ask("Produce", 9, {"acks": -1, "timeout_ms": 5000, "topic_data": []})
     asking.end(t, "r")
+
+
+def named_twice(t):
+    """A Produce request that names a partition twice: both are looked at, one is appended."""
+    asking.create(t, "twice")
+    good, bad, gone = batch(1), batch(1) + batch(1), batch(2, magic=1)
+    for data in ((good, bad), (bad, good), (good, good), (bad, gone), (gone, bad), (good, bad, gone)):
+        topic = {"name": t.topic("twice"), "partition_data": [{"index": 0, "records": records} for records in data]}
+        t.ask("Produce", 9, {"acks": -1, "timeout_ms": 5000, "topic_data": [topic]})
+        asking.end(t, "twice")
 
 
 def sequences(t):
@@ -275,5 +286,60 @@ def times_in_files(t):
             asking.offsets(t, "t", begun + after)
 
 
-SCRIPTS = [produce_refusals, produce_settings, produce_requests, sequences, markers, offsets, epochs, fetches, sessions,
-           deleted_records, segment_files, times_in_files]
+def wakes(t):
+    """What ends a long poll that has not enough bytes (DelayedFetch), and what does not."""
+    asking.create(t, "wakes", 1, [1], configs={"internal.segment.bytes": 200})
+
+    def while_waiting(offset, what, meanwhile):
+        sent = time.monotonic()
+        t.connection(1, "waits").send("Fetch", 11, {
+            "max_wait_ms": WAKE_MS, "min_bytes": 1 << 20, "max_bytes": 1 << 20, "session_epoch": -1, "topics": [
+                {"topic": t.topic("wakes"), "partitions": [
+                    {"partition": 0, "current_leader_epoch": -1, "fetch_offset": offset,
+                     "partition_max_bytes": 1 << 20}]}]})
+        time.sleep(WAKE_MS / 4000)
+        meanwhile()
+        answer = t.connection(1, "waits").receive()
+        asking.read(t, answer)
+        t.note(what, answer)
+        t.note("waited to the end", (time.monotonic() - sent) * 1000 >= WAKE_MS - asking.CLOCK_MS)
+
+    def delete(offset):
+        t.ask("DeleteRecords", 2, {"timeout_ms": 10000, "topics": [{"name": t.topic("wakes"), "partitions": [
+            {"partition_index": 0, "offset": offset}]}]})
+
+    for _ in range(2):
+        asking.produce(t, "wakes", batch(2))
+    while_waiting(4, "a file begins", lambda: asking.produce(t, "wakes", batch(1)))
+    while_waiting(5, "the file goes on", lambda: asking.produce(t, "wakes", batch(1)))
+    while_waiting(4, "its records go", lambda: delete(6))
+    while_waiting(6, "the log start is there already", lambda: delete(6))
+    while_waiting(6, "a file begins, and records go", lambda: (asking.produce(t, "wakes", batch(2)), delete(7)))
+
+
+def files_begun_in_vain(t):
+    """A file begins for a batch or marker that does not fit, before its producer is looked at (UnifiedLog.append)."""
+    def begun(name, size):
+        asking.create(t, name, 1, [1], configs={"internal.segment.bytes": size})
+        for sequence in (0, 2):
+            asking.produce(t, name, batch(2, (OUR_ID, 1, sequence)), note=False)
+
+    def read(name):
+        asking.produce(t, name, batch(1, (OUR_ID, 1, 4)))
+        asking.fetch(t, name, 0)
+        asking.fetch(t, name, 4)
+
+    begun("repeated", 300)
+    asking.produce(t, "repeated", batch(2, (OUR_ID, 1, 2), value=b"x" * 100))
+    read("repeated")
+    begun("refused", 300)
+    asking.produce(t, "refused", batch(1, (OUR_ID, 1, 99), value=b"x" * 100))
+    read("refused")
+    begun("marked", 230)
+    asking.markers(t, "marked", OUR_ID, 0, 0)
+    read("marked")
+
+
+SCRIPTS = [produce_refusals, produce_settings, produce_requests, named_twice, sequences, markers, offsets, epochs,
+           fetches, sessions, deleted_records, segment_files, times_in_files, wakes,
+           files_begun_in_vain]

@@ -471,6 +471,28 @@ TEST(repeats_are_answered_and_not_appended) {
     broker_log_free(&l);
 }
 
+// UnifiedLog.append rolls before it looks at the producer.
+TEST(what_is_not_appended_may_begin_a_file) {
+    struct broker_topic_settings s = usual();
+    struct test_batch b = PLAIN_BATCH;
+    b.producer_id = PRODUCER;
+    b.producer_epoch = 0;
+    for (int32_t sequence = 0; sequence < 20; sequence += 9) {  // repeated; out of order
+        struct broker_log l;
+        broker_log_init(&l);
+        b.base_sequence = 0;
+        struct bytes records = three_records(b);
+        s.segment_bytes = (int64_t)records.size + 10;
+        s.segment_ms = INT64_MAX;
+        append(&l, &s, records);
+        b.base_sequence = sequence;
+        append(&l, &s, three_records(b));
+        EXPECT_INT(l.end, 3);
+        EXPECT_INT(l.segments_count, 1);
+        broker_log_free(&l);
+    }
+}
+
 TEST(markers_are_control_batches_that_move_the_end) {
     struct broker_log l;
     struct broker_topic_settings s = usual();
@@ -544,6 +566,7 @@ int main(void) {
     RUN(epochs_below_none_are_old);
     RUN(a_batch_that_grows_too_large_is_refused);
     RUN(repeats_are_answered_and_not_appended);
+    RUN(what_is_not_appended_may_begin_a_file);
     RUN(markers_are_control_batches_that_move_the_end);
     RUN(own_records);
     buffer_free(&scratch);
