@@ -96,7 +96,7 @@ static void on_raised(struct leader_query *q, const struct leader_answer *a) {
     struct flow *f = p->flow;
     if (!error_is(&a->error)) {
         p->raise_again_us = 0;
-        if (p->tail_log_start < q->value) p->tail_log_start = q->value;
+        if (p->tail_log_start < q->value) p->tail_log_start = p->known_log_start = q->value;
         if (p->log_start_wanted <= q->value) p->log_start_wanted = -1;
         fill_raise_log_start(p);  // more may be wanted by now
         // What we filled ourselves is gone; what a dead owner's late requests have filled above it is to be looked for.

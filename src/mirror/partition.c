@@ -96,6 +96,7 @@ static void find_leaders(struct partition *p, const struct error *why) {
     p->log_start_wanted = -1;  // of a log that may be another by now
     p->raise_again_us = 0;
     p->looked_below = false;
+    p->known_log_start = 0;
     p->join_from = 0;
     p->unsafe_since_us = p->flow->env->now_us;
     p->destination_refreshes_needed = p->source_refreshes_needed = 1;

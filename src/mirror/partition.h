@@ -83,6 +83,7 @@ struct partition {
     int64_t source_log_start;
     bool look_below;            // filler may stand there that an earlier owner had no time to delete (fill.c)
     bool looked_below;          // since the slice is ours
+    int64_t known_log_start;    // of the destination, where it was then or has been raised to since
     bool below_doubted;         // what stands there began behind what was asked for, and was asked for again
     int64_t waited_since_us;
     int64_t wait_until_us;      // EVENT_MUST_WAIT

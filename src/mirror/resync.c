@@ -198,9 +198,15 @@ static void diverged(struct partition *p, const struct batch_header *ours, const
 }
 
 // Whether the destination's log begins with something that the source's does not have: once for each owner, because
-// what he fills himself he remembers to delete.
+// what he fills himself he remembers to delete. But a broker that is killed may forget what was deleted
+// (log.flush.start.offset.checkpoint.interval.ms).
 static void look_below(struct partition *p, int64_t source_log_start) {
     p->source_log_start = source_log_start;
+    if (p->tail_log_start < p->known_log_start) {
+        RARE("resync: the destination's log start went back");
+        p->looked_below = false;
+    }
+    p->known_log_start = p->tail_log_start;
     bool earlier = p->tail_log_start < source_log_start && p->tail_log_start <= p->tail.base_offset;
     p->look_below = !p->looked_below && earlier;
 }

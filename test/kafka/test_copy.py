@@ -1,5 +1,6 @@
 """What is copied, and that it is copied byte for byte: every kind of record, batch, topic and starting point."""
 
+import signal
 import time
 import unittest
 
@@ -124,6 +125,26 @@ class CopyTest(scenario.Scenario):
         self.assertMirrored()
         self.assertEqual(self.destination.offsets(orders, protocol.EARLIEST), {0: 777})
         self.assertConsumersAgree(orders)
+
+    def test_filler_that_a_killed_broker_shows_again(self):
+        """The disk is told the log start now and then; a broker that is killed before forgets DeleteRecords. The mirror
+        keeps its slices meanwhile: who gets them anew looks at the beginning anyway."""
+        forgetful = Cluster("forgetful", 1, {**scenario.BOTH_CONFIG,
+                                             "log.flush.start.offset.checkpoint.interval.ms": 3600000}, first=0)
+        self.addCleanup(forgetful.stop)
+        orders = self.topic("orders")
+        self.produce(orders, total=4000)
+        self.load.delete_records(self.source, orders, 0, 777)
+        mirror = self.start_mirror(target=forgetful, settings={"session.timeout.ms": 120000})
+        for _ in range(3):
+            self.produce(orders, total=100)
+            net.wait_until(lambda: forgetful.offsets(orders, protocol.EARLIEST) == {0: 777} and
+                           forgetful.offsets(orders) == self.source.offsets(orders), 60, "the filler to be hidden")
+            mirror.pause()
+            forgetful.restart(0, signal.SIGKILL)
+            net.wait_until(lambda: forgetful.offsets(orders, protocol.EARLIEST) == {0: 0}, 30, "the start to go back")
+            mirror.resume()
+        net.wait_until(lambda: forgetful.offsets(orders, protocol.EARLIEST) == {0: 777}, 60, "the filler to go again")
 
     def test_a_log_that_starts_far_up(self):
         orders = self.topic("orders")

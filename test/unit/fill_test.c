@@ -491,6 +491,50 @@ TEST(filler_that_comes_late_is_deleted_too) {
     end();
 }
 
+static uint8_t hidden[1 << 16];
+static size_t hidden_size;
+
+// Keeps what goes: it stays in the broker's files.
+static void delete_and_keep(struct scripted *s, struct scripted_request *r) {
+    size_t before = to->bytes.size;
+    uint8_t *all = memory_alloc(before);
+    memcpy(all, to->bytes.at, before);
+    world_delete_records(s, r);
+    hidden_size = before - to->bytes.size;
+    assert(hidden_size <= sizeof hidden);
+    memcpy(hidden, all, hidden_size);
+    memory_free(all);
+}
+
+// A broker that is killed starts where it noted its log start last.
+static void forget_the_delete(void) {
+    size_t size = to->bytes.size;
+    uint8_t *at = buffer_extend(&to->bytes, hidden_size);
+    assert(at);
+    memmove(to->bytes.at + hidden_size, to->bytes.at, size);
+    memcpy(to->bytes.at, hidden, hidden_size);
+    to->start = 0;
+    world_change_leader(w, &w->destination, 0);
+}
+
+TEST(filler_that_a_killed_broker_shows_again_is_deleted_again) {
+    begin(1);
+    write_above(1000);
+    w->s.serve[API_DELETE_RECORDS] = delete_and_keep;
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    for (int i = 0; i < 3; i++) {
+        EXPECT_INT(to->start, 1000);
+        EXPECT(hidden_size > 0);
+        forget_the_delete();
+        world_write(w, 0, 5);
+        world_run(w, 3 * SECOND);
+    }
+    EXPECT_INT(to->start, 1000);
+    EXPECT(equal());
+    end();
+}
+
 TEST(a_refused_delete_is_said_once_and_asked_again_after_minutes) {
     static const struct { int16_t code; const char *why; } refusals[] = {
         {KAFKA_POLICY_VIOLATION, "only compacted"}, {KAFKA_TOPIC_AUTHORIZATION_FAILED, "the right DELETE"}};
@@ -572,6 +616,7 @@ int main(void) {
     RUN(what_is_wanted_while_a_delete_is_under_way_is_deleted_too);
     RUN(what_a_lone_first_batch_hides_is_hidden_later_too);
     RUN(filler_that_comes_late_is_deleted_too);
+    RUN(filler_that_a_killed_broker_shows_again_is_deleted_again);
     RUN(a_refused_delete_is_said_once_and_asked_again_after_minutes);
     RUN(a_destination_that_keeps_more_is_looked_at_once);
     return test_result();
