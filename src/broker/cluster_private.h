@@ -53,6 +53,7 @@ struct broker_node {
     bool crashed;                     // it did not shut down: what it starts with may lack what it had acknowledged
     struct timer session;             // of an unreachable node: when the controller fences it
     struct timer expiration, cleaning;  // of producer states; of logs
+    struct timer noting;                // of log starts on the disk
 };
 
 // A node's copy of a partition.
@@ -200,6 +201,7 @@ void broker_node_requeue(struct broker_node *n);  // sets the turn to the queue'
 void broker_each_replica(struct broker_node *n, void (*each)(struct broker_replica *r, int32_t argument),
                          int32_t argument);
 void broker_cleaning_init(struct broker_node *n);
+void broker_replica_note_start(struct broker_replica *r, int32_t unused);
 
 // The controller (election.c) ----------------------------------------------------------------------------------------
 bool broker_elect(struct broker_partition *p, bool unclean);  // a new leader if there can be one; true: changed

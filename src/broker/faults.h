@@ -34,6 +34,7 @@ bool broker_leader_move(struct broker_cluster *c, const char *topic, int32_t par
 
 void broker_expire_producers(struct broker_cluster *c, int32_t node);  // the periodic check, now, on this node only
 void broker_clean_logs(struct broker_cluster *c);                      // compaction and retention, now
+void broker_note_log_starts(struct broker_cluster *c);                 // a kill takes none of them back any more
 // A node's fetch sessions are pushed out of its cache by others', that are not there (KIP-227).
 void broker_forget_sessions(struct broker_cluster *c, int32_t node);
 void broker_throttle(struct broker_cluster *c, int32_t node, int32_t throttle_ms);  // what quotas answer; 0: ends

@@ -18,13 +18,18 @@ void log_holds(struct broker_log *l, struct stored_batch *b) {
     if (b->logs++ == 0 && l->held) *l->held += held_bytes(b);
 }
 
-void log_lets_go(struct broker_log *l, struct stored_batch *b) {
+static void hides(struct broker_log *l, struct stored_batch *b) {
     assert(b->logs > 0);
     if (--b->logs == 0 && l->held) *l->held -= held_bytes(b);
+}
+
+void log_lets_go(struct broker_log *l, struct stored_batch *b) {
+    hides(l, b);
     stored_batch_release(b);
 }
 
 static void release_all(struct broker_log *l) {
+    broker_log_note_start(l);
     for (size_t i = 0; i < l->count; i++) log_lets_go(l, broker_log_at(l, i));
     l->first = l->count = 0;
     l->bytes = 0;
@@ -43,9 +48,10 @@ void broker_log_free(struct broker_log *l) {
 
 static void make_room(struct broker_log *l) {
     if (l->first + l->count < l->capacity) return;
-    if (l->first > l->capacity / 2) {
-        memmove(l->batches, l->batches + l->first, l->count * sizeof *l->batches);
-        l->first = 0;
+    size_t unused = l->first - l->hidden;
+    if (unused > l->capacity / 2) {
+        memmove(l->batches, l->batches + unused, (l->hidden + l->count) * sizeof *l->batches);
+        l->first = l->hidden;
         return;
     }
     l->capacity = l->capacity ? 2 * l->capacity : 16;
@@ -82,6 +88,7 @@ void broker_log_truncate(struct broker_log *l, int64_t offset) {
         log_lets_go(l, b);
     }
     if (l->start > l->end) l->start = l->end;
+    if (l->start_noted > l->start) l->start_noted = l->start;
     if (l->high_watermark > l->end) l->high_watermark = l->end;
     if (l->cleaned_end > l->end) l->cleaned_end = l->end;
     log_segments_truncate(l);
@@ -91,7 +98,7 @@ void broker_log_truncate(struct broker_log *l, int64_t offset) {
 
 void broker_log_restart_at(struct broker_log *l, int64_t offset) {
     release_all(l);
-    l->start = l->end = l->high_watermark = offset;
+    l->start = l->end = l->high_watermark = l->start_noted = offset;
     l->cleaned_end = 0;
     log_segments_restart(l);
     l->epochs_count = 0;
@@ -109,12 +116,34 @@ void broker_log_delete_below(struct broker_log *l, int64_t offset) {
         producer_states_cut(&l->producers, &b->header);
         l->first++;
         l->count--;
+        l->hidden++;
         l->bytes -= b->header.size;
-        log_lets_go(l, b);
+        hides(l, b);
     }
     log_segments_delete_below(l);
     log_epochs_truncate_from_start(l, offset);
-    producer_states_forget_below(&l->producers, offset, l->high_watermark);
+    producer_states_forget_below(&l->producers, l->start_noted, l->high_watermark);
+}
+
+void broker_log_note_start(struct broker_log *l) {
+    for (; l->hidden > 0; l->hidden--) stored_batch_release(l->batches[l->first - l->hidden]);
+    l->start_noted = l->start;
+    producer_states_forget_below(&l->producers, l->start, l->high_watermark);
+}
+
+void broker_log_forget_start(struct broker_log *l) {
+    for (; l->hidden > 0; l->hidden--) {
+        struct stored_batch *b = l->batches[--l->first];
+        log_holds(l, b);
+        l->bytes += b->header.size;
+        l->count++;
+    }
+    l->start = l->start_noted;
+}
+
+void broker_log_set_high_watermark(struct broker_log *l, int64_t offset) {
+    l->high_watermark = offset;
+    producer_states_forget_below(&l->producers, l->start_noted, offset);
 }
 
 size_t broker_log_find(const struct broker_log *l, int64_t offset) {

@@ -17,6 +17,8 @@ struct log_epoch {
 struct broker_log {
     struct stored_batch **batches;  // [first, first + count) are there, ascending offsets
     size_t first, count, capacity;
+    size_t hidden;           // below the log start, just before `first`: what a kill brings back
+    int64_t start_noted;     // on the disk: at most the log start
     int64_t start, end;      // log start offset, log end offset
     int64_t high_watermark;  // start <= high_watermark <= end
     int64_t bytes;           // of all batches
@@ -71,6 +73,14 @@ void broker_log_restart_at(struct broker_log *l, int64_t offset);
 // Raises the log start; batches wholly below go. Producer states stay (as on a real broker, until they expire).
 // `offset` is at most the end; a high watermark below it follows.
 void broker_log_delete_below(struct broker_log *l, int64_t offset);
+
+// The disk is told the log start now and then (LogManager.checkpointLogStartOffsets). A broker that is killed before
+// starts where it was told last, and has again what DeleteRecords had hidden.
+void broker_log_note_start(struct broker_log *l);
+void broker_log_forget_start(struct broker_log *l);
+
+// Moves the high watermark, back as well. Transactions that end below it hold nothing back any more.
+void broker_log_set_high_watermark(struct broker_log *l, int64_t offset);
 
 // A broker that was shut down starts again: states come back from the snapshot taken at the log end, each with its last
 // range alone; those whose last record timestamp is older than `expiration_ms` before wall_ms are not loaded, and with

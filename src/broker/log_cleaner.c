@@ -30,6 +30,7 @@ static int64_t start_by_time(const struct broker_log *l, int64_t age_ms_max, int
 static void delete_files(struct broker_log *l, int64_t start) {
     if (start == l->start) return;
     broker_log_delete_below(l, start);
+    broker_log_note_start(l);  // the files are gone: a broker that is killed cannot start below
     if (l->start == l->end) log_segments_restart(l);  // the active one, too: an empty one takes its place
     for (size_t i = 0; i < l->producers.aborted_count; i++) l->producers.aborted[i].cut = false;  // so are the files
 }

@@ -35,7 +35,7 @@ void log_producers_append(struct broker_log *l, const struct stored_batch *b) {
         producer_states_append_data(&l->producers, &b->header);
     } else if (log_read_marker(b, &m, &timestamp_ms)) {
         producer_states_append_marker(&l->producers, &m, b->header.base_offset, timestamp_ms);
-        producer_states_forget_below(&l->producers, l->start, l->high_watermark);
+        producer_states_forget_below(&l->producers, l->start_noted, l->high_watermark);
     }
 }
 

@@ -73,7 +73,7 @@ void broker_node_init(struct broker_node *n, struct broker_cluster *c, int32_t i
 }
 
 static void cancel_timers(struct broker_node *n) {
-    struct timer *all[] = {&n->turn, &n->notice, &n->session, &n->expiration, &n->cleaning, &n->idle};
+    struct timer *all[] = {&n->turn, &n->notice, &n->session, &n->expiration, &n->cleaning, &n->noting, &n->idle};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) timer_cancel(&n->cluster->timers, all[i]);
 }
 
@@ -130,6 +130,11 @@ static void forget_high_watermark(struct broker_replica *r, int32_t unused) {
     if (offset < l->high_watermark) l->high_watermark = offset;
 }
 
+static void forget_start(struct broker_replica *r, int32_t unused) {
+    (void)unused;
+    broker_log_forget_start(&r->log);
+}
+
 static void lose_batches(struct broker_log *l, size_t at_risk, int32_t batches) {
     size_t lost = at_risk < (size_t)batches ? at_risk : (size_t)batches;
     if (lost > 0) broker_log_truncate(l, broker_log_at(l, l->count - lost)->header.base_offset);
@@ -157,6 +162,7 @@ void broker_node_stop(struct broker_cluster *c, int32_t node, enum broker_stop h
     broker_notices_drop(n);
     timer_cancel(&c->timers, &n->turn);
     n->crashed = how != BROKER_SHUT_DOWN;
+    broker_each_replica(n, n->crashed ? forget_start : broker_replica_note_start, 0);
     if (n->crashed) broker_each_replica(n, forget_high_watermark, 0);
     if (how == BROKER_POWER_LOST) broker_each_replica(n, lose_tail, lost);
     if (how == BROKER_DISK_LIED) broker_each_replica(n, lose_more, lost);

@@ -226,7 +226,7 @@ void broker_replica_raise_high_watermark(struct broker_replica *r) {
         if (believed_in_sync(r, n->id) || (alive && caught_up(r, i))) end = r->followers[i].end;
     }
     if (end <= r->log.high_watermark) return;
-    r->log.high_watermark = end;
+    broker_log_set_high_watermark(&r->log, end);
     broker_replica_changed(r);
 }
 

@@ -95,9 +95,11 @@ static void fetch(struct broker_replica *f, struct broker_replica *leader, int32
     int64_t high_watermark = leader->log.high_watermark, end = f->log.end;
     copy_batches(f, &leader->log);
     broker_replica_heard(leader, i, &f->log, end);
+    // The leader's, though one's own may have been higher (UnifiedLog.maybeUpdateHighWatermark).
     if (high_watermark > f->log.end) high_watermark = f->log.end;
-    if (high_watermark > f->log.high_watermark) {
-        f->log.high_watermark = high_watermark;
+    if (high_watermark < f->log.start) high_watermark = f->log.start;
+    if (high_watermark != f->log.high_watermark) {
+        broker_log_set_high_watermark(&f->log, high_watermark);
         broker_replica_changed(f);  // who reads from the follower waits for this (KIP-392)
     }
     int64_t start = leader->log.start;

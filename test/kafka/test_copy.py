@@ -129,8 +129,7 @@ class CopyTest(scenario.Scenario):
     def test_filler_that_a_killed_broker_shows_again(self):
         """The disk is told the log start now and then; a broker that is killed before forgets DeleteRecords. The mirror
         keeps its slices meanwhile: who gets them anew looks at the beginning anyway."""
-        forgetful = Cluster("forgetful", 1, {**scenario.BOTH_CONFIG,
-                                             "log.flush.start.offset.checkpoint.interval.ms": 3600000}, first=0)
+        forgetful = Cluster("forgetful", 1, {**scenario.BOTH_CONFIG, "log.initial.task.delay.ms": 3600000}, first=0)
         self.addCleanup(forgetful.stop)
         orders = self.topic("orders")
         self.produce(orders, total=4000)

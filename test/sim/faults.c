@@ -373,6 +373,7 @@ static bool begin_delete_records(struct strike *s) {
     s->leader = truth.leader;
     tell_partition(s);
     broker_delete_records(cluster(s), s->topic, s->partition, until);
+    broker_note_log_starts(cluster(s));  // as after retention, which deletes files
     return true;
 }
 

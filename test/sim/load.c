@@ -18,7 +18,10 @@ static void tell(struct world *w, const char *what, const struct ledger_topic *t
 // then, when it is replicated, deleted.
 static void begin_later(struct world *w, struct ledger_topic *t, bool written) {
     struct broker_truth truth;
-    if (written) broker_delete_records(w->clusters[SOURCE], t->name, 0, t->plan->starts_at);
+    if (written) {
+        broker_delete_records(w->clusters[SOURCE], t->name, 0, t->plan->starts_at);
+        broker_note_log_starts(w->clusters[SOURCE]);  // long ago
+    }
     for (int i = 0; !written && i < t->plan->starts_at; i++) {
         if (!broker_partition_truth(w->clusters[SOURCE], t->name, 0, &truth) || truth.log->end >= t->plan->starts_at)
             break;

@@ -553,6 +553,23 @@ TEST(log_starts_are_followed) {
     broker_cluster_free(c);
 }
 
+// Its own may have been higher, if the new leader had not heard of that one yet.
+TEST(a_follower_has_its_leaders_high_watermark) {
+    static const char *const settings[] = {"min.insync.replicas", "3", NULL};
+    struct broker_cluster *c = cluster(3, 1000, -1, settings);
+    create(c);
+    append(c, 1);
+    run_until(c, now_us + 2500);
+    broker_replica_hold(c, "t", 0, 3, true);
+    run_until(c, now_us + 10000);
+    EXPECT_INT(log_of(c, 2)->high_watermark, 1);
+    EXPECT(broker_leader_move(c, "t", 0, 3, false));
+    broker_node_stop(c, 1, BROKER_SHUT_DOWN, 0);
+    run_until(c, now_us + 10000);
+    for (int32_t node = 2; node <= 3; node++) EXPECT_INT(log_of(c, node)->high_watermark, 0);
+    broker_cluster_free(c);
+}
+
 int main(void) {
     RUN(without_delays_replicas_follow_at_once);
     RUN(high_watermarks_lag_by_rounds);
@@ -575,5 +592,6 @@ int main(void) {
     RUN(nodes_hear_late);
     RUN(waiters_hear_of_the_high_watermark_and_of_the_end);
     RUN(log_starts_are_followed);
+    RUN(a_follower_has_its_leaders_high_watermark);
     return test_result();
 }

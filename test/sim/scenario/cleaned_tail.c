@@ -139,7 +139,7 @@ const char *cleaned_below(int64_t moment_us, struct outcome *out) {
     broker_clean_logs(destination(w));
     const struct broker_log *log = scenario_truth(w).log;
     int32_t left = (int32_t)log->count;
-    world_run(w, moment_us);
+    world_run(w, 60 * SECOND + moment_us);  // until the disk knows the log's start
     broker_node_stop(destination(w), 1, BROKER_DISK_LIED, left);
     world_run(w, 1 * SECOND);
     broker_node_start(destination(w), 1);

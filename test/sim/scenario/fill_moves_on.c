@@ -42,6 +42,27 @@ const char *fill_in_small(int64_t moment_us, struct outcome *out) {
     return said || filled > 0 ? said : "nothing was filled";
 }
 
+// The destination's only broker is killed soon after DeleteRecords, each time, and starts where it started before. It
+// is not away for long enough that there could be another owner.
+const char *forgotten_deletion(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(36);
+    plan.nodes[DESTINATION] = plan.replication_factor = 1;
+    plan.topics[0].starts_at = 40;
+    plan.load_pause_us = 500 * MS;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    int forgotten = 0;
+    for (int i = 0; i < 3; i++) {
+        world_run(w, 5 * SECOND + moment_us);
+        bool deleted = scenario_truth(w).log->start == 40;
+        broker_node_stop(w->clusters[DESTINATION], 1, BROKER_KILLED, 0);
+        forgotten += deleted && scenario_truth(w).log->start == 0;
+        world_run(w, 100 * MS);
+        broker_node_start(w->clusters[DESTINATION], 1);
+    }
+    const char *said = scenario_end(w);
+    return said || forgotten == 3 ? said : "no deletion was forgotten";
+}
+
 static bool looks_below(const struct flow *f) {
     const struct leader_query *q = f->partitions_count > 0 ? &f->partitions[0]->delete_query : NULL;
     return q && leader_query_running(q) && q->kind == QUERY_BATCH;

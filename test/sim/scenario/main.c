@@ -64,6 +64,7 @@ static const struct {
     {"damage_after_quiet", damage_after_quiet, false},
     {"late_metadata", late_metadata, false},
     {"fill_moves_on", fill_moves_on, false},
+    {"forgotten_deletion", forgotten_deletion, false},
     {"joined_within_limit", joined_within_limit, false},
     {"joined_over_files", joined_over_files, false},
     {"damage_of_append_time", damage_of_append_time, false},

@@ -100,6 +100,7 @@ const char *damage_of_tail(int64_t moment_us, struct outcome *out);
 const char *damage_of_first(int64_t moment_us, struct outcome *out);
 const char *damage_of_news(int64_t moment_us, struct outcome *out);
 const char *fill_moves_on(int64_t moment_us, struct outcome *out);
+const char *forgotten_deletion(int64_t moment_us, struct outcome *out);
 const char *joined_within_limit(int64_t moment_us, struct outcome *out);
 const char *joined_over_files(int64_t moment_us, struct outcome *out);
 const char *deletion_refused(int64_t moment_us, struct outcome *out);
