@@ -54,6 +54,7 @@
 #define FETCH_SESSIONS_MAX 64                // of one source broker
 #define FETCH_SHORT_WAIT_MS 20               // long poll of a session that a partition has just left: it may come back
 #define CONNECTION_OPEN_US_MAX 10000000      // to connect and to learn the API versions
+#define CONNECTION_LASTED_US 60000000        // that a broker then closes: it may have been idle, or it is restarted
 #define METADATA_ANSWER_US 3000000           // for an answer, until another broker is asked
 
 // the way to a broker (line.h)

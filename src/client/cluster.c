@@ -25,6 +25,7 @@ static void on_ready(struct broker_link *l) {
         log_line(&l->cluster->env->log, LOG_INFO, "broker reachable again", "cluster=%s broker=%s:%u",
                  l->cluster->config.alias, b->host, b->port);
     b->reported = false;
+    b->ready_us = l->cluster->env->now_us;
     run_tasks(&b->tasks, &l->connection, NULL);
     if (broker_link_ready(l)) run_tasks(&b->cluster->waiting, &l->connection, NULL);
 }
@@ -38,14 +39,23 @@ static void connect_any(struct cluster *c) {
         if (!b->gone) broker_link_start(&b->control);
 }
 
+// A broker hangs up on who was silent for long (connections.max.idle.ms), and when it is stopped: whether it can be
+// reached shows the next attempt.
+static bool hung_up(const struct broker *b, const struct error *why) {
+    bool lasted = b->ready_us > 0 && b->cluster->env->now_us - b->ready_us >= CONNECTION_LASTED_US;
+    return lasted && why->kind == ERROR_TRANSPORT && why->code == 0;
+}
+
 static void on_lost(struct broker_link *l, const struct error *why) {
     struct broker *b = CONTAINER_OF(l, struct broker, control);
     struct cluster *c = b->cluster;
     char detail[2 * ERROR_DETAIL_MAX];
-    if (!b->reported)
+    bool unreachable = !hung_up(b, why);
+    if (unreachable && !b->reported)
         log_line(&c->env->log, LOG_WARN, "broker unreachable", "cluster=%s broker=%s:%u error=%s", c->config.alias,
                  b->host, b->port, log_quote(why->detail, detail, sizeof detail));
-    b->reported = true;
+    b->reported |= unreachable;
+    b->ready_us = 0;
     run_tasks(&b->tasks, NULL, why);
     RARE("cluster: a control connection was lost");
     if (!list_empty(&c->waiting)) connect_any(c);

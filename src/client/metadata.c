@@ -24,7 +24,7 @@ static void take_brokers(struct cluster *c, const struct metadata_response *r) {
     i = 0;
     // Real brokers are known now: connections to bootstrap addresses have done their work.
     while ((b = map_next(&c->brokers, &i)))
-        if (b->node_id < 0 && r->brokers_count > 0 && list_empty(&b->tasks)) broker_link_stop(&b->control, false);
+        if (b->node_id < 0 && list_empty(&b->tasks)) broker_link_stop(&b->control, false);
 }
 
 // `same`: the topic is the one that was known under this name, not made anew.
@@ -109,13 +109,20 @@ static void take(struct cluster *c, const struct metadata_response *r) {
     c->refreshes++;
 }
 
+// A broker that has just been started knows nobody before its controller tells it (NetworkClient ignores that, too).
+static bool knows_nobody(const struct metadata_response *r) {
+    if (r->brokers_count > 0) return false;
+    RARE("metadata: of a broker that knows nobody yet");
+    return true;
+}
+
 static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {
     (void)frame;
     struct broker *b = context;
     struct cluster *c = b->cluster;
     bool newest = c->refresh_running && b->node_id == c->asked_of;
     b->owes_metadata = false;
-    if (error_is(error)) {
+    if (error_is(error) || knows_nobody(response)) {
         c->refresh_wanted |= newest;
         if (newest) schedule_next(c);
         return;

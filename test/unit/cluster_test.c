@@ -223,6 +223,30 @@ TEST(when_nobody_who_is_connected_answers_others_are_connected_to) {
     end();
 }
 
+static void metadata_of_nobody(struct scripted *script, struct scripted_request *r) {
+    struct metadata_response m;
+    message_defaults(&metadata_response_message, &m);
+    m.cluster_id = text_of("scripted");
+    scripted_answer(script, r, &m);
+}
+
+TEST(a_broker_that_knows_nobody_yet_says_nothing) {
+    begin(3);
+    cluster_connect_others(&c);
+    scripted_run(&s, SECOND);
+    uint64_t before = c.refreshes;
+    s.serve[API_METADATA] = metadata_of_nobody;
+    refresh();
+    scripted_run(&s, SECOND);
+    EXPECT_INT(c.refreshes, before);
+    EXPECT(cluster_topic(&c, "t") && cluster_broker(&c, 1) && cluster_broker(&c, 3));
+    EXPECT_INT(opened(1) + opened(2) + opened(3), 3);  // nobody was let go of
+    s.serve[API_METADATA] = scripted_metadata;
+    scripted_run(&s, 200 * MS);
+    EXPECT_INT(c.refreshes, before + 1);
+    end();
+}
+
 TEST(partitions_and_ports_that_cannot_be_are_not_taken) {
     static const int32_t indexes[] = {INT32_MAX, PARTITIONS_OF_TOPIC_MAX, -1, INT32_MIN};
     for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++) {
@@ -311,6 +335,30 @@ TEST(tasks_of_a_broker_that_cannot_be_reached_fail) {
     EXPECT_INT(a.failed, 1);
     EXPECT_INT(a.why, ERROR_TIMEOUT);
     EXPECT(scripted_told(&s, "broker unreachable"));
+    end();
+}
+
+// Brokers close what was silent for ten minutes (connections.max.idle.ms).
+TEST(a_broker_that_hangs_up_on_an_idle_connection_is_not_unreachable) {
+    begin(2);
+    struct counted_task a = task();
+    cluster_submit(&c, 2, &a.task);
+    scripted_run(&s, 600 * SECOND);
+    uint64_t before = c.refreshes;
+    scripted_cut_node(&s, 2);
+    scripted_run(&s, SECOND);
+    EXPECT(broker_link_ready(&cluster_broker(&c, 2)->control));
+    EXPECT_INT(c.refreshes, before + 1);  // it may have moved its leaders before it was stopped
+    EXPECT(!scripted_told(&s, "broker unreachable"));
+    scripted_cut_node(&s, 2);  // at once, again
+    scripted_run(&s, SECOND);
+    EXPECT_INT(scripted_count(&s, "broker unreachable"), 1);
+    EXPECT_INT(scripted_count(&s, "broker reachable again"), 1);
+    scripted_run(&s, 600 * SECOND);
+    s.unreachable = true;
+    scripted_cut_node(&s, 2);  // it is stopped
+    scripted_run(&s, 11 * SECOND);
+    EXPECT_INT(scripted_count(&s, "broker unreachable"), 2);
     end();
 }
 
@@ -458,12 +506,14 @@ int main(void) {
     RUN(a_frozen_broker_does_not_keep_metadata_back);
     RUN(of_two_answers_the_older_one_counts_only_when_it_comes_first);
     RUN(when_nobody_who_is_connected_answers_others_are_connected_to);
+    RUN(a_broker_that_knows_nobody_yet_says_nothing);
     RUN(partitions_and_ports_that_cannot_be_are_not_taken);
     RUN(refreshes_keep_a_distance_and_age_brings_one);
     RUN(tasks_run_when_their_connection_is_ready);
     RUN(any_broker_will_do_but_an_unknown_one_fails_at_once);
     RUN(a_withdrawn_task_is_not_run);
     RUN(tasks_of_a_broker_that_cannot_be_reached_fail);
+    RUN(a_broker_that_hangs_up_on_an_idle_connection_is_not_unreachable);
     RUN(tasks_of_a_broker_that_is_gone_fail);
     RUN(a_broker_may_move_while_connections_to_its_old_place_are_open);
     RUN(the_wait_between_attempts_grows_and_ends_with_success);
