@@ -8,37 +8,54 @@ void budget_init(struct budget *b, int64_t limit) {
     list_init(&b->waiting);
 }
 
+void budget_init_part(struct budget *part, struct budget *whole) {
+    budget_init(part, whole->limit);
+    part->whole = whole;
+}
+
+static struct budget *whole_of(struct budget *b) {
+    return b->whole ? b->whole : b;
+}
+
 static bool wait_for_room(struct budget *b, struct budget_waiter *waiter) {
-    if (!link_linked(&waiter->link)) list_append(&b->waiting, &waiter->link);
+    if (!link_linked(&waiter->link)) list_append(&whole_of(b)->waiting, &waiter->link);
     return false;
 }
 
 static void take(struct budget *b, int64_t bytes) {
-    b->used += bytes;
-    if (b->used > b->used_peak) b->used_peak = b->used;
+    for (; b; b = b->whole) {
+        b->used += bytes;
+        if (b->used > b->used_peak) b->used_peak = b->used;
+    }
+}
+
+static bool has_room(const struct budget *b, int64_t bytes, int64_t most) {
+    if (most > b->limit / 2) most = b->limit / 2;
+    int64_t used = b->used - b->aside;
+    // An empty budget lets anything through, or a small limit would mean no progress at all.
+    return used <= 0 || used + bytes <= most;
 }
 
 bool budget_take(struct budget *b, int64_t bytes, int64_t most, struct budget_waiter *waiter) {
     assert(bytes >= 0);
-    if (most > b->limit / 2) most = b->limit / 2;
-    int64_t used = b->used - b->aside;
-    // An empty budget lets anything through, or a small limit would mean no progress at all.
-    if (used > 0 && used + bytes > most) return wait_for_room(b, waiter);
-    if (b->aside > 0 && b->used + bytes > b->limit) return wait_for_room(b, waiter);
+    const struct budget *whole = whole_of(b);
+    if (!has_room(b, bytes, most) || !has_room(whole, bytes, INT64_MAX)) return wait_for_room(b, waiter);
+    if (whole->aside > 0 && whole->used + bytes > whole->limit) return wait_for_room(b, waiter);
     take(b, bytes);
     return true;
 }
 
 bool budget_take_oversized(struct budget *b, int64_t bytes, struct budget_waiter *waiter) {
-    if (b->oversized || b->used + bytes > b->limit) return wait_for_room(b, waiter);
-    b->oversized = true;
+    struct budget *whole = whole_of(b);
+    if (whole->oversized || whole->used + bytes > whole->limit) return wait_for_room(b, waiter);
+    whole->oversized = true;
     take(b, bytes);
     return true;
 }
 
 void budget_oversized_done(struct budget *b) {
-    assert(b->oversized);
-    b->oversized = false;
+    assert(whole_of(b)->oversized);
+    whole_of(b)->oversized = false;
 }
 
 void budget_grow(struct budget *b, int64_t bytes) {
@@ -48,12 +65,13 @@ void budget_grow(struct budget *b, int64_t bytes) {
 
 void budget_release(struct budget *b, int64_t bytes) {
     assert(bytes >= 0 && bytes <= b->used);
-    b->used -= bytes;
+    struct list *waiting = &whole_of(b)->waiting;
+    for (; b; b = b->whole) b->used -= bytes;
     // Each waiter is asked once; one that still finds no room links itself again, at the end.
     struct list asked;
     list_init(&asked);
     struct link *k;
-    while ((k = list_take_first(&b->waiting))) list_append(&asked, k);
+    while ((k = list_take_first(waiting))) list_append(&asked, k);
     while ((k = list_take_first(&asked))) {
         struct budget_waiter *w = CONTAINER_OF(k, struct budget_waiter, link);
         w->room(w);
@@ -61,8 +79,10 @@ void budget_release(struct budget *b, int64_t bytes) {
 }
 
 void budget_set_aside(struct budget *b, int64_t bytes) {
-    b->aside += bytes;
-    assert(b->aside >= 0);  // more than is used, until the response is counted that has become larger
+    for (struct budget *i = b; i; i = i->whole) {
+        i->aside += bytes;  // of what has grown, more than is used yet: budget_grow() follows
+        assert(i->aside >= 0);
+    }
     if (bytes > 0) budget_release(b, 0);
 }
 

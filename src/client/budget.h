@@ -5,6 +5,9 @@
 // for (a broker answers with at least one whole batch, KIP-74), one at a time: so a batch of up to half the budget gets
 // through whatever else goes on. A larger one is received, but not kept: its partition halts. The second half is also
 // what remains while brokers that answer nothing hold the first.
+//
+// Each flow has a part of it, with the same limits: how much of the half a fetch may use is counted in the part, so
+// that a flow over a long line, or to a slow cluster, does not keep what the others need.
 #pragma once
 #include "base/list.h"
 
@@ -17,16 +20,19 @@ struct budget_waiter {
 };
 
 struct budget {
+    struct budget *whole;  // of which it is a part; NULL: it is the whole
     int64_t limit, used, used_peak;
     int64_t aside;   // of what is used: waits for brokers that answer nothing, and leaves room for the others
+    // Of the whole.
     bool oversized;  // the one oversized response is under way
     struct list waiting;
 };
 
 void budget_init(struct budget *b, int64_t limit);
+void budget_init_part(struct budget *part, struct budget *whole);
 
-// Takes from the first `most` bytes of the limit, at most its half. False: no room now; the waiter is called when there
-// may be.
+// Takes from the first `most` bytes of the limit, at most its half; in a part, where the whole's half has room, too.
+// False: no room now; the waiter is called when there may be.
 bool budget_take(struct budget *b, int64_t bytes, int64_t most, struct budget_waiter *waiter);
 bool budget_take_oversized(struct budget *b, int64_t bytes, struct budget_waiter *waiter);
 void budget_oversized_done(struct budget *b);

@@ -34,13 +34,13 @@ static void set_aside(struct partition *p, int64_t bytes) {
     if (bytes == p->bytes_aside) return;
     int64_t more = bytes - p->bytes_aside;
     p->bytes_aside = bytes;
-    budget_set_aside(p->flow->budget, more);
+    budget_set_aside(&p->flow->budget, more);
 }
 
 void copy_give_back(struct partition *p, int64_t bytes) {
     set_aside(p, 0);
     p->bytes_in_flight -= bytes;
-    if (bytes > 0) budget_release(p->flow->budget, bytes);
+    if (bytes > 0) budget_release(&p->flow->budget, bytes);
 }
 
 void copy_release(struct partition *p) {
@@ -110,7 +110,7 @@ because(char reason[HALT_REASON_MAX], int64_t offset, const char *format, ...) {
 // Why it cannot be copied, for a person, and from which offset on; -1: it can.
 static int64_t reason_against(const struct partition *p, const struct batch_header *h, char reason[HALT_REASON_MAX]) {
     const char *topic = p->topic->source_name;
-    long long base = h->base_offset, last = batch_last_offset(h), end = p->log_end, limit = p->flow->budget->limit;
+    long long base = h->base_offset, last = batch_last_offset(h), end = p->log_end, limit = p->flow->budget.limit;
     if (base < end)
         return because(reason, end, "diverged: the destination ends inside the source's batch %lld..%lld", base, last);
     if (h->attributes & (BATCH_ATTRIBUTE_TRANSACTIONAL | BATCH_ATTRIBUTE_CONTROL))
@@ -284,7 +284,7 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
         struct bytes rest = {a->records.at + done, a->records.size - done};
         enum batch_look look = batch_look(rest, &h);
         if (look == BATCH_PARTIAL) {
-            long long limit = p->flow->budget->limit;
+            long long limit = p->flow->budget.limit;
             if (h.size > limit / 2)
                 stop_before(p, h.base_offset, OVERSIZED, (long long)h.base_offset, h.size, limit, 2LL * h.size);
             break;

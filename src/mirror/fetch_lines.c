@@ -73,7 +73,7 @@ static int64_t share_of_budget(const struct flow *f) {
     size_t i = 0;
     int64_t sessions = 0;
     while ((l = map_next(&f->lines, &i))) sessions += at_most(sessions_of(l), l->members);
-    return sessions > 0 ? f->budget->limit / 2 * 3 / 4 / sessions : f->budget->limit;
+    return sessions > 0 ? f->budget.limit / 2 * 3 / 4 / sessions : f->budget.limit;
 }
 
 // A batch of each partition, or some: then each request carries all of them. Two sizes only, for buffers are kept.
@@ -148,7 +148,7 @@ static int64_t on_fetched(struct fetch_session *s, struct fetch_partition *fp, c
 }
 
 static struct line_seen seen_on(const struct fetch_line *l, int32_t *open) {
-    const struct budget *b = l->flow->budget;
+    const struct budget *b = &l->flow->budget;
     struct line_seen seen = {.now_us = l->flow->env->now_us, .backlog = l->bytes_behind > l->bytes / 2};
     *open = 0;
     for (int32_t i = 0; i < FETCH_SESSIONS_MAX; i++) {
@@ -212,7 +212,7 @@ static struct fetch_lane *lane_new(struct fetch_line *l, int32_t number) {
     struct fetch_session *s = &lane->session;
     lane->line = l;
     lane->number = number;
-    fetch_session_init(s, &f->source, l->node_id, f->budget);
+    fetch_session_init(s, &f->source, l->node_id, &f->budget);
     s->bytes_max = f->config.fetch_bytes_max > 0 ? f->config.fetch_bytes_max : FETCH_BYTES_FIRST;
     s->wait_ms_max = f->config.fetch_wait_ms_max;
     s->on_answer = on_fetched;

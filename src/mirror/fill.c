@@ -9,25 +9,41 @@
 
 #include <assert.h>
 
-// A full filler is made once and copied: writing 800,000 records takes a third of a second, copying them does not.
-static struct frame *filler_frame(struct flow *f, int32_t count, size_t *size) {
+#define FILLER_QUICK_MAX 12500  // records that are written in some milliseconds
+
+static struct frame *filler_new(struct flow *f, int32_t count, size_t *size) {
     struct batch_stamp none = {0};
-    if (count == BATCH_FILLER_COUNT_MAX && f->filler) {
-        *size = f->filler->size;
-        return frame_copy(&f->env->frames, f->filler->at, *size);
-    }
     struct frame *made = frame_new(&f->env->frames, batch_filler_bound(count));
     *size = batch_filler_write(count, f->env->wall_ms, &none, made->at, made->capacity);
     assert(*size > 0);
-    if (count == BATCH_FILLER_COUNT_MAX) f->filler = frame_copy(&f->env->frames, made->at, *size);
     return made;
+}
+
+// One of at most `most` records. Writing 800,000 of them takes a third of a second, and many partitions begin at once:
+// no heartbeat would go out meanwhile. So large ones have one of few sizes, are made once, and copied.
+static struct frame *filler_frame(struct flow *f, int32_t most, int32_t *count, size_t *size) {
+    int kept = 0;
+    *count = BATCH_FILLER_COUNT_MAX;
+    for (; *count > most && most > FILLER_QUICK_MAX; kept++) *count /= 4;
+    if (*count > most) {
+        *count = most;
+        return filler_new(f, most, size);
+    }
+    assert(kept < FLOW_FILLERS);
+    if (!f->fillers[kept]) {
+        struct frame *made = filler_new(f, *count, size);
+        f->fillers[kept] = frame_copy(&f->env->frames, made->at, *size);
+        frame_release(made);
+    }
+    *size = f->fillers[kept]->size;
+    return frame_copy(&f->env->frames, f->fillers[kept]->at, *size);
 }
 
 static void fill_next(struct partition *p) {
     int64_t missing = p->fill_to - p->log_end;
-    int32_t count = missing < p->fill_count ? (int32_t)missing : p->fill_count;
+    int32_t most = missing < p->fill_count ? (int32_t)missing : p->fill_count, count;
     size_t size;
-    struct frame *frame = filler_frame(p->flow, count, &size);
+    struct frame *frame = filler_frame(p->flow, most, &count, &size);
     struct batch_header h;
     enum batch_look look = batch_look((struct bytes){frame->at, size}, &h);
     assert(look == BATCH_WHOLE);

@@ -186,7 +186,7 @@ static void init_ownership(struct flow *f) {
 struct flow *flow_new(struct environment *env, struct budget *budget, const struct flow_config *config) {
     struct flow *f = NEW(struct flow);
     f->env = env;
-    f->budget = budget;
+    budget_init_part(&f->budget, budget);
     env->frames.bytes_lent_much = (size_t)budget->limit;
     f->config = *config;
     cluster_init(&f->source, env, &config->source);
@@ -245,7 +245,7 @@ void flow_free(struct flow *f) {
     leader_queries_free(&f->destination_queries);
     cluster_free(&f->source);
     cluster_free(&f->destination);
-    frame_release(f->filler);
+    for (int i = 0; i < FLOW_FILLERS; i++) frame_release(f->fillers[i]);
     memory_free(f->draining);
     memory_free(f);
 }

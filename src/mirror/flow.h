@@ -41,9 +41,11 @@ struct flow_status {
     int64_t lag_ms;  // how long ago the oldest batch that is behind was newest; 0 when nothing is behind
 };
 
+#define FLOW_FILLERS 4
+
 struct flow {
     struct environment *env;
-    struct budget *budget;
+    struct budget budget;  // a part of the shard's
     struct flow_config config;
     void (*stopped)(struct flow *f);  // after flow_stop(); flow_free() from a later entry
     void *owner;                      // whoever set `stopped`
@@ -65,7 +67,7 @@ struct flow {
     size_t lease_turn;               // which topic's offset is committed for a lease
     struct timer coordinator_watch;  // flow_coordinator.c
     struct cluster_task coordinator_task;
-    struct frame *filler;
+    struct frame *fillers[FLOW_FILLERS];  // fill.c: large ones, each a quarter of the one before; NULL: not made yet
     struct flow_counters counters;
     bool stopping;
 };

@@ -130,6 +130,36 @@ TEST(who_withdraws_inside_a_call_of_another_is_not_asked) {
     EXPECT_INT(b.used, 0);
 }
 
+TEST(a_part_is_not_kept_small_by_what_others_use) {
+    struct budget near, far;
+    begin(100);
+    budget_init_part(&near, &b);
+    budget_init_part(&far, &b);
+    struct waiter w = waiter('w', 0);
+    EXPECT(budget_take(&far, 40, INT64_MAX, &w.waiter));
+    EXPECT(budget_take(&near, 4, 8, &w.waiter));
+    EXPECT(!budget_take(&near, 5, 8, &w.waiter));  // its own room is used up
+    budget_withdraw(&w.waiter);
+    EXPECT(budget_take(&near, 4, 8, &w.waiter));
+    EXPECT(!budget_take(&near, 3, INT64_MAX, &w.waiter));  // the half of the whole is
+    EXPECT_INT(b.used, 48);
+    EXPECT_INT(near.used, 8);
+    budget_set_aside(&far, 30);
+    EXPECT_TEXT(story, "w");
+    EXPECT_INT(b.aside, 30);
+    EXPECT(budget_take(&near, 32, INT64_MAX, &w.waiter));
+    EXPECT(!budget_take_oversized(&far, 21, &w.waiter));
+    budget_withdraw(&w.waiter);
+    EXPECT(budget_take_oversized(&far, 20, &w.waiter));
+    EXPECT(!budget_take_oversized(&near, 0, &w.waiter));  // one of all
+    budget_oversized_done(&far);
+    budget_set_aside(&far, -30);
+    budget_release(&far, 60);
+    EXPECT_TEXT(story, "ww");
+    EXPECT_INT(b.used, near.used);
+    EXPECT_INT(far.used + far.aside + b.aside, 0);
+}
+
 TEST(never_above_the_limit_whatever_is_taken_and_given_back) {
     struct prng prng;
     prng_seed(&prng, 5);
@@ -164,6 +194,7 @@ int main(void) {
     RUN(the_other_half_is_for_one_oversized_response);
     RUN(waiters_are_asked_in_turn_once_each);
     RUN(who_withdraws_inside_a_call_of_another_is_not_asked);
+    RUN(a_part_is_not_kept_small_by_what_others_use);
     RUN(never_above_the_limit_whatever_is_taken_and_given_back);
     return test_result();
 }

@@ -154,7 +154,7 @@ TEST(a_batch_larger_than_what_may_be_under_way_gets_through) {
 
 TEST(a_batch_of_more_than_half_the_budget_halts_and_says_what_to_set) {
     begin_copied();
-    w->budget.limit = 8 * MiB;
+    w->budget.limit = w->flow->budget.limit = 8 * MiB;
     w->budget.used_peak = 0;
     write_large(300 * KiB, 4);
     int64_t reached = from->end;
@@ -174,7 +174,7 @@ TEST(a_batch_of_more_than_half_the_budget_halts_and_says_what_to_set) {
 
 TEST(a_small_budget_slows_down_and_does_not_stop) {
     begin_copied();
-    w->budget.limit = 4 * MiB;
+    w->budget.limit = w->flow->budget.limit = 4 * MiB;
     w->budget.used_peak = 0;
     write_large(700 * KiB, 30);
     world_write(w, 1, 30);

@@ -75,6 +75,34 @@ TEST(filling_goes_on_after_it_was_cut_off) {
     }
 }
 
+static int fillers;
+
+static void produce_fillers(struct scripted *script, struct scripted_request *r) {
+    const struct produce_request *q = r->body;
+    const struct wire_bytes *records = &q->topic_data[0].partition_data[0].records;
+    struct batch_header h;
+    if (batch_look((struct bytes){records->at, (size_t)records->size}, &h) == BATCH_WHOLE &&
+        batch_is_filler((struct bytes){records->at, (size_t)records->size}, &h)) {
+        fillers++;
+        EXPECT(h.count <= 12500 || h.count == 50000 || h.count == 200000 || h.count == BATCH_FILLER_COUNT_MAX);
+    }
+    world_produce(script, r);
+}
+
+// Writing one takes up to a third of a second, and many partitions may begin at once.
+TEST(large_fillers_have_few_sizes_and_are_made_once) {
+    begin(1);
+    write_above(2 * BATCH_FILLER_COUNT_MAX - 1);
+    fillers = 0;
+    w->s.serve[API_PRODUCE] = produce_fillers;
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    EXPECT_INT(fillers, 1 + 3 + 3 + 3 + 1);
+    for (int i = 0; i < FLOW_FILLERS; i++) EXPECT(w->flow->fillers[i]);
+    end();
+}
+
 // Of the filler under way; -1 when its CRC is wrong.
 static int64_t filler_time(void) {
     const struct produce_request *q = scripted_next(&w->s, API_PRODUCE)->body;
@@ -599,6 +627,7 @@ int main(void) {
     RUN(a_log_start_inside_a_batch_hides_the_same_records);
     RUN(an_emptied_log_is_filled_up_to_its_end);
     RUN(filling_goes_on_after_it_was_cut_off);
+    RUN(large_fillers_have_few_sizes_and_are_made_once);
     RUN(a_filler_is_of_today_however_long_ago_it_was_made);
     RUN(a_slice_may_go_while_its_partition_is_filled);
     RUN(a_filler_refused_while_its_slice_goes_is_no_halt);

@@ -43,6 +43,20 @@ TEST(brokers_that_have_nothing_leave_room_for_the_others) {
     end();
 }
 
+TEST(what_another_flow_has_under_way_leaves_room) {
+    struct budget_waiter nobody = {.room = NULL};
+    struct budget far;
+    begin_spread();
+    budget_init_part(&far, &w->budget);
+    EXPECT(budget_take(&far, 24 * MiB, INT64_MAX, &nobody));  // asked for over a long line
+    world_write(w, 1, 1);
+    EXPECT(arrives(1, 5 * MS));
+    for (int n = 0; n < 300; n++) write_sized(0, 200 * 1000);
+    EXPECT(arrives(0, SECOND));
+    budget_release(&far, 24 * MiB);
+    end();
+}
+
 static void produce_but_at_2(struct scripted *s, struct scripted_request *r) {
     if (r->channel->node_id != 2) world_produce(s, r);
 }
@@ -172,6 +186,7 @@ TEST(small_batches_that_wait_do_not_keep_large_responses) {
 
 int main(void) {
     RUN(brokers_that_have_nothing_leave_room_for_the_others);
+    RUN(what_another_flow_has_under_way_leaves_room);
     RUN(a_silent_broker_leaves_room_for_the_others);
     RUN(a_broker_that_falls_silent_again_is_noticed_again);
     RUN(what_grows_while_its_broker_is_silent_leaves_room_too);
