@@ -220,23 +220,23 @@ def older_names(t):
     show(t, ["retention.ms", "segment.ms", "segment.jitter.ms"])
 
 
-@worlds.alone(log__retention__check__interval__ms=300, log__initial__task__delay__ms=300)
+@worlds.alone(log__retention__check__interval__ms=3000, log__initial__task__delay__ms=300)
 def retained(t):
-    """First what is too much goes, then what is too old: behind what is young there may be something old."""
+    """First what is too much goes, then what is too old: at once, though it stood behind what is young."""
     now = int(time.time() * 1000)
-    key = "internal.segment.bytes"
     for name, ages in (("covered", (0, 2, 2, 0)), ("old", (2, 2, 2, 2)), ("young", (0, 0, 0, 0)),
                        ("middle", (0, 0, 2, 0))):
         t.ask("CreateTopics", 7, {"timeout_ms": 15000, "topics": [{
             "name": t.topic(name), "num_partitions": 1, "replication_factor": 1, "assignments": [],
-            "configs": [{"name": key, "value": "100"}, {"name": "retention.ms", "value": "-1"}]}]}, note=False)
+            "configs": [{"name": "internal.segment.bytes", "value": "100"},
+                        {"name": "retention.ms", "value": "-1"}]}]}, note=False)
         t.until(lambda: asking.end(t, name, note=False)["error_code"] == 0)  # pylint: disable=cell-var-from-loop
         for days in ages:
             asking.produce(t, name, batch(1, timestamp=now - days * DAY_MS), note=False)
-        one = len(batch(1))
-        alter(t, t.topic(name), [("retention.ms", SET, str(DAY_MS)), ("retention.bytes", SET, str(3 * one))])
-    time.sleep(3)
-    for name in ("covered", "old", "young", "middle"):
+        alter(t, t.topic(name), [("retention.ms", SET, str(DAY_MS)),
+                                 ("retention.bytes", SET, str(3 * len(batch(1))))])
+        t.until(lambda: asking.offsets(t, name, -2, note=False)["offset"] > 0)  # pylint: disable=cell-var-from-loop
+        time.sleep(HEARD_SECONDS)
         asking.offsets(t, name, -2)
         asking.offsets(t, name, -1)
 

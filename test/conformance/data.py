@@ -275,11 +275,10 @@ def times_in_files(t):
     begun = 100_000
     asking.create(t, "t", 1, [1], configs={"internal.segment.bytes": 250})
     older = batch(2, timestamp=begun + 500, records=record(0, b"k", b"v") + record(1, b"k", b"v", -400))
-    for data in (older, batch(1, timestamp=begun + 100), batch(1, timestamp=begun + 600),
-                 batch(1, timestamp=begun + 300), batch(1, timestamp=begun + 700)):
+    for data in (older, *(batch(1, timestamp=begun + after) for after in (100, 200, 600, 300, 700))):
         asking.produce(t, "t", data)
     asking.replicated(t, "t")
-    for start in range(4):
+    for start in range(2):  # what goes as a whole is gone here (docs/BROKER.md)
         t.ask("DeleteRecords", 2, {"timeout_ms": 10000, "topics": [{"name": t.topic("t"), "partitions": [
             {"partition_index": 0, "offset": start}]}]})
         for after in (50, 100, 101, 300, 450, 500, 501, 600, 650, 700, 701):
