@@ -174,17 +174,9 @@ static bool may_fill(struct partition *p) {
 
 static void damaged(struct partition *p, int64_t offset, const char *what) {
     RARE("copy: a damaged batch");
-    if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
-        partition_halt(p, offset, "the source's batch at offset %lld is damaged (%s), %d times in a row",
-                       (long long)offset, what, DAMAGED_TRIES_MAX);
-        partition_halt_may_pass(p);
-        return;
-    }
-    struct error why =
-        error_make(ERROR_PROTOCOL, 0, "fetch", "damaged batch at offset %lld: %s", (long long)offset, what);
     struct fetch_session *s = p->fetch.session;
-    partition_surprise(p, &why);
-    if (s) flow_reset_session(s, &why);
+    struct error why = error_make(ERROR_PROTOCOL, 0, "fetch", "what came from the source is damaged");
+    if (partition_found_damage(p, offset, "source's", what) && s) flow_reset_session(s, &why);
 }
 
 static bool refuse(struct partition *p, const struct batch_header *h, const uint8_t *at) {

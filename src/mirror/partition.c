@@ -368,6 +368,20 @@ bool partition_saw(uint64_t *before, struct bytes what) {
     return again;
 }
 
+bool partition_found_damage(struct partition *p, int64_t offset, const char *whose, const char *what) {
+    bool again = ++p->damaged_tries <= DAMAGED_TRIES_MAX;
+    if (again) {
+        struct error why =
+            error_make(ERROR_PROTOCOL, 0, "damage", "damaged batch at offset %lld: %s", (long long)offset, what);
+        partition_surprise(p, &why);
+    } else {
+        partition_halt(p, offset, "the %s batch at offset %lld is damaged (%s), %d times in a row", whose,
+                       (long long)offset, what, DAMAGED_TRIES_MAX);
+        partition_halt_may_pass(p);
+    }
+    return again;
+}
+
 bool partition_state_may_expire(const struct partition *p, int64_t newest_ms) {
     const struct flow *f = p->flow;
     int64_t young_ms = topics_producer_expiration_ms(f->topics) / 2 - ghost_wait_us(f) / 1000;

@@ -26,6 +26,9 @@ void fill_look_below(struct partition *p);       // COPY: what does the destinat
 // have been damaged where no CRC covers it. False: it was not seen before.
 bool partition_saw(uint64_t *before, struct bytes what);
 
+// partition.c: looks at the logs again, and after a number of times in a row halts at `offset`. True: it looks again.
+bool partition_found_damage(struct partition *p, int64_t offset, const char *whose, const char *what);
+
 // partition.c: is what the destination knows of our producer, newest record at `newest_ms`, so old that it may be
 // forgotten (rule 14) before all that is under way is executed or gone? Half of producer.id.expiration.ms counts, to be
 // on the safe side.

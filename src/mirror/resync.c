@@ -90,16 +90,7 @@ static bool seen_twice(struct partition *p, const char *what, struct bytes detai
 
 static void damaged(struct partition *p, const char *whose) {
     RARE("resync: a batch is damaged");
-    if (++p->damaged_tries > DAMAGED_TRIES_MAX) {
-        partition_halt(p, p->tail.base_offset,
-                       "the %s batch at offset %lld or one behind it is damaged (wrong CRC), %d times in a row", whose,
-                       (long long)p->tail.base_offset, DAMAGED_TRIES_MAX);
-        partition_halt_may_pass(p);
-        return;
-    }
-    struct error why = error_make(ERROR_PROTOCOL, 0, "resync", "damaged batch at offset %lld or behind it",
-                                  (long long)p->tail.base_offset);
-    partition_surprise(p, &why);
+    partition_found_damage(p, p->tail.base_offset, whose, "its CRC or that of one behind it is wrong");
 }
 
 // What the destination's last batch says about who wrote it. False: the partition is halted or looks again.
