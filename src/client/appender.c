@@ -215,7 +215,7 @@ static struct error send_produce(struct appender *a, struct append_request *r, s
     request.acks = a->acks;
     request.timeout_ms = (int32_t)(a->link.cluster->config.request_timeout_us / 1000);
     request.topic_data = topics;
-    bool names_only = a->names_only;
+    bool names_only = false;
     const char *topic = NULL;
     size_t n = 0;
     for (struct link *k = list_first(&r->appends); k; k = list_next(&r->appends, k), n++) {

@@ -66,7 +66,6 @@ struct appender {
     bool silent;          // for APPENDER_SILENT_US nothing was answered of what is under way
     struct timer silence;
     size_t answer_size_min, answer_partition_size_min;
-    bool names_only;            // a topic id was unknown to the broker: go by name from now on
     int64_t leased;             // appends that need a lease, queued or without an answer
     // Set by the owner: until when (environment's clock) the connection may write, and while some need a lease.
     const int64_t *fence_us, *lease_us;

@@ -369,10 +369,12 @@ static void take_topics(struct fetch_session *s, const struct fetch_response *r,
             struct fetch_partition *p = find(s, &hint, &r->responses[i], rp->partition_index);
             if (!p || p->unasked) continue;  // removed while the fetch was under way, perhaps added again
             struct link *after = list_next(&s->partitions, &p->link);
-            if (rp->records.size > 0) active++, bytes += rp->records.size;
             kept += take_partition(s, p, rp, frame, taken - kept);
-            if (rp->records.size > 0 && p->batch_bytes > largest) largest = p->batch_bytes;
             hint = after && link_linked(after) ? after : NULL;
+            if (rp->records.size <= 0) continue;
+            active++;
+            bytes += rp->records.size;
+            if (p->batch_bytes > largest) largest = p->batch_bytes;
         }
     }
     count_active(s, active, bytes);
