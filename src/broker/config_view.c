@@ -28,7 +28,7 @@ int32_t config_names(const char *name, const char *names[CONFIG_NAMES_MAX]) {
 }
 
 static const char *default_of(const char *broker_name) {
-    const struct setting_definition *d = setting_find(SETTING_OF_BROKER, config_text(broker_name));
+    const struct setting_definition *d = setting_find(SETTING_OF_BROKER, text_of(broker_name));
     return d ? d->value_default : NULL;
 }
 

@@ -30,7 +30,3 @@ int32_t config_synonyms(const struct broker_cluster *c, const struct broker_node
 // NULL when `name` may be set to `value`, else the sentence for INVALID_CONFIG (in `text`).
 const char *config_refusal(enum setting_scope scope, struct wire_text name, struct wire_text value, char *text,
                            size_t size);
-
-static inline struct wire_text config_text(const char *text) {  // NULL: null
-    return (struct wire_text){text, text ? (int32_t)strlen(text) : -1};
-}

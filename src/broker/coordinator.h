@@ -83,9 +83,6 @@ static inline uint64_t coordinator_shard_key(int32_t node, int32_t partition) {
 // How many partitions such a topic gets.
 int32_t coordinator_topic_partitions(const struct broker_cluster *c, bool of_groups);
 
-static inline struct wire_text text_of(const char *text) {  // NULL: null
-    return text ? (struct wire_text){text, (int32_t)strlen(text)} : (struct wire_text){NULL, -1};
-}
 static inline bool text_equal(struct wire_text text, const char *other) {
     return text.size == (int32_t)strlen(other) && !memcmp(text.at, other, (size_t)text.size);
 }

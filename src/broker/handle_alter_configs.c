@@ -135,7 +135,7 @@ static bool change_list(struct alteration *a, struct setting_values *values, con
     }
     const char *now = setting_values_get(values, d->name);
     struct wire_text old =
-        config_text(now ? now : d->value_default);  // not the brokers' (KafkaConfigSchema.getDefault)
+        text_of(now ? now : d->value_default);  // not the brokers' (KafkaConfigSchema.getDefault)
     struct parts has = split(a->request, old), change_by = split(a->request, change->value);
     struct parts list = {REQUEST_ARRAY(a->request, has.count + change_by.count, struct wire_text), 0};
     for (int32_t i = 0; i < has.count; i++)
@@ -152,12 +152,12 @@ static bool value_is_right(struct alteration *a, const struct setting_value *v) 
     char text[MESSAGE_MAX];
     bool topic = a->resource_type == RESOURCE_TOPIC;
     enum setting_scope scope = topic ? SETTING_OF_TOPIC : SETTING_OF_BROKER;
-    const struct setting_definition *d = setting_find(scope, config_text(v->name));
+    const struct setting_definition *d = setting_find(scope, text_of(v->name));
     if (!topic && !d) return true;  // brokers take settings they do not know, for plug-ins
     if (!topic && d->read_only) {
         return REFUSE(a, KAFKA_INVALID_REQUEST, "Cannot update these configs dynamically: [%s]", v->name);
     }
-    const char *refusal = config_refusal(scope, config_text(v->name), config_text(v->value), text, sizeof text);
+    const char *refusal = config_refusal(scope, text_of(v->name), text_of(v->value), text, sizeof text);
     if (!refusal) return true;
     return REFUSE(a, topic ? KAFKA_INVALID_CONFIG : KAFKA_INVALID_REQUEST, "%s", refusal);
 }
@@ -198,7 +198,7 @@ static bool controller_agrees(struct alteration *a, const struct setting_values 
                REFUSE(a, KAFKA_INVALID_CONFIG, "Cluster-level %s cannot be removed while ELR is enabled.", name);
     }
     for (int32_t i = 0; i < a->count; i++) {
-        if (wire_text_same(a->changes[i].name, config_text(name)))
+        if (wire_text_same(a->changes[i].name, text_of(name)))
             return REFUSE(a, KAFKA_INVALID_CONFIG, "Broker-level %s cannot be altered while ELR is enabled.", name);
     }
     return true;
@@ -262,7 +262,7 @@ static void in_force(struct alteration *a) {
 static void alter(struct alteration *a) {
     a->error_message = (struct wire_text){NULL, -1};
     if (a->error_code != KAFKA_NONE) {
-        a->error_message = config_text("Each resource must appear at most once.");
+        a->error_message = text_of("Each resource must appear at most once.");
         return;
     }
     if (!changes_are_sound(a)) return;
@@ -274,7 +274,7 @@ static void alter(struct alteration *a) {
     struct setting_values *values = resource_of(a), trial = {0};
     if (a->error_code != KAFKA_NONE) return;
     for (size_t i = 0; values && i < values->count && !a->replace; i++) {
-        setting_values_set(&trial, values->at[i].name, config_text(values->at[i].value));
+        setting_values_set(&trial, values->at[i].name, text_of(values->at[i].value));
     }
     bool right = apply(a, &trial);
     if (right && !values) {

@@ -178,10 +178,10 @@ static void show_configs(struct creation *n) {
         const char *value = setting_values_get(&n->plan.values, d->name);
         if (d->scope != SETTING_OF_TOPIC || (d->internal && !value)) continue;
         struct create_topics_response_config *out = &n->answer->configs[n->answer->configs_count++];
-        out->name = config_text(d->name);
+        out->name = text_of(d->name);
         out->config_source = value ? CONFIG_OF_TOPIC : source_of(c, d);
         char *text = broker_request_alloc(r, SETTING_NUMBER_SIZE);
-        out->value = config_text(value ? broker_request_text(r, config_text(value))
+        out->value = text_of(value ? broker_request_text(r, text_of(value))
                                        : setting_default(d, &c->settings, text, SETTING_NUMBER_SIZE));
     }
 }
@@ -207,7 +207,7 @@ struct creations {
 };
 
 static bool is_clusters(struct wire_text name) {
-    return wire_text_same(name, config_text(CLUSTER_METADATA_TOPIC));
+    return wire_text_same(name, text_of(CLUSTER_METADATA_TOPIC));
 }
 
 static struct create_topics_response_topic *answer_next(struct creations *all, struct wire_text name) {
@@ -220,7 +220,7 @@ static struct create_topics_response_topic *answer_next(struct creations *all, s
 static void refuse(struct creations *all, int32_t i, int16_t code, const char *text) {
     const struct create_topics_request *request = all->request->body;
     struct create_topics_response_topic *answer = answer_next(all, request->topics[i].name);
-    broker_refuse(&answer->error_code, &answer->error_message, code, config_text(text));
+    broker_refuse(&answer->error_code, &answer->error_message, code, text_of(text));
 }
 
 // As CreateTopicsRequest.getErrorResponse() does: each topic, however often it was named.

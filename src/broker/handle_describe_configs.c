@@ -11,14 +11,14 @@
 
 static bool asked_for(const struct describe_configs_request_resource *asked, const char *name) {
     for (int32_t i = 0; i < asked->configuration_keys_count; i++) {
-        if (wire_text_same(asked->configuration_keys[i], config_text(name))) return true;
+        if (wire_text_same(asked->configuration_keys[i], text_of(name))) return true;
     }
     return asked->configuration_keys_count <= 0;
 }
 
 static void add_synonym(struct describe_configs_response_config *out, const struct config_synonym *s, bool sensitive) {
     out->synonyms[out->synonyms_count++] = (struct describe_configs_response_synonym){
-        .name = config_text(s->name), .value = config_text(sensitive ? NULL : s->value), .source = s->source};
+        .name = text_of(s->name), .value = text_of(sensitive ? NULL : s->value), .source = s->source};
 }
 
 // Takes the synonyms' first as the source, and shows them when asked.
@@ -35,7 +35,7 @@ static void add_synonyms(struct broker_request *r, struct describe_configs_respo
 static struct describe_configs_response_config *add(struct describe_configs_response_resource *out,
                                                     const struct setting_definition *d) {
     struct describe_configs_response_config *config = &out->configs[out->configs_count++];
-    *config = (struct describe_configs_response_config){.name = config_text(d->name),
+    *config = (struct describe_configs_response_config){.name = text_of(d->name),
                                                         .is_sensitive = d->sensitive,
                                                         .config_type = (int8_t)d->type,
                                                         .documentation = {NULL, -1}};
@@ -61,7 +61,7 @@ static void describe_topic(struct broker_request *r, const struct describe_confi
         struct describe_configs_response_config *config = add(out, d);
         char *text = broker_request_alloc(r, SETTING_NUMBER_SIZE);
         const char *by_default = setting_default(d, &r->node->settings, text, SETTING_NUMBER_SIZE);
-        config->value = config_text(own.value ? own.value : shown(r, d, by_default));
+        config->value = text_of(own.value ? own.value : shown(r, d, by_default));
         add_synonyms(r, config, own.value ? &own : NULL, synonyms, count);
     }
 }
@@ -76,12 +76,12 @@ static void add_unknown(struct broker_request *r, const struct describe_configs_
         const char *name = i < own_count ? own->at[i].name : c->settings_dynamic.at[i - own_count].name;
         const struct setting_definition unknown = {.name = name, .sensitive = true};
         bool twice = i >= own_count && own && setting_values_get(own, name);
-        if (twice || setting_find(SETTING_OF_BROKER, config_text(name)) || !asked_for(asked, name)) continue;
+        if (twice || setting_find(SETTING_OF_BROKER, text_of(name)) || !asked_for(asked, name)) continue;
         struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
         int32_t count = config_synonyms(c, node, name, synonyms);
         struct describe_configs_response_config *config = add(out, &unknown);
         config->read_only = true;
-        config->value = config_text(NULL);
+        config->value = text_of(NULL);
         add_synonyms(r, config, NULL, synonyms, node ? count : 1);
     }
 }
@@ -105,7 +105,7 @@ static void describe_broker(struct broker_request *r, const struct describe_conf
         struct describe_configs_response_config *config = add(out, d);
         config->read_only = d->read_only;
         const char *value = count > 0 && !d->sensitive ? synonyms[0].value : NULL;
-        config->value = config_text(of_all ? value : shown(r, d, value));
+        config->value = text_of(of_all ? value : shown(r, d, value));
         add_synonyms(r, config, NULL, synonyms, count);
     }
     add_unknown(r, asked, node, out);
@@ -130,7 +130,7 @@ static void describe(struct broker_request *r, const struct describe_configs_req
     char reason[TOPIC_REASON_MAX];
     out->resource_type = asked->resource_type;
     out->resource_name = name;
-    out->error_message = config_text("");
+    out->error_message = text_of("");
     switch (asked->resource_type) {
     case RESOURCE_TOPIC: {
         const char *refusal = topic_name_refusal(name, reason, sizeof reason);
@@ -140,7 +140,7 @@ static void describe(struct broker_request *r, const struct describe_configs_req
             out->error_message = broker_request_say(r, "Topic name is invalid: %s", refusal);
         } else if (t && t->undescribed) {
             out->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
-            out->error_message = config_text("Topic authorization failed.");
+            out->error_message = text_of("Topic authorization failed.");
         } else if (t) {
             describe_topic(r, asked, t, out);
         } else {
@@ -155,7 +155,7 @@ static void describe(struct broker_request *r, const struct describe_configs_req
         is_own_id(r, out);
         break;
     default:
-        if (name.size == 0) refuse(out, config_text("The name must not be empty"));
+        if (name.size == 0) refuse(out, text_of("The name must not be empty"));
     }
 }
 

@@ -11,9 +11,9 @@ static bool add(struct broker_request *r, int8_t type, struct list_config_resour
     switch (type) {
     case RESOURCE_TOPIC:
         for (size_t i = 0; i < c->topics_count; i++) {
-            if (!broker_known_topic(r->node, config_text(c->topics[i]->name))) continue;
+            if (!broker_known_topic(r->node, text_of(c->topics[i]->name))) continue;
             out->config_resources[out->config_resources_count++] =
-                (struct list_config_resources_response_config_resource){config_text(c->topics[i]->name), type};
+                (struct list_config_resources_response_config_resource){text_of(c->topics[i]->name), type};
         }
         return true;
     case RESOURCE_BROKER:

@@ -52,7 +52,7 @@ void broker_quotas_free(struct broker_quotas *q) {
 
 static const struct quota_part *part_of(const struct quota_entry *e, struct wire_text type) {
     for (int32_t i = 0; i < e->parts_count; i++) {
-        if (wire_text_same(config_text(e->parts[i].type), type)) return &e->parts[i];
+        if (wire_text_same(text_of(e->parts[i].type), type)) return &e->parts[i];
     }
     return NULL;
 }
@@ -79,7 +79,7 @@ static struct quota_entry *find_entry(struct broker_quotas *q, const struct alte
         int32_t same = 0;
         for (int32_t at = 0; at < asked->entity_count && e->parts_count == asked->entity_count; at++) {
             const struct quota_part *part = part_of(e, asked->entity[at].entity_type);
-            same += part && wire_text_same(config_text(part->name), asked->entity[at].entity_name);
+            same += part && wire_text_same(text_of(part->name), asked->entity[at].entity_name);
         }
         if (same == asked->entity_count) return e;
     }
@@ -100,7 +100,7 @@ static struct quota_entry *add_entry(struct broker_quotas *q, const struct alter
 
 static void set_value(struct quota_entry *e, const struct alter_client_quotas_request_op *op) {
     int32_t at = 0;
-    while (at < e->values_count && !wire_text_same(config_text(e->values[at].key), op->key)) at++;
+    while (at < e->values_count && !wire_text_same(text_of(e->values[at].key), op->key)) at++;
     if (op->remove) {
         if (at == e->values_count) return;
         memory_free(e->values[at].key);
@@ -115,7 +115,7 @@ static void set_value(struct quota_entry *e, const struct alter_client_quotas_re
 }
 
 static bool is(struct wire_text t, const char *text) {
-    return wire_text_same(t, config_text(text));
+    return wire_text_same(t, text_of(text));
 }
 
 // ClientQuotaControlManager.validateEntity and configKeysForEntityType; host names are not looked up.
@@ -188,7 +188,7 @@ static uint64_t hash_of(const struct alter_client_quotas_response_entry *a) {
 
 static void refuse(struct alter_client_quotas_response_entry *out, const char *refusal) {
     out->error_code = refusal ? KAFKA_INVALID_REQUEST : KAFKA_NONE;
-    out->error_message = config_text(refusal);
+    out->error_message = text_of(refusal);
 }
 
 static void alter(struct broker_quotas *q, const struct alter_client_quotas_request_entry *asked,
@@ -262,7 +262,7 @@ static bool matches(const struct quota_entry *e, const struct describe_client_qu
         const struct describe_client_quotas_request_component *wanted = &request->components[i];
         const struct quota_part *part = part_of(e, wanted->entity_type);
         if (!part) return false;
-        if (wanted->match_type == MATCH_EXACT && !wire_text_same(config_text(part->name), wanted->match)) return false;
+        if (wanted->match_type == MATCH_EXACT && !wire_text_same(text_of(part->name), wanted->match)) return false;
         if (wanted->match_type == MATCH_DEFAULT && part->name) return false;
     }
     return true;
@@ -273,14 +273,14 @@ static void show(struct broker_request *r, const struct quota_entry *e,
     out->entity_count = e->parts_count;
     out->entity = REQUEST_ARRAY(r, e->parts_count, struct describe_client_quotas_response_entity);
     for (int32_t i = 0; i < e->parts_count; i++) {
-        out->entity[i] = (struct describe_client_quotas_response_entity){config_text(e->parts[i].type),
-                                                                         config_text(e->parts[i].name)};
+        out->entity[i] = (struct describe_client_quotas_response_entity){text_of(e->parts[i].type),
+                                                                         text_of(e->parts[i].name)};
     }
     out->values_count = e->values_count;
     out->values = REQUEST_ARRAY(r, e->values_count, struct describe_client_quotas_response_value);
     for (int32_t i = 0; i < e->values_count; i++) {
         out->values[i] =
-            (struct describe_client_quotas_response_value){config_text(e->values[i].key), e->values[i].value};
+            (struct describe_client_quotas_response_value){text_of(e->values[i].key), e->values[i].value};
     }
 }
 

@@ -22,7 +22,7 @@ static void add_all(struct broker_request *r, struct describe_log_dirs_response_
     for (size_t i = 0; i < c->topics_count; i++) {
         const struct broker_topic *t = c->topics[i];
         struct describe_log_dirs_response_topic *out = &dir->topics[dir->topics_count];
-        out->name = config_text(t->name);
+        out->name = text_of(t->name);
         out->partitions = REQUEST_ARRAY(r, t->partitions_count, struct describe_log_dirs_response_partition);
         for (int32_t at = 0; at < t->partitions_count; at++) add_replica(r, t->partitions[at], out);
         if (out->partitions_count > 0) dir->topics_count++;
@@ -52,7 +52,7 @@ void handle_describe_log_dirs(struct broker_request *r) {
     struct describe_log_dirs_response response = {.throttle_time_ms = r->node->throttle_ms, .results_count = 1};
     response.results = REQUEST_ARRAY(r, 1, struct describe_log_dirs_response_result);
     message_defaults(&describe_log_dirs_response_result_message, response.results);
-    response.results->log_dir = config_text(LOG_DIR);
+    response.results->log_dir = text_of(LOG_DIR);
     if (request->topics_count < 0) add_all(r, response.results);
     else add_asked(r, response.results);
     broker_answer(r, &response);
@@ -60,6 +60,6 @@ void handle_describe_log_dirs(struct broker_request *r) {
 
 void handle_list_partition_reassignments(struct broker_request *r) {
     struct list_partition_reassignments_response response = {.throttle_time_ms = r->node->throttle_ms};
-    response.error_message = config_text(NULL);
+    response.error_message = text_of(NULL);
     broker_answer(r, &response);
 }

@@ -10,7 +10,7 @@ void handle_describe_acls(struct broker_request *r) {
     message_defaults(r->api->response, &response);
     response.throttle_time_ms = r->node->throttle_ms;
     response.error_code = KAFKA_SECURITY_DISABLED;
-    response.error_message = config_text("No Authorizer is configured on the broker");
+    response.error_message = text_of("No Authorizer is configured on the broker");
     broker_answer(r, &response);
 }
 
@@ -20,7 +20,7 @@ void handle_create_acls(struct broker_request *r) {
     response.results = REQUEST_ARRAY(r, request->creations_count, struct create_acls_response_result);
     for (; response.results_count < request->creations_count; response.results_count++) {
         response.results[response.results_count] =
-            (struct create_acls_response_result){KAFKA_SECURITY_DISABLED, config_text("No Authorizer is configured.")};
+            (struct create_acls_response_result){KAFKA_SECURITY_DISABLED, text_of("No Authorizer is configured.")};
     }
     broker_answer(r, &response);
 }
@@ -31,7 +31,7 @@ void handle_delete_acls(struct broker_request *r) {
     response.filter_results = REQUEST_ARRAY(r, request->filters_count, struct delete_acls_response_filter);
     for (; response.filter_results_count < request->filters_count; response.filter_results_count++) {
         response.filter_results[response.filter_results_count] = (struct delete_acls_response_filter){
-            .error_code = KAFKA_SECURITY_DISABLED, .error_message = config_text("No Authorizer is configured.")};
+            .error_code = KAFKA_SECURITY_DISABLED, .error_message = text_of("No Authorizer is configured.")};
     }
     broker_answer(r, &response);
 }
@@ -40,7 +40,7 @@ void handle_describe_user_scram_credentials(struct broker_request *r) {
     const struct describe_user_scram_credentials_request *request = r->body;
     int32_t count = request->users_count > 0 ? request->users_count : 0;
     struct describe_user_scram_credentials_response response = {.throttle_time_ms = r->node->throttle_ms};
-    response.error_message = config_text(NULL);
+    response.error_message = text_of(NULL);
     response.results = REQUEST_ARRAY(r, count, struct describe_user_scram_credentials_response_user);
     const int32_t *times =
         asked_names_times(r, request->users, sizeof *request->users,

@@ -44,7 +44,7 @@ static void read_deletion(struct deletion *d) {
 
 static void delete_refused(struct delete_topics_response_topic *out, int16_t code, const char *text) {
     out->error_code = code;
-    out->error_message = config_text(text);
+    out->error_message = text_of(text);
 }
 
 static void delete_by_name(struct deletion *d, struct delete_topics_response_topic *out) {
@@ -297,10 +297,10 @@ static void elect_asked(struct broker_request *r, const struct elect_leaders_req
         struct elect_leaders_response_partition *result = &out->partition_result[i];
         result->partition_id = asked->partitions[i];
         result->error_code = !p ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : known ? elect(p, unclean) : KAFKA_NONE;
-        result->error_message = config_text(election_message(result->error_code));
+        result->error_message = text_of(election_message(result->error_code));
         if (!known) {
             result->error_code = KAFKA_INVALID_REQUEST;
-            result->error_message = config_text("Unknown election type");
+            result->error_message = text_of("Unknown election type");
         } else if (!t) {
             result->error_message = broker_request_say(r, "No such topic as %.*s", name.size, name.at);
         } else if (!p) {
@@ -312,14 +312,14 @@ static void elect_asked(struct broker_request *r, const struct elect_leaders_req
 // All partitions: those that had nothing to elect are left out.
 static void elect_all(struct broker_request *r, struct broker_topic *t, bool unclean,
                       struct elect_leaders_response_topic *out) {
-    out->topic = config_text(t->name);
+    out->topic = text_of(t->name);
     out->partition_result_count = 0;
     out->partition_result = REQUEST_ARRAY(r, t->partitions_count, struct elect_leaders_response_partition);
     for (int32_t i = 0; i < t->partitions_count; i++) {
         int16_t code = elect(t->partitions[i], unclean);
         if (code == KAFKA_ELECTION_NOT_NEEDED) continue;
         out->partition_result[out->partition_result_count++] = (struct elect_leaders_response_partition){
-            .partition_id = i, .error_code = code, .error_message = config_text(election_message(code))};
+            .partition_id = i, .error_code = code, .error_message = text_of(election_message(code))};
     }
 }
 

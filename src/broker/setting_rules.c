@@ -18,12 +18,12 @@ static const char *const fixed[] = {"listener.security.protocol.map", "listeners
 
 static int64_t number(const struct setting_values *values, const char *name) {
     const char *value = setting_values_get(values, name);
-    return strtoll(value ? value : setting_find(SETTING_OF_BROKER, config_text(name))->value_default, NULL, 10);
+    return strtoll(value ? value : setting_find(SETTING_OF_BROKER, text_of(name))->value_default, NULL, 10);
 }
 
 static int64_t retention_ms(const struct setting_values *values) {  // log.retention.ms, or .minutes, or .hours
     char text[SETTING_NUMBER_SIZE];
-    const struct setting_definition *d = setting_find(SETTING_OF_TOPIC, config_text("retention.ms"));
+    const struct setting_definition *d = setting_find(SETTING_OF_TOPIC, text_of("retention.ms"));
     return strtoll(setting_default(d, values, text, sizeof text), NULL, 10);
 }
 

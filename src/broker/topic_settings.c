@@ -16,10 +16,6 @@
 #define DOUBLE_DIGITS_MAX 16  // behind the point
 #define DOUBLE_SIZE_MAX 32    // with so many
 
-static struct wire_text text_of(const char *text) {
-    return (struct wire_text){text, (int32_t)strlen(text)};
-}
-
 void setting_values_free(struct setting_values *v) {
     for (size_t i = 0; i < v->count; i++) {
         memory_free(v->at[i].name);

@@ -16,10 +16,6 @@ static inline bool text_equal(const struct wire_text *a, const char *b) {
     return a->size == (int32_t)size && memcmp(a->at, b, size) == 0;
 }
 
-static inline struct wire_text text_of(const char *text) {
-    return (struct wire_text){text, (int32_t)strlen(text)};
-}
-
 // True when a response's topic (name, or id in versions without names) is that of `p`.
 static inline bool topic_partition_is(const struct topic_partition *p, const struct wire_text *name,
                                       const struct wire_uuid *id, int32_t index) {

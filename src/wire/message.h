@@ -20,6 +20,10 @@ struct wire_text {
     int32_t size;
 };
 
+static inline struct wire_text text_of(const char *text) {  // NULL: null
+    return (struct wire_text){text, text ? (int32_t)strlen(text) : -1};
+}
+
 static inline bool wire_text_same(struct wire_text a, struct wire_text b) {
     return a.size == b.size && (a.size <= 0 || memcmp(a.at, b.at, (size_t)a.size) == 0);
 }

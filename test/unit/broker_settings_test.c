@@ -4,10 +4,6 @@
 #include "unit/test.h"
 #include "wire/batch.h"
 
-static struct wire_text text_of(const char *t) {
-    return (struct wire_text){t, (int32_t)strlen(t)};
-}
-
 // "" when the value is right.
 static const char *refusal(const char *name, const char *value) {
     static char text[300];

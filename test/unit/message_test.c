@@ -198,10 +198,6 @@ TEST(defaults_go_down_into_structs) {
     EXPECT(!p.aborted_transactions);
 }
 
-static struct wire_text text_of(const char *text) {
-    return (struct wire_text){text, (int32_t)strlen(text)};
-}
-
 // Encodes and answers the error's kind; the place it names must contain `place`.
 static int encode_kind(const struct message *m, int16_t version, const void *message, const char *place) {
     buffer_clear(&first);
