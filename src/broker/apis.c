@@ -48,6 +48,8 @@ const struct broker_api broker_api_table[] = {
     { API_DESCRIBE_PRODUCERS,               -1, handle_describe_producers },
     { API_DESCRIBE_TRANSACTIONS,            -1, handle_describe_transactions },
     { API_LIST_TRANSACTIONS,                -1, handle_list_transactions },
+    { API_CONSUMER_GROUP_HEARTBEAT,         -1, handle_consumer_group_heartbeat },
+    { API_CONSUMER_GROUP_DESCRIBE,          -1, handle_consumer_group_describe },
     { API_LIST_CONFIG_RESOURCES,            -1, handle_list_config_resources },
     { API_DESCRIBE_TOPIC_PARTITIONS,        -1, handle_describe_topic_partitions },
 };

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #define NOT_FOUND_SINCE 6  // DescribeGroups: GROUP_ID_NOT_FOUND instead of a dead group (KIP-1043)
-#define GROUP_TYPE "Classic"
+#define GROUP_TYPE "classic"
 // Without an authorizer: READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS (AclEntry.supportedOperations).
 #define GROUP_OPERATIONS (1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11)
 

@@ -97,7 +97,7 @@ static void describe_broker(struct broker_request *r, const struct describe_conf
                       struct describe_configs_response_config);
     for (size_t i = 0; i < setting_table_count; i++) {
         const struct setting_definition *d = &setting_table[i];
-        if (d->scope != SETTING_OF_BROKER || !asked_for(asked, d->name)) continue;
+        if (d->scope != SETTING_OF_BROKER || d->internal || !asked_for(asked, d->name)) continue;
         if (of_all && !setting_values_get(&c->settings_dynamic, d->name)) continue;
         struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
         int32_t count = config_synonyms(c, node, d->name, synonyms);

@@ -188,6 +188,7 @@ const struct setting_definition setting_table[] = {
     B("log.cleaner.min.compaction.lag.ms", LONG, "0", FROM(0), DYNAMIC)
     B("log.cleaner.threads", INT, "1", FROM(0), DYNAMIC)
     B("log.cleanup.policy", LIST, "delete", ONE_OF("compact, delete"), DYNAMIC)
+    B("log.dir", LIST, "/tmp/kafka-logs", ANY, STATIC)
     B("log.dir.failure.timeout.ms", LONG, "30000", FROM(1), STATIC)
     B("log.dirs", LIST, NULL, ANY, STATIC)
     B("log.flush.interval.messages", LONG, LONG_MAX, FROM(1), DYNAMIC)

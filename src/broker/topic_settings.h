@@ -65,7 +65,7 @@ struct setting_definition {
     int64_t min, max;           // of numbers
     const char *allowed;        // names with ", " between them; NULL: any
     bool read_only, sensitive;
-    bool internal;  // for tests: described only when set
+    bool internal;  // for tests: of a topic described only when set, of a broker never
 };
 extern const struct setting_definition setting_table[];
 extern const size_t setting_table_count;

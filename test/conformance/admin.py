@@ -4,6 +4,7 @@ import time
 
 import asking
 import worlds
+from cluster import SMALL
 
 INTERNAL = ["__consumer_offsets", "__transaction_state", "__share_group_state"]
 # What internal topics are made with.
@@ -185,5 +186,19 @@ def metadata_of_cluster(t):
            validate_only=True)
 
 
-SCRIPTS = [automatic, disabled, delete_twice, large_requests, large_growth, grown, too_many_at_once,
-           metadata_of_cluster]
+# Of brokers: what is not modelled (docs/BROKER.md), and what the harness itself sets for real ones.
+OTHER_SETTINGS = ("sasl.", "ssl.", "remote.", "principal.builder.class", "log.dirs", "process.roles", "node.id",
+                  "broker.id", "listener", "advertised.listeners", "inter.broker.listener.name", "controller.", *SMALL)
+
+
+def broker_settings(t):
+    """Every setting of a broker that nobody has set."""
+    answer = t.ask("DescribeConfigs", 4, {"include_synonyms": False, "resources": [
+        {"resource_type": 4, "resource_name": "1", "configuration_keys": None}]}, note=False)
+    configs = {config["name"]: config for config in answer["results"][0]["configs"]}
+    t.note("settings", {name: config for name, config in configs.items()
+                        if config["config_source"] == 5 and not name.startswith(OTHER_SETTINGS)})
+
+
+SCRIPTS = [automatic, broker_settings, disabled, delete_twice, large_requests, large_growth, grown,
+           too_many_at_once, metadata_of_cluster]

@@ -3,6 +3,7 @@
 import asking
 
 from batches import TRANSACTIONAL, batch
+from worlds import alone
 
 
 LOADING = (14, 15, 16)  # what a coordinator's node answers until it is one
@@ -493,5 +494,21 @@ def transactional_offsets(t):
         committed(t, group, topic, node=node)
 
 
-SCRIPTS = [find_coordinators, one_member, no_offset, join_refusals, two_members, static_members, silent_member,
-           init_producers, transactions, transaction_refusals, transaction_times_out, transactional_offsets]
+@alone(group__coordinator__rebalance__protocols="classic", offsets__topic__replication__factor=1)
+def classic_alone(t):
+    """Only the classic protocol is switched on: how the newer one is refused, and what kind the groups are of."""
+    a = Member(t, t.topic("group"), "a")
+    a.join()
+    a.sync([(a.id, b"mine")])
+    for types in ([], ["classic"], ["Classic"], ["consumer"]):
+        t.ask("ListGroups", 5, {"states_filter": [], "types_filter": types}, a.node)
+    for version in (0, 1):
+        t.ask("ConsumerGroupHeartbeat", version, {
+            "group_id": t.topic("new"), "member_id": "m", "rebalance_timeout_ms": 5000,
+            "subscribed_topic_names": ["t"], "topic_partitions": []}, a.node)
+        t.ask("ConsumerGroupDescribe", version, {"group_ids": [a.group, t.topic("new")]}, a.node)
+
+
+SCRIPTS = [find_coordinators, classic_alone, one_member, no_offset, join_refusals, two_members, static_members,
+           silent_member, init_producers, transactions, transaction_refusals, transaction_times_out,
+           transactional_offsets]

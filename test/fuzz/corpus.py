@@ -17,7 +17,7 @@ from crc32c import crc32c  # noqa: E402
 FAMILIES = {
     "data": "produce fetch list_offsets offset_for_leader_epoch delete_records",
     "groups": "offset_commit offset_fetch find_coordinator join_group heartbeat leave_group sync_group describe_groups "
-              "list_groups delete_groups offset_delete consumer_group_describe",
+              "list_groups delete_groups offset_delete consumer_group_heartbeat consumer_group_describe",
     "transactions": "init_producer_id add_partitions_to_txn add_offsets_to_txn end_txn write_txn_markers "
                     "txn_offset_commit describe_producers describe_transactions list_transactions",
     "admin": "create_topics delete_topics create_partitions describe_configs alter_configs incremental_alter_configs "

@@ -400,7 +400,7 @@ TEST(last_member_leaves_an_empty_group) {
     talk_ask(&t, 0, API_LIST_GROUPS, 5, &r, &answer);
     EXPECT_INT(answer.groups_count, 1);
     EXPECT(talk_is(answer.groups[0].group_state, "Empty"));
-    EXPECT(talk_is(answer.groups[0].group_type, "Classic"));
+    EXPECT(talk_is(answer.groups[0].group_type, "classic"));
     EXPECT(talk_is(answer.groups[0].protocol_type, "consumer"));
     struct wire_text stable[1] = {client_text("stable")};
     r.states_filter = stable;
@@ -408,6 +408,26 @@ TEST(last_member_leaves_an_empty_group) {
     talk_ask(&t, 0, API_LIST_GROUPS, 5, &r, &answer);
     EXPECT_INT(answer.groups_count, 0);
     EXPECT_INT(leave(0, &a), KAFKA_UNKNOWN_MEMBER_ID);
+    talk_close(&t);
+}
+
+TEST(the_newer_protocol_is_switched_off) {
+    open_world(1, at_once);
+    struct wire_text ids[2] = {client_text(GROUP), client_text("other")};
+    struct consumer_group_heartbeat_request beat;
+    struct consumer_group_heartbeat_response beaten;
+    message_defaults(&consumer_group_heartbeat_request_message, &beat);
+    beat.group_id = ids[0];
+    talk_ask(&t, 0, API_CONSUMER_GROUP_HEARTBEAT, 1, &beat, &beaten);
+    EXPECT_INT(beaten.error_code, KAFKA_UNSUPPORTED_VERSION);
+    struct consumer_group_describe_request asked = {.group_ids = ids, .group_ids_count = 2};
+    struct consumer_group_describe_response told;
+    talk_ask(&t, 0, API_CONSUMER_GROUP_DESCRIBE, 1, &asked, &told);
+    EXPECT_INT(told.groups_count, 2);
+    for (int32_t i = 0; i < told.groups_count; i++) {
+        EXPECT(wire_text_same(told.groups[i].group_id, ids[i]));
+        EXPECT_INT(told.groups[i].error_code, KAFKA_UNSUPPORTED_VERSION);
+    }
     talk_close(&t);
 }
 
@@ -498,6 +518,7 @@ int main(void) {
     RUN(static_member_replaced_before_its_sync_costs_a_rebalance);
     RUN(member_taken_out_while_it_waits_is_not_answered);
     RUN(last_member_leaves_an_empty_group);
+    RUN(the_newer_protocol_is_switched_off);
     RUN(refusals);
     RUN(next_coordinator_remembers_the_group);
     RUN(assignment_counts_when_it_is_replicated);
