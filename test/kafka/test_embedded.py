@@ -105,6 +105,28 @@ class Embedded(unittest.TestCase):
         found = self.tool("GetOffsetShell", *server, "--topic", "tools")
         self.assertEqual(sum(int(line.split(":")[2]) for line in found.split()), 20)
 
+    def test_offsets_by_tools(self):
+        scenario.load().create(self.cluster, "moved", partitions=2)
+        self.kcat("-P", "-t", "moved", given="".join(f"{i}\n" for i in range(20)))
+        self.kcat("-C", "-t", "moved", "-e", "-q", "-X", "auto.offset.reset=earliest", "-G", "m", "moved")
+        group = ("--bootstrap-server", self.cluster.bootstrap, "--group", "m")
+        command = "consumer.group.ConsumerGroupCommand"
+        back = self.tool(command, *group, "--reset-offsets", "--topic", "moved", "--to-earliest", "--execute")
+        self.assertEqual([line.split()[-1] for line in back.splitlines() if line.startswith("m ")], ["0", "0"])
+        self.assertIn("Successful", self.tool(command, *group, "--delete-offsets", "--topic", "moved:0"))
+        self.assertIn("successful", self.tool(command, *group, "--delete"))
+        self.assertNotIn("m", self.tool("GroupsCommand", *group[:2], "--list").split())
+
+    def test_newer_protocol_is_refused(self):
+        """As of a broker where only the classic protocol is switched on."""
+        scenario.load().create(self.cluster, "newer")
+        consumer = jvm.java(VERSION, "org.apache.kafka.tools.consumer.ConsoleConsumer", [
+            "--bootstrap-server", self.cluster.bootstrap, "--topic", "newer", "--timeout-ms", "20000",
+            "--command-property", "group.protocol=consumer"], heap="128m")
+        done = subprocess.run(consumer, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=SECONDS_MAX, check=False)
+        self.assertIn("unsupported version response on broker side", done.stdout)
+
 
 if __name__ == "__main__":
     unittest.main()
