@@ -52,6 +52,7 @@
 #define APPEND_LANE_BYTES (128 * KiB)        // or, where all are fewer, so many as have this together, a batch of each
 #endif
 #define FETCH_SESSIONS_MAX 64                // of one source broker
+#define FETCH_SILENT_US 1000000              // without a byte of what is due, until it leaves room for others
 #define FETCH_SHORT_WAIT_MS 20               // long poll of a session that a partition has just left: it may come back
 #define CONNECTION_OPEN_US_MAX 10000000      // to connect and to learn the API versions
 #define CONNECTION_LASTED_US 60000000        // that a broker then closes: it may have been idle, or it is restarted

@@ -189,7 +189,7 @@ static void request_free(struct append_request *r) {
         if (orphan) p->on_orphan_gone(p, true);
     }
     list_remove(&r->link);
-    r->appender->depth--;
+    if (--r->appender->depth == 0) r->appender->silent = false;  // nothing is awaited any more
     list_prepend(&r->appender->free_requests, &r->link);
 }
 
@@ -324,6 +324,7 @@ static void on_response(void *context, const struct error *error, const void *re
         request_free(r);
         return;
     }
+    bool was_silent = a->silent;
     a->heard_at_us = a->env->now_us;
     a->silent = false;
     const struct produce_response *p = response;
@@ -338,6 +339,7 @@ static void on_response(void *context, const struct error *error, const void *re
     while ((k = list_take_first(&r->appends)))  // left out of the answer
         answer(a, CONTAINER_OF(k, struct append, link), KAFKA_UNKNOWN_SERVER_ERROR, -1);
     request_free(r);
+    if (was_silent) a->on_silent(a);
     flush(a);
 }
 

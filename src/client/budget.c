@@ -17,6 +17,11 @@ static struct budget *whole_of(struct budget *b) {
     return b->whole ? b->whole : b;
 }
 
+int64_t budget_rest(const struct budget *b) {
+    const struct budget *whole = b->whole ? b->whole : b;
+    return whole->limit / 2 - (whole->used - whole->aside);
+}
+
 static bool wait_for_room(struct budget *b, struct budget_waiter *waiter) {
     if (!link_linked(&waiter->link)) list_append(&whole_of(b)->waiting, &waiter->link);
     return false;
@@ -30,7 +35,8 @@ static void take(struct budget *b, int64_t bytes) {
 }
 
 static bool has_room(const struct budget *b, int64_t bytes, int64_t most) {
-    if (most > b->limit / 2) most = b->limit / 2;
+    int64_t half = (b->limit - b->aside) / 2;  // who falls silent next must leave some room, too
+    if (most > half) most = half;
     int64_t used = b->used - b->aside;
     // An empty budget lets anything through, or a small limit would mean no progress at all.
     return used <= 0 || used + bytes <= most;

@@ -240,10 +240,17 @@ static bool reserve(struct fetch_session *s, int64_t bytes) {
     return true;
 }
 
+// Whether another one like it would not find room.
+static bool crowds_out(const struct fetch_session *s, int64_t worth) {
+    return 2 * usual_size(worth) > budget_rest(s->budget);
+}
+
 // What is asked for has its room for as long as the broker waits for records, and others could use it. So where the
-// last response was not half full, it is twice as much as came then.
+// last response was not half full, it is twice as much as came then. (Over a long line what comes next would begin
+// slowly then, so there only where room is scarce.)
 static bool reserve_expected(struct fetch_session *s, int64_t worth) {
-    bool quiet = s->room < INT64_MAX && s->unasked == 0 && s->asked > 0 && s->received < s->asked / 2;
+    bool little = s->unasked == 0 && s->asked > 0 && s->received < s->asked / 2;
+    bool quiet = little && (s->room < INT64_MAX || crowds_out(s, worth));
     int64_t expected = 2 * (int64_t)s->received > FETCH_BYTES_MIN ? 2 * (int64_t)s->received : FETCH_BYTES_MIN;
     s->shared = (int32_t)worth;
     return reserve(s, quiet && expected < worth ? expected : worth);
@@ -267,7 +274,12 @@ static void fetch_now(struct fetch_session *s) {
     if (s->fetching || !broker_link_ready(&s->link) || s->partitions_count == 0) return;
     if (s->on_turn) s->on_turn(s);
     if (s->partitions_count == 0) return;
-    if (!reserve_any(s)) return;
+    if (!reserve_any(s)) {
+        // Perhaps nobody gives anything back until then.
+        int64_t less_us = s->no_room_since_us + FETCH_NO_ROOM_US;
+        if (less_us > s->env->now_us) fetch_at(s, less_us);
+        return;
+    }
     struct error e = send_fetch(s);
     if (error_is(&e)) {
         budget_release(s->budget, s->reserved);
@@ -276,12 +288,27 @@ static void fetch_now(struct fetch_session *s) {
         return;
     }
     s->fetching = true;
+    s->heard_bytes = s->link.connection.bytes_in;
+    timer_set(&s->env->timers, &s->next, s->waits_until_us + FETCH_SILENT_US);
     mark_sent(s);
 }
 
+// What a broker was asked for that answers nothing must not keep the room of others.
+static void look_for_silence(struct fetch_session *s, int64_t now_us) {
+    const struct connection *c = &s->link.connection;
+    timer_set(&s->env->timers, &s->next, now_us + FETCH_SILENT_US);
+    bool heard = c->paused || c->bytes_in != s->heard_bytes;
+    s->heard_bytes = c->bytes_in;
+    if (heard || s->aside > 0) return;
+    RARE("fetch: a silent broker leaves room for the others");
+    s->aside = s->reserved;
+    budget_set_aside(s->budget, s->aside);
+}
+
 static void on_next(struct timer *t, int64_t now_us) {
-    (void)now_us;
-    fetch_now(CONTAINER_OF(t, struct fetch_session, next));
+    struct fetch_session *s = CONTAINER_OF(t, struct fetch_session, next);
+    if (s->fetching) look_for_silence(s, now_us);
+    else fetch_now(s);
 }
 
 static void on_room(struct budget_waiter *w) {
@@ -306,6 +333,8 @@ static bool admit(struct connection *c, size_t frame_size) {
 
 static void give_back(struct fetch_session *s, int64_t kept) {
     int64_t taken = s->reserved + s->oversized;
+    budget_set_aside(s->budget, -s->aside);
+    s->aside = 0;
     if (s->oversized > 0) budget_oversized_done(s->budget);
     s->reserved = s->oversized = 0;
     if (kept > taken) budget_grow(s->budget, kept - taken);

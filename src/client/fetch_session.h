@@ -52,6 +52,8 @@ struct fetch_session {
     bool fetching;
     int64_t room;                 // that fetches may bring the budget's use to; FETCH_ROOM_FETCHES always fit
     int64_t reserved, oversized;  // of the budget, for the fetch under way
+    int64_t aside;                // of them: the broker answers nothing
+    uint64_t heard_bytes;         // received when it was last looked whether it does
     struct arena scratch;         // of the request being made
     int32_t batch_bytes;  // of the largest of the partitions that had records in the last response that brought any
     int32_t active;   // partitions that had records in the last response; more when it was full

@@ -58,12 +58,21 @@ static void withhold(struct partition *p) {
     fetch_session_remove(&p->fetch);
 }
 
-// What waits for a broker that answers nothing must not keep the records of others from being fetched.
+static void go_on(struct partition *p) {
+    p->withheld = p->finish_first = false;
+    fetch_session_add(flow_fetch_session(p->flow, p), &p->fetch);
+}
+
+// What waits for a broker that answers nothing must not keep the records of others from being fetched, and more of it
+// would only wait, too.
 void copy_on_silence(struct partition *p) {
-    if (p->append.unanswered == 0 || p->bytes_in_flight == 0) return;
-    RARE("copy: a silent broker's partitions leave room for the others");
-    if (p->fetch.session) withhold(p);
-    set_aside(p, p->bytes_in_flight);
+    if (p->append.appender->silent) {
+        RARE("copy: a silent broker's partitions leave room for the others");
+        if (p->fetch.session) withhold(p);
+        set_aside(p, p->bytes_in_flight);
+    } else if (p->state == PARTITION_COPY && p->withheld && p->append.unanswered == 0) {
+        go_on(p);
+    }
 }
 
 // Fetching stops until all that is under way is answered; then what comes next is fetched again.
@@ -541,8 +550,7 @@ static void landed(struct partition *p, const struct append *a) {
         partition_event(p, EVENT_FIRST_APPENDED, NULL);
     } else if (p->withheld && !(p->finish_first ? p->bytes_in_flight > 0 : under_way_beyond(p, 2))) {
         RARE("copy: a withheld partition goes on");
-        p->withheld = p->finish_first = false;
-        fetch_session_add(flow_fetch_session(f, p), &p->fetch);
+        go_on(p);
     }
 }
 

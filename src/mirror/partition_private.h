@@ -11,7 +11,7 @@ void resync_on_appender_ready(struct partition *p);
 void copy_begin(struct partition *p);
 int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a);
 void copy_on_append(struct append_partition *ap, const struct append *a, int16_t error_code, int64_t base_offset);
-void copy_on_silence(struct partition *p);  // its appender's broker has become silent
+void copy_on_silence(struct partition *p);  // its appender's broker has become silent, or is no longer
 void copy_give_back(struct partition *p, int64_t bytes);  // of what is in flight, to the budget
 void copy_release(struct partition *p);                   // all of it
 

@@ -62,12 +62,22 @@ void watch_on_timer(struct timer *t, int64_t now_us) {
     if (!list_empty(&f->unreplicated)) timer_set(&f->env->timers, t, now_us + WATCH_INTERVAL_US);
 }
 
+// Who answers nothing may be frozen, and deposed meanwhile: he tells nobody, but others know who leads.
+static void doubt_silent(struct partition *p) {
+    struct flow *f = p->flow;
+    bool asked = p->state == PARTITION_RESYNC && !timer_is_set(&p->timer) &&
+                 f->env->now_us - p->waited_since_us >= WATCH_IDLE_INTERVAL_US;
+    if (asked || (p->append.appender && p->append.appender->silent)) cluster_refresh(&f->destination);
+    if (asked || (p->fetch.session && p->fetch.session->aside > 0)) cluster_refresh(&f->source);
+}
+
 // Now and then the idle ones too: a foreign record in a quiet partition should not wait for the next of ours.
 void watch_idle_on_timer(struct timer *t, int64_t now_us) {
     struct flow *f = CONTAINER_OF(t, struct flow, watch_idle);
     for (size_t i = 0; i < f->partitions_count; i++) {
         struct partition *p = f->partitions[i];
         if (p->state == PARTITION_COPY && !link_linked(&p->watched) && p->append.unanswered == 0) ask(p);
+        doubt_silent(p);
     }
     timer_set(&f->env->timers, t, now_us + WATCH_IDLE_INTERVAL_US);
 }

@@ -147,17 +147,35 @@ TEST(a_part_is_not_kept_small_by_what_others_use) {
     budget_set_aside(&far, 30);
     EXPECT_TEXT(story, "w");
     EXPECT_INT(b.aside, 30);
-    EXPECT(budget_take(&near, 32, INT64_MAX, &w.waiter));
-    EXPECT(!budget_take_oversized(&far, 21, &w.waiter));
+    EXPECT(budget_take(&near, 17, INT64_MAX, &w.waiter));
+    EXPECT(!budget_take_oversized(&far, 36, &w.waiter));
     budget_withdraw(&w.waiter);
-    EXPECT(budget_take_oversized(&far, 20, &w.waiter));
+    EXPECT(budget_take_oversized(&far, 35, &w.waiter));
     EXPECT(!budget_take_oversized(&near, 0, &w.waiter));  // one of all
     budget_oversized_done(&far);
     budget_set_aside(&far, -30);
-    budget_release(&far, 60);
+    budget_release(&far, 75);
     EXPECT_TEXT(story, "ww");
     EXPECT_INT(b.used, near.used);
     EXPECT_INT(far.used + far.aside + b.aside, 0);
+}
+
+TEST(who_falls_silent_next_leaves_room_too) {
+    begin(100);
+    struct waiter a = waiter('a', 50), c = waiter('c', 20), d = waiter('d', 10);
+    EXPECT(try_to_take(&a));
+    EXPECT(!try_to_take(&c));
+    budget_set_aside(&b, 50);
+    EXPECT_TEXT(story, "c");
+    EXPECT_INT(c.has, 20);
+    EXPECT(!try_to_take(&d));  // half of what was left
+    budget_set_aside(&b, 20);
+    EXPECT_TEXT(story, "cd");
+    EXPECT_INT(d.has, 10);
+    budget_set_aside(&b, -70);
+    EXPECT(!try_to_take(&a));
+    budget_withdraw(&a.waiter);
+    budget_release(&b, 80);
 }
 
 TEST(never_above_the_limit_whatever_is_taken_and_given_back) {
@@ -195,6 +213,7 @@ int main(void) {
     RUN(waiters_are_asked_in_turn_once_each);
     RUN(who_withdraws_inside_a_call_of_another_is_not_asked);
     RUN(a_part_is_not_kept_small_by_what_others_use);
+    RUN(who_falls_silent_next_leaves_room_too);
     RUN(never_above_the_limit_whatever_is_taken_and_given_back);
     return test_result();
 }

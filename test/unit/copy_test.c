@@ -43,7 +43,7 @@ TEST(what_is_not_acknowledged_is_not_fetched) {
     begin_copied();
     write_large(300 * KiB, 60);
     w->s.serve[API_PRODUCE] = NULL;
-    world_run(w, 5 * SECOND);
+    world_run(w, APPENDER_SILENT_US / 2);
     struct partition *p = world_partition(w, 0);
     EXPECT(p->bytes_in_flight > PARTITION_IN_FLIGHT_MAX && p->bytes_in_flight <= PARTITION_IN_FLIGHT_MAX + 2 * MiB);
     EXPECT(!p->fetch.session);

@@ -396,10 +396,10 @@ TEST(many_partitions_that_have_something_share_a_larger_fetch) {
     EXPECT_INT(asked()->max_bytes, MiB + PARTITIONS * FETCH_BYTES_EACH);
     // Where others leave no room for that, it goes on as usual.
     EXPECT(budget_take(&budget, 28 * MiB, INT64_MAX, NULL));
-    reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
+    reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = 64 * KiB});
     EXPECT_INT(budget.used, 28 * MiB + USUAL_OF(MiB + PARTITIONS * FETCH_BYTES_EACH));
     budget.used += 1800 * KiB;
-    reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = KiB});
+    reply(&(struct reply){.session_id = ID_SAME, .with_records = ~0u, .size = 64 * KiB});
     EXPECT_INT(asked()->max_bytes, MiB);
     budget_release(&budget, 28 * MiB + 1800 * KiB);
     reply(&(struct reply){.session_id = ID_SAME, .with_records = 1, .size = KiB});
@@ -465,7 +465,8 @@ TEST(sessions_take_turns_when_there_is_room_for_one_only) {
     unsigned turns = 0;
     for (int i = 0; i < 4; i++) {
         turns |= asked_mask() << (2 * i);
-        reply(&(struct reply){.session_id = 0, .moved = asked_mask()});
+        // (Of whom little is expected two have room.)
+        reply(&(struct reply){.session_id = 0, .with_records = asked_mask(), .size = 60 * KiB});
     }
     EXPECT_INT(turns, 1 | 2 << 2 | 1 << 4 | 2 << 6);
     fetch_session_remove(&partitions[1]);

@@ -145,6 +145,7 @@ TEST(a_session_whose_last_partition_goes_fetches_nothing) {
 
 TEST(what_is_asked_for_may_change) {
     begin(1);
+    budget.limit = 16 * MiB;
     EXPECT_INT(asked(&f)->max_bytes, BYTES_MAX);
     bytes_next = 3 * MiB;
     reply(0, 0);
@@ -272,12 +273,10 @@ TEST(who_never_gets_room_for_much_asks_for_less) {
     fetch_session_add(&f, &partitions[0]);
     scripted_run(&s, MS);
     EXPECT(!asked(&f));
-    budget_release(&budget, KiB);
+    budget_release(&budget, 2 * KiB);
     scripted_run(&s, FETCH_NO_ROOM_US / 2);
     EXPECT(!asked(&f));  // there may soon be more
-    scripted_run(&s, FETCH_NO_ROOM_US);
-    budget_release(&budget, KiB);
-    scripted_run(&s, MS);
+    scripted_run(&s, FETCH_NO_ROOM_US);  // and nobody gives back any
     EXPECT(asked(&f));
     EXPECT_INT(asked(&f)->max_bytes, 256 * KiB);
     EXPECT_INT(f.link.connection.receive_hint, f.reserved);  // a larger answer asks for room
@@ -287,6 +286,23 @@ TEST(who_never_gets_room_for_much_asks_for_less) {
     reply(0, 1000);
     EXPECT_INT(asked(&f)->max_bytes, MiB);
     end(1);
+}
+
+TEST(who_answers_nothing_leaves_room_for_the_others) {
+    begin(1);
+    scripted_run(&s, f.wait_ms_max * MS);
+    EXPECT_INT(budget.aside, 0);
+    scripted_run(&s, FETCH_SILENT_US);
+    EXPECT(f.reserved > 0);
+    EXPECT_INT(budget.aside, f.reserved);
+    scripted_run(&s, FETCH_SILENT_US);
+    EXPECT_INT(budget.aside, f.reserved);
+    reply(0, 1000);
+    EXPECT_INT(budget.aside, 0);
+    scripted_run(&s, (f.wait_ms_max + 1) * MS + FETCH_SILENT_US);
+    EXPECT_INT(budget.aside, f.reserved);
+    end(1);
+    EXPECT_INT(budget.aside, 0);
 }
 
 // With the times of another topic, for instance.
@@ -309,6 +325,7 @@ int main(void) {
     RUN(a_share_is_at_least_a_batch);
     RUN(who_answers_nothing_at_once_is_not_asked_again_at_once);
     RUN(the_first_batch_alone_is_asked_for_in_little);
+    RUN(who_answers_nothing_leaves_room_for_the_others);
     RUN(who_never_gets_room_for_much_asks_for_less);
     RUN(what_is_written_anew_may_be_larger_than_what_came);
     return test_result();

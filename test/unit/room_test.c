@@ -96,6 +96,47 @@ TEST(a_silent_broker_leaves_room_for_the_others) {
     end_stuck();
 }
 
+TEST(more_of_a_silent_broker_s_partitions_is_not_fetched) {
+    begin_stuck(3, 64 * MiB, MiB);
+    const struct partition *p = world_partition(w, 2);
+    write_sized(1, 50 * 1000);
+    world_run(w, 2 * APPENDER_SILENT_US);
+    write_sized(2, 50 * 1000);
+    world_run(w, SECOND);
+    EXPECT_INT(p->bytes_in_flight, 0);
+    world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+    w->s.serve[API_PRODUCE] = world_produce;
+    EXPECT(arrives(2, SECOND));  // the broker is heard again
+    end_stuck();
+}
+
+// Its connections stay, and it tells nobody.
+TEST(that_another_one_leads_than_who_is_frozen_is_heard_from_others) {
+    begin_stuck(2, 64 * MiB, MiB);
+    world_write(w, 1, 1);
+    world_run(w, 10 * SECOND);
+    w->destination.logs[1].leader = 1;
+    w->destination.logs[1].epoch++;
+    EXPECT(arrives(1, WATCH_IDLE_INTERVAL_US + SECOND));
+    end_stuck();
+}
+
+static void fetch_but_at_2(struct scripted *s, struct scripted_request *r) {
+    if (r->channel->node_id != 2 || strncmp(r->channel->host, "source", 6) != 0) world_fetch(s, r);
+}
+
+TEST(that_another_one_leads_than_who_answers_no_fetch_is_heard_from_others) {
+    begin_spread();
+    w->s.serve[API_FETCH] = fetch_but_at_2;
+    world_run(w, 10 * SECOND);
+    w->source.logs[1].leader = 1;
+    w->source.logs[1].epoch++;
+    world_write(w, 1, 1);
+    EXPECT(arrives(1, WATCH_IDLE_INTERVAL_US + SECOND));
+    w->s.serve[API_FETCH] = world_fetch;
+    end();
+}
+
 TEST(a_broker_that_falls_silent_again_is_noticed_again) {
     begin_stuck(2, 64 * MiB, MiB);
     const struct partition *p = world_partition(w, 1);
@@ -188,6 +229,9 @@ int main(void) {
     RUN(brokers_that_have_nothing_leave_room_for_the_others);
     RUN(what_another_flow_has_under_way_leaves_room);
     RUN(a_silent_broker_leaves_room_for_the_others);
+    RUN(more_of_a_silent_broker_s_partitions_is_not_fetched);
+    RUN(that_another_one_leads_than_who_is_frozen_is_heard_from_others);
+    RUN(that_another_one_leads_than_who_answers_no_fetch_is_heard_from_others);
     RUN(a_broker_that_falls_silent_again_is_noticed_again);
     RUN(what_grows_while_its_broker_is_silent_leaves_room_too);
     RUN(small_batches_that_wait_do_not_keep_large_responses);
