@@ -15,6 +15,8 @@ enum broker_stop {
 void broker_node_stop(struct broker_cluster *c, int32_t node, enum broker_stop how, int32_t lost);
 void broker_node_start(struct broker_cluster *c, int32_t node);
 bool broker_node_runs(const struct broker_cluster *c, int32_t node);
+// It runs, works, hears its controller, and lets nobody wait.
+bool broker_node_is_well(const struct broker_cluster *c, int32_t node);
 
 // A frozen node (SIGSTOP, a long pause) executes nothing and fetches nothing; connections stay open. The controller
 // fences it after broker.session.timeout.ms, and it does not know until it wakes.

@@ -200,6 +200,11 @@ bool broker_node_runs(const struct broker_cluster *c, int32_t node) {
     return n && n->running;
 }
 
+bool broker_node_is_well(const struct broker_cluster *c, int32_t node) {
+    const struct broker_node *n = broker_find_node(c, node);
+    return n && broker_node_hears(n) && n->throttle_ms == 0;
+}
+
 static void end_rest(struct broker_replica *r, int32_t unused) {
     (void)unused;
     broker_end_rest(r);

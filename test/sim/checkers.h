@@ -30,6 +30,12 @@ void check_budget(struct world *w, const struct instance *in);
 void check_waiting(struct world *w);
 void check_given_back(struct world *w, const struct instance *in);
 
+// frames.c: memory stays within what the budget allows, not only the bytes that it counts.
+void check_frames(struct world *w, const struct instance *in);
+
+// lateness.c: what lies readable at the source does not wait for brokers that it does not need.
+void check_lateness(struct world *w, struct instance *in);
+
 // ownership.c: a slice has one owner at a time.
 void check_ownership(struct world *w);
 

@@ -112,6 +112,7 @@ void instance_start(struct instance *in) {
     in->stopped = in->host_gone = false;
     in->lives++;
     memset(in->led_id, 0, sizeof in->led_id);
+    memset(in->late, 0, sizeof in->late);
     in->env = (struct environment){.transport = &network_transport, .driver = in};
     in->env.log = (struct logger){w->trace.chatty ? LOG_DEBUG : LOG_ERROR, on_log, in};
     timers_init(&in->env.timers);

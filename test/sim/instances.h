@@ -11,6 +11,15 @@ struct world;
 #define SIM_HOST_DESTINATION "destination"
 #define SIM_PORT_FIRST 9092
 
+// What an owner of a partition waits for, with nothing in his way, and since when.
+enum late_for { LATE_FOR_NOTHING, LATE_FOR_RECORDS, LATE_FOR_LEADERS };
+
+struct lateness {
+    enum late_for what;
+    int64_t since_us;
+    int64_t end;  // of the destination's log, when it last moved
+};
+
 struct instance {
     struct world *world;
     int32_t number;
@@ -30,6 +39,7 @@ struct instance {
     int64_t committed_us;  // when its newest OffsetCommit left; 0: none did
     struct cluster_partition led[SIDES][LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // as it knew (metadata.c)
     struct wire_uuid led_id[SIDES][LEDGER_TOPICS_MAX];
+    struct lateness late[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // lateness.c
     struct cluster_address addresses[SIDES][SIM_NODES_MAX];
     char name[8], id[24];
 };

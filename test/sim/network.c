@@ -510,6 +510,17 @@ void network_heal(struct world *w) {
     }
 }
 
+bool network_is_well(const struct world *w, int32_t instance, enum side side, int32_t node) {
+    const struct network *n = &w->network;
+    const int32_t *cut = n->cut[instance][side][node - plan_first_node(&w->plan)];
+    bool well = n->slow == 0 && cut[OUT] == 0 && cut[IN] == 0;
+    for (struct link *k = list_first(&n->channels); well && k; k = list_next(&n->channels, k)) {
+        const struct channel *ch = CONTAINER_OF(k, struct channel, link);
+        well = !ch->stalled || ch->owner->number != instance || ch->side != side || ch->node != node;
+    }
+    return well;
+}
+
 void network_init(struct network *n, uint64_t seed) {
     *n = (struct network){0};
     prng_seed(&n->prng, seed);

@@ -70,3 +70,5 @@ void network_stall(struct channel *ch, bool on);
 struct channel *network_channel(const struct connection *c);        // NULL: it is closed
 void network_reset(struct world *w, enum side side, int32_t node);  // all connections of a broker
 void network_heal(struct world *w);
+// Whether nothing on the way between them is cut, stalled, or slow.
+bool network_is_well(const struct world *w, int32_t instance, enum side side, int32_t node);

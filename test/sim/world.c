@@ -146,7 +146,9 @@ static void look(struct world *w) {
     for (int32_t i = 0; i < w->plan.instances; i++) {
         if (!w->instances[i].alive) continue;
         check_budget(w, &w->instances[i]);
+        check_frames(w, &w->instances[i]);
         check_metadata(w, &w->instances[i]);
+        check_lateness(w, &w->instances[i]);
     }
 }
 

@@ -118,6 +118,15 @@ static const struct {
     {"leaderless", leaderless, false},
     {"damage_mended", damage_mended, false},
     {"controller_unreachable", controller_unreachable, false},
+    {"frozen_source_leader", frozen_source_leader, false},
+    {"frozen_destination_leader", frozen_destination_leader, false},
+    {"frozen_with_backlog", frozen_with_backlog, false},
+    {"idle_brokers_far", idle_brokers_far, false},
+    {"idle_brokers", idle_brokers, false},
+    {"silent_broker", silent_broker, false},
+    {"small_among_large", small_among_large, false},
+    {"owed_at_source", owed_at_source, false},
+    {"owed_at_destination", owed_at_destination, false},
 };
 
 extern struct rare_mark __start_rare_marks[], __stop_rare_marks[];

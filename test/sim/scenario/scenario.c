@@ -145,6 +145,22 @@ void scenario_move_leader(struct world *w) {
         if (node != leader && broker_leader_move(w->clusters[DESTINATION], TOPIC, 0, node, false)) return;
 }
 
+static int64_t end_of(struct world *w, enum side side, int32_t partition) {
+    struct broker_truth truth = {0};
+    broker_partition_truth(w->clusters[side], TOPIC, partition, &truth);
+    return truth.log ? truth.log->end : 0;
+}
+
+bool scenario_comes(struct world *w, int32_t partition, int64_t most_us) {
+    int64_t end = end_of(w, SOURCE, partition), until_us = w->now_us + most_us;
+    while (end_of(w, DESTINATION, partition) < end && w->now_us < until_us) world_run(w, 1 * MS);
+    return end_of(w, DESTINATION, partition) >= end;
+}
+
+int32_t scenario_coordinator(const struct instance *in) {
+    return in->flow->ownership.group.port - SIM_PORT_FIRST + 1;
+}
+
 bool scenario_says(const struct world *w, const char *begins) {
     const struct flow *f = w->instances[0].flow;
     if (f->partitions_count != 1 || f->partitions[0]->state != PARTITION_HALTED) return false;

@@ -46,6 +46,12 @@ void scenario_move_leader(struct world *w);
 // The first instance's only partition is halted, for a reason that begins so.
 bool scenario_says(const struct world *w, const char *begins);
 
+// Until all that the source has now of a partition stands at the destination, at most so long. False: it does not.
+bool scenario_comes(struct world *w, int32_t partition, int64_t most_us);
+
+// The broker of the destination that coordinates the group, as the instance knows.
+int32_t scenario_coordinator(const struct instance *in);
+
 // Peace, convergence, the end; NULL when all checkers are content, else what they say (static text).
 const char *scenario_end(struct world *w);
 
@@ -144,3 +150,12 @@ const char *shared_answer(int64_t moment_us, struct outcome *out);
 const char *leaderless(int64_t moment_us, struct outcome *out);
 const char *damage_mended(int64_t moment_us, struct outcome *out);
 const char *controller_unreachable(int64_t moment_us, struct outcome *out);
+const char *frozen_source_leader(int64_t moment_us, struct outcome *out);
+const char *frozen_destination_leader(int64_t moment_us, struct outcome *out);
+const char *frozen_with_backlog(int64_t moment_us, struct outcome *out);
+const char *idle_brokers_far(int64_t moment_us, struct outcome *out);
+const char *idle_brokers(int64_t moment_us, struct outcome *out);
+const char *silent_broker(int64_t moment_us, struct outcome *out);
+const char *small_among_large(int64_t moment_us, struct outcome *out);
+const char *owed_at_source(int64_t moment_us, struct outcome *out);
+const char *owed_at_destination(int64_t moment_us, struct outcome *out);

@@ -5,10 +5,6 @@
 #include "base/limits.h"
 #include "sim/scenario/scenario.h"
 
-static int32_t coordinator_of(const struct instance *in) {
-    return in->flow->ownership.group.port - SIM_PORT_FIRST + 1;
-}
-
 static bool acts(const struct instance *in) {
     if (!in->alive) return false;
     const struct ownership *o = &in->flow->ownership;
@@ -40,13 +36,13 @@ static void isolate_but(struct world *w, int32_t successor, bool on) {
 static bool begin(struct world *w, int32_t *successor) {
     world_run(w, 30 * SECOND);
     if (world_failed(w)) return false;
-    int32_t zombie = coordinator_of(&w->instances[0]);
+    int32_t zombie = scenario_coordinator(&w->instances[0]);
     *successor = zombie % 3 + 1;
     broker_leader_move(w->clusters[DESTINATION], "topic-0", 0, *successor, false);
     instance_stop(&w->instances[1]);
     world_run(w, LEASE_KEPT_US + 30 * SECOND);  // its session, too
     if (world_failed(w)) return false;
-    return scenario_truth(w).leader == *successor && coordinator_of(&w->instances[0]) == zombie;
+    return scenario_truth(w).leader == *successor && scenario_coordinator(&w->instances[0]) == zombie;
 }
 
 // The first one's source is far away, until the second one owns what the first one still believes to own.

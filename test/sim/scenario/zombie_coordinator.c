@@ -2,10 +2,6 @@
 // time out, and gives everything to whoever comes to it; but the old one goes on answering heartbeats.
 #include "sim/scenario/scenario.h"
 
-static int32_t coordinator_of(const struct instance *in) {
-    return in->flow->ownership.group.port - SIM_PORT_FIRST + 1;
-}
-
 static const char *run(uint64_t seed, bool far, int64_t moment_us, struct outcome *out) {
     struct plan plan = scenario_plan(seed);
     plan.instances = 2;
@@ -14,7 +10,7 @@ static const char *run(uint64_t seed, bool far, int64_t moment_us, struct outcom
     world_run(w, 20 * SECOND + (int64_t)seed % 10 * 300 * MS);  // when the heartbeats of the other one go
     instance_stop(&w->instances[1]);
     world_run(w, 20 * SECOND);  // its session, too
-    int32_t zombie = coordinator_of(&w->instances[0]), successor = zombie % 3 + 1;
+    int32_t zombie = scenario_coordinator(&w->instances[0]), successor = zombie % 3 + 1;
     broker_node_isolate(w->clusters[DESTINATION], zombie, true);
     int64_t moment = moment_us * 100, cut = 5 * SECOND + 3 * moment, starts = 12 * SECOND + moment;
     world_run(w, cut < starts ? cut : starts);
@@ -22,7 +18,7 @@ static const char *run(uint64_t seed, bool far, int64_t moment_us, struct outcom
     if (cut < starts) world_run(w, starts - cut);
     instance_start(&w->instances[1]);
     world_run(w, 20 * SECOND);
-    bool moved = coordinator_of(&w->instances[1]) == successor;
+    bool moved = scenario_coordinator(&w->instances[1]) == successor;
     broker_node_isolate(w->clusters[DESTINATION], zombie, false);
     if (far) scenario_cut(w, 0, DESTINATION, successor, false);
     world_run(w, 5 * SECOND);
