@@ -21,6 +21,12 @@ static inline void begin_copied(int32_t partitions) {
     assert(to->end == from->end);
 }
 
+// The source's log starts later than the destination's could.
+static inline void write_above(int64_t start) {
+    from->start = from->end = start;
+    world_write(w, 0, 5);
+}
+
 static inline void end(void) {
     world_kill(w);
     EXPECT_INT(w->budget.used, 0);
