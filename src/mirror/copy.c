@@ -174,6 +174,10 @@ static bool too_early(struct partition *p) {
 // Filler is of today, but what comes behind it may be old.
 static bool may_fill(struct partition *p) {
     struct flow *f = p->flow;
+    if (!fill_has_room(f)) {
+        partition_wait(p, f->env->now_us + FILL_LOOK_US);
+        return false;
+    }
     if (partition_state_may_expire(p, f->env->wall_ms)) return !too_early(p);
     ownership_want_lease(&f->ownership);
     if (ownership_is_leased(&f->ownership)) return true;

@@ -65,8 +65,19 @@ static void fill_next(struct partition *p) {
     frame_release(frame);
 }
 
+bool fill_has_room(const struct flow *f) {
+    return f->filling < FILL_PARTITIONS_MAX;
+}
+
+void fill_end(struct partition *p) {
+    p->flow->filling -= p->filling;
+    p->filling = false;
+}
+
 void fill_begin(struct partition *p) {
     fetch_session_remove(&p->fetch);
+    p->filling = true;
+    p->flow->filling++;
     log_line(&p->flow->env->log, LOG_INFO, "filling up to the source's log start",
              "flow=%s topic=%s partition=%d offset=%lld until=%lld", p->flow->config.name, p->topic->destination_name,
              p->index, (long long)p->log_end, (long long)p->fill_to);

@@ -67,6 +67,7 @@ struct flow {
     size_t lease_turn;               // which topic's offset is committed for a lease
     struct timer coordinator_watch;  // flow_coordinator.c
     struct cluster_task coordinator_task;
+    int32_t filling;                      // partitions that do
     struct frame *fillers[FLOW_FILLERS];  // fill.c: large ones, each a quarter of the one before; NULL: not made yet
     struct flow_counters counters;
     bool stopping;

@@ -74,6 +74,7 @@ static void drop_all(struct partition *p) {
     fetch_lines_leave(p);
     appender_detach(&p->append);
     copy_release(p);
+    fill_end(p);
     p->withheld = p->finish_first = false;
 }
 

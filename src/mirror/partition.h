@@ -101,6 +101,7 @@ struct partition {
     bool finish_first;          // what precedes a batch that cannot be copied is
     uint64_t refused;           // the same of what comes next and cannot be copied
     int64_t fill_to;
+    bool filling;               // counted in flow->filling
     int32_t fill_count;         // of the next filler batch
     int64_t log_start_wanted;   // the destination's log start is to be raised to this, or -1
     int64_t raise_again_us;     // the destination refused it, which was said: not before then; 0 = it did not

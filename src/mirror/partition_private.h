@@ -16,7 +16,9 @@ void copy_give_back(struct partition *p, int64_t bytes);  // of what is in fligh
 void copy_release(struct partition *p);                   // all of it
 
 // fill.c
+bool fill_has_room(const struct flow *f);  // for one more that fills: each has a large batch under way
 void fill_begin(struct partition *p);
+void fill_end(struct partition *p);        // fine when it does not fill
 void fill_on_append(struct partition *p, const struct append *a);
 void fill_too_large(struct partition *p);
 void fill_raise_log_start(struct partition *p);  // COPY, once log_start_wanted is replicated

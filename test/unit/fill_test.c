@@ -98,6 +98,26 @@ TEST(large_fillers_have_few_sizes_and_are_made_once) {
     end();
 }
 
+// No budget counts what is under way of them.
+TEST(not_all_partitions_fill_at_once) {
+    begin(64);
+    for (int32_t i = 0; i < 64; i++) {
+        w->source.logs[i].start = w->source.logs[i].end = BATCH_FILLER_COUNT_MAX;
+        world_write(w, i, 3);
+    }
+    w->s.in_turn = true;
+    w->s.serve[API_PRODUCE] = NULL;
+    world_start(w);
+    EXPECT_INT(w->flow->filling, FILL_PARTITIONS_MAX);
+    EXPECT(w->s.env.frames.bytes_lent < 40 * MiB);
+    w->s.serve[API_PRODUCE] = world_produce;
+    world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+    world_run(w, 2 * w->flow->destination.config.request_timeout_us);
+    EXPECT(equal());
+    EXPECT_INT(w->flow->filling, 0);
+    end();
+}
+
 // Of the filler under way; -1 when its CRC is wrong.
 static int64_t filler_time(void) {
     const struct produce_request *q = scripted_next(&w->s, API_PRODUCE)->body;
@@ -195,6 +215,7 @@ int main(void) {
     RUN(an_emptied_log_is_filled_up_to_its_end);
     RUN(filling_goes_on_after_it_was_cut_off);
     RUN(large_fillers_have_few_sizes_and_are_made_once);
+    RUN(not_all_partitions_fill_at_once);
     RUN(a_filler_is_of_today_however_long_ago_it_was_made);
     RUN(a_slice_may_go_while_its_partition_is_filled);
     RUN(a_filler_refused_while_its_slice_goes_is_no_halt);
