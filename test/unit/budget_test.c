@@ -178,6 +178,20 @@ TEST(who_falls_silent_next_leaves_room_too) {
     budget_release(&b, 80);
 }
 
+// A batch that is written anew, and grows, for a broker that is silent.
+TEST(what_is_set_aside_may_be_counted_later) {
+    begin(100);
+    struct waiter a = waiter('a', 50);
+    EXPECT(try_to_take(&a));
+    budget_set_aside(&b, 60);
+    budget_grow(&b, 10);
+    EXPECT_INT(b.used, 60);
+    EXPECT_INT(b.aside, 60);
+    budget_set_aside(&b, -60);
+    budget_release(&b, 60);
+    EXPECT_INT(b.used + b.aside, 0);
+}
+
 TEST(never_above_the_limit_whatever_is_taken_and_given_back) {
     struct prng prng;
     prng_seed(&prng, 5);
@@ -214,6 +228,7 @@ int main(void) {
     RUN(who_withdraws_inside_a_call_of_another_is_not_asked);
     RUN(a_part_is_not_kept_small_by_what_others_use);
     RUN(who_falls_silent_next_leaves_room_too);
+    RUN(what_is_set_aside_may_be_counted_later);
     RUN(never_above_the_limit_whatever_is_taken_and_given_back);
     return test_result();
 }

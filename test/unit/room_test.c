@@ -2,10 +2,6 @@
 #include "unit/flow_story.h"
 
 #include "base/limits.h"
-#include "wire/codec.h"
-#include "wire/records.h"
-
-#include <zstd.h>
 
 static void write_sized(int32_t index, int32_t size) {
     model_write(&w->source.logs[index],
@@ -157,59 +153,6 @@ TEST(a_broker_that_falls_silent_again_is_noticed_again) {
     end_stuck();
 }
 
-#define VALUE_SIZE 48
-
-// Words of a few hundred, which a patient compressor makes less of than ours does.
-static void write_records(struct buffer *out, int32_t count) {
-    uint32_t chance = 1;
-    for (int32_t i = 0; i < count; i++) {
-        uint8_t body[VALUE_SIZE + 3] = {1, 2 * VALUE_SIZE};  // no key, the value, no headers
-        for (int at = 0; at < VALUE_SIZE; at++) {
-            if (at % 6 == 0) chance = chance * 1664525 + 1013904223;
-            body[2 + at] = (uint8_t)('a' + ((chance >> 24) * (uint32_t)(at % 6 + 7) >> at % 6) % 26);
-        }
-        struct record r = {.offset = i, .body = {body, sizeof body}};
-        record_append(out, &r, 0, 0);
-    }
-}
-
-static void write_well_compressed(struct model_log *l, int32_t count) {
-    struct buffer records, batch;
-    buffer_init(&records, 4 * MiB);
-    write_records(&records, count);
-    buffer_init(&batch, 4 * MiB);
-    uint8_t *at = buffer_extend(&batch, BATCH_HEADER_SIZE + ZSTD_compressBound(records.size));
-    size_t size = ZSTD_compress(at + BATCH_HEADER_SIZE, ZSTD_compressBound(records.size), records.at, records.size, 19);
-    struct batch_header h = {.attributes = CODEC_ZSTD | BATCH_ATTRIBUTE_LOG_APPEND_TIME,
-                             .last_offset_delta = count - 1,
-                             .max_timestamp = w->s.env.wall_ms,
-                             .producer_id = -1,
-                             .producer_epoch = -1,
-                             .base_sequence = -1,
-                             .count = count};
-    batch_header_write(at, &h, (int32_t)(BATCH_HEADER_SIZE + size));
-    model_put(l, (struct bytes){at, BATCH_HEADER_SIZE + size});
-    buffer_free(&records);
-    buffer_free(&batch);
-}
-
-// The records are written anew with their append times, and take more than what came.
-TEST(what_grows_while_its_broker_is_silent_leaves_room_too) {
-    begin_stuck(3, 64 * MiB, 64 * KiB);
-    write_sized(1, 50 * 1000);
-    world_run(w, 2 * APPENDER_SILENT_US);
-    const struct partition *p = world_partition(w, 2);
-    EXPECT(p->append.appender->silent);
-    write_well_compressed(&w->source.logs[2], 4000);
-    world_run(w, SECOND);
-    EXPECT(p->bytes_in_flight > (int64_t)w->source.logs[2].bytes.size);
-    EXPECT_INT(p->bytes_aside, p->bytes_in_flight);
-    w->s.serve[API_PRODUCE] = world_produce;
-    world_run(w, 2 * w->flow->destination.config.request_timeout_us);
-    EXPECT_INT(w->destination.logs[2].end, w->source.logs[2].end);
-    end();
-}
-
 // A response stays in memory for as long as one batch of it waits.
 TEST(small_batches_that_wait_do_not_keep_large_responses) {
     begin_stuck(2, 16 * MiB, 2 * MiB);
@@ -233,7 +176,6 @@ int main(void) {
     RUN(that_another_one_leads_than_who_is_frozen_is_heard_from_others);
     RUN(that_another_one_leads_than_who_answers_no_fetch_is_heard_from_others);
     RUN(a_broker_that_falls_silent_again_is_noticed_again);
-    RUN(what_grows_while_its_broker_is_silent_leaves_room_too);
     RUN(small_batches_that_wait_do_not_keep_large_responses);
     return test_result();
 }

@@ -153,7 +153,7 @@ static int64_t end_of(struct world *w, enum side side, int32_t partition) {
 
 bool scenario_comes(struct world *w, int32_t partition, int64_t most_us) {
     int64_t end = end_of(w, SOURCE, partition), until_us = w->now_us + most_us;
-    while (end_of(w, DESTINATION, partition) < end && w->now_us < until_us) world_run(w, 1 * MS);
+    while (end_of(w, DESTINATION, partition) < end && w->now_us < until_us && !world_failed(w)) world_run(w, 1 * MS);
     return end_of(w, DESTINATION, partition) >= end;
 }
 
