@@ -37,6 +37,7 @@ CREATE_S_MAX = 180
 MEMORY = "/dev/shm"
 COMPILERS_SHARE = 0.05  # of the brokers' CPU time, below which they are warm
 WARM_SHARE = 0.25  # of the time there is, at most
+PATIENT = {"group.initial.rebalance.delay.ms": 3000}  # Kafka's default: a new group waits for more members
 
 
 def parse():
@@ -125,8 +126,9 @@ class Bench:
         self.destination = Cluster("destination", arguments.brokers, settings.BROKER, settings.VERSION,
                                    settings.BROKER_HEAP)
         self.data = fill(self.source, self.client, arguments)
+        self.few = min(self.data, key=lambda data: data.partitions)
         self.numbers = itertools.count(1)
-        self.runs = []
+        self.runs, self.starts = [], []
 
     def run(self, name, contender, data):
         """The figures of one run, with fresh topics."""
@@ -150,14 +152,14 @@ class Bench:
         try:
             self._warm()
             self._rounds(deadline)
+            self._start_patiently()
         except KeyboardInterrupt:
             print(f"interrupted after {len(self.runs)} runs", flush=True)
 
     def _warm(self):
         """Brokers compile while they work, for minutes: who sends few requests, or other ones, would pay for it."""
-        few = min(self.data, key=lambda data: data.partitions)
-        self.run("busy floor", contenders.busy_floor, few)
-        self.run("busy odraz", contenders.busy_odraz, few)
+        self.run("busy floor", contenders.busy_floor, self.few)
+        self.run("busy odraz", contenders.busy_odraz, self.few)
         for data in self.data:
             deadline = time.monotonic() + self.arguments.minutes * 60 * WARM_SHARE / len(self.data)
             while not self._is_warm(data) and time.monotonic() < deadline:
@@ -177,11 +179,21 @@ class Bench:
                 if time.monotonic() > deadline:
                     print(f"{self.arguments.minutes} minutes are over, after {len(self.runs)} runs", flush=True)
                     return
-                try:
-                    self.runs.append(self.run(name, contenders.ALL[name], data))
-                except measure.Failed as problem:
-                    print(f"FAILED {data.topic} {name}: {problem}", flush=True)
-                    self.runs.append({"contender": name, "topic": data.topic, "failed": str(problem).splitlines()[0]})
+                self.runs.append(self._try(name, data))
+
+    def _try(self, name, data):
+        try:
+            return self.run(name, contenders.ALL[name], data)
+        except measure.Failed as problem:
+            print(f"FAILED {data.topic} {name}: {problem}", flush=True)
+            return {"contender": name, "topic": data.topic, "failed": str(problem).splitlines()[0]}
+
+    def _start_patiently(self):
+        """How soon each begins at a destination whose groups wait for members, as they do by default."""
+        self.destination.stop()
+        self.destination = Cluster("patient", 1, {**settings.BROKER, **PATIENT}, settings.VERSION, settings.BROKER_HEAP)
+        self.run("busy floor", contenders.busy_floor, self.few)
+        self.starts = [self._try(name, self.few) for name in self.arguments.contenders * self.arguments.repeat]
 
     def stop(self):
         self.client.close()
@@ -211,12 +223,12 @@ def main():
               f"source 1 broker, destination {arguments.brokers}, logs {logs}",
         kcat=document.said(r"Version (\S+)", "kcat", "-V"),
         network=f"loopback, {namespace.CONGESTION}")
-    made = report.make(bench.runs, bench.data, arguments.contenders, around)
+    made = report.make(bench.runs, bench.starts, bench.data, arguments.contenders, around)
     print(report.markdown(made))
     if arguments.document:
         document.write("bench", made, report.markdown(made))
         report.draw(made)
-    return 1 if any("failed" in run for run in bench.runs) else 0
+    return 1 if any("failed" in run for run in bench.runs + bench.starts) else 0
 
 
 if __name__ == "__main__":

@@ -35,10 +35,10 @@ def _summary(runs, data):
     return result
 
 
-def make(runs, datas, names, surroundings):
+def make(runs, starts, datas, names, surroundings):
     """Everything, ready to be written as JSON: medians of the repetitions, ratios, and the runs themselves.
 
-    `names` are the contenders that were to be measured.
+    `names` are the contenders that were to be measured; `starts` the runs where groups wait for members.
     """
     summaries = []
     for data in datas:
@@ -53,7 +53,7 @@ def make(runs, datas, names, surroundings):
                                                    max(of_topic[other]["contender_cpu_s_per_gb"], 1e-9))
         summaries += of_topic.values()
     return {"environment": surroundings, "contenders": names, "data": [{**d._asdict(), "ends": None} for d in datas],
-            "summaries": summaries, "runs": runs}
+            "summaries": summaries, "runs": runs, "starts": starts}
 
 
 COLUMNS = (
@@ -104,9 +104,21 @@ def _per_partition(made):
     return f"Cost per partition: a record takes odraz {times:.2f} times as long at {max(of):,} partitions as at 8."
 
 
+def _starts(made):
+    """How soon each began where groups wait for members."""
+    of = {}
+    for run in made["starts"]:
+        of.setdefault(run["contender"], []).append(f"{run['start_s']:.2f} s" if "start_s" in run else run["failed"])
+    if not of:
+        return ""
+    return ("Start to first record where a new group waits 3 s for members, as Kafka's brokers do by default: " +
+            "; ".join(f"{name} {', '.join(seconds)}" for name, seconds in of.items()) + ".")
+
+
 def markdown(made):
     """The report as text that is also Markdown."""
-    parts = [document.surroundings(made["environment"]), _quietness(made), _left_out(made), _per_partition(made)]
+    parts = [document.surroundings(made["environment"]), _quietness(made), _left_out(made), _per_partition(made),
+             _starts(made)]
     for data in made["data"]:
         rows = [s for s in made["summaries"] if s["topic"] == data["topic"]]
         per_record = data["stored"] / data["records"]

@@ -73,7 +73,7 @@ def ratios_are_to_the_medians_of_the_same_topic():
     runs = [run_of("floor", 1.0, 0.002), run_of("floor", 2.0, 0.002), run_of("floor", 4.0, 0.002),
             run_of("mm2", 8.0, 0.08), run_of("odraz", 1.0, 0.004),
             {"contender": "kcat", "topic": DATA.topic, "failed": "12 of 2000 records"}]
-    made = report.make(runs, [DATA], ["floor", "mm2", "odraz", "kcat", "mm1"], {"command": "x"})
+    made = report.make(runs, [], [DATA], ["floor", "mm2", "odraz", "kcat", "mm1"], {"command": "x"})
     of = {s["contender"]: s for s in made["summaries"]}
     assert of["floor"]["records_per_s"] == 1000 and of["floor"]["spread"] == 1.5
     assert of["odraz"]["speed_to_floor"] == 2.0 and of["odraz"]["speed_to_mm2"] == 8.0
@@ -88,8 +88,16 @@ def ratios_are_to_the_medians_of_the_same_topic():
 
 def a_disturbed_machine_is_told():
     """Figures that were made beside others' work say so."""
-    made = report.make([run_of("odraz", 1.0, 0.1, others_cores=0.7)], [DATA], ["odraz"], {})
+    made = report.make([run_of("odraz", 1.0, 0.1, others_cores=0.7)], [], [DATA], ["odraz"], {})
     assert "NOT quiet" in report.markdown(made) and "0.70 cores" in report.markdown(made)
+
+
+def starts_are_told_run_by_run():
+    """Where groups wait for members; who failed says why."""
+    starts = [run_of("odraz", 1.0, 0.1, start_s=3.25), run_of("mm2", 1.0, 0.1, start_s=19),
+              run_of("odraz", 1.0, 0.1, start_s=3.5), {"contender": "kcat", "topic": DATA.topic, "failed": "it did"}]
+    text = report.markdown(report.make([], starts, [DATA], ["odraz", "mm2", "kcat"], {}))
+    assert "by default: odraz 3.25 s, 3.50 s; mm2 19.00 s; kcat it did." in text
 
 
 def tables_are_markdown_with_even_columns():
@@ -116,7 +124,7 @@ def the_document_has_a_place_for_each():
 
 TESTS = (quantiles_are_values_that_were_seen, quantiles_do_not_need_order, quantiles_refuse_nothing,
          latency_counts_from_the_right_moment, latency_is_compared_with_mm2_of_the_same_cell,
-         ratios_are_to_the_medians_of_the_same_topic, a_disturbed_machine_is_told,
+         ratios_are_to_the_medians_of_the_same_topic, a_disturbed_machine_is_told, starts_are_told_run_by_run,
          tables_are_markdown_with_even_columns, a_section_replaces_only_its_own, the_document_has_a_place_for_each)
 
 
