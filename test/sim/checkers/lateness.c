@@ -55,9 +55,9 @@ static enum late_for waits_for(const struct world *w, const struct instance *in,
     return !knows || somebody_waits_for_replicas(w, p) ? LATE_FOR_NOTHING : LATE_FOR_RECORDS;
 }
 
-// (What is under way may take long: a socket takes so much each round trip.)
+// (What is under way may take long: a socket takes so much each round trip. What others had queued may be over by now.)
 static int64_t patience_us(const struct world *w, const struct instance *in) {
-    return 4 * w->plan.latency_us_max * (1 + in->budget.used / w->plan.socket_bytes);
+    return 4 * w->plan.latency_us_max * (1 + in->budget.used_peak / w->plan.socket_bytes);
 }
 
 static void check_partition(struct world *w, struct instance *in, const struct partition *p) {
