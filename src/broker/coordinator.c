@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #define FROZEN_LOOK_US 100000  // between looks whether a node has woken
 
 bool coordinator_frozen(const struct broker_node *n, struct timer *t) {

@@ -206,9 +206,8 @@ static bool controller_agrees(struct alteration *a, const struct setting_values 
 
 static bool together_right(struct alteration *a, const struct setting_values *changed) {
     char text[MESSAGE_MAX];
-    struct broker_topic_settings together;
-    broker_topic_settings_parse(&together, changed, &a->request->node->cluster->settings);
-    const char *refusal = topic_settings_refusal(&together, text, sizeof text);
+    const struct setting_values *of_brokers = &a->request->node->cluster->settings;
+    const char *refusal = topic_settings_refusal(changed, of_brokers, text, sizeof text);
     return !refusal || REFUSE(a, KAFKA_INVALID_CONFIG, "%s", refusal);
 }
 

@@ -48,10 +48,10 @@ static bool read_configs(struct creation *n) {
         const struct setting_definition *d = setting_find(SETTING_OF_TOPIC, config->name);
         setting_values_set(&n->plan.values, d->name, config->value);
     }
-    struct broker_topic_settings together;
-    broker_topic_settings_parse(&together, &n->plan.values, &n->request->node->cluster->settings);
-    const char *refusal = topic_settings_refusal(&together, text, sizeof text);
-    return n->topic->configs_count == 0 || !refusal || REFUSE(n, KAFKA_INVALID_CONFIG, "%s", refusal);
+    if (n->topic->configs_count == 0) return true;
+    const struct setting_values *of_brokers = &n->request->node->cluster->settings;
+    const char *refusal = topic_settings_refusal(&n->plan.values, of_brokers, text, sizeof text);
+    return !refusal || REFUSE(n, KAFKA_INVALID_CONFIG, "%s", refusal);
 }
 
 // ReplicationControlManager.validateManualPartitionAssignment
@@ -182,7 +182,7 @@ static void show_configs(struct creation *n) {
         out->config_source = value ? CONFIG_OF_TOPIC : source_of(c, d);
         char *text = broker_request_alloc(r, SETTING_NUMBER_SIZE);
         out->value = text_of(value ? broker_request_text(r, text_of(value))
-                                       : setting_default(d, &c->settings, text, SETTING_NUMBER_SIZE));
+                                   : setting_default(d, &c->settings, text, SETTING_NUMBER_SIZE));
     }
 }
 

@@ -66,15 +66,18 @@ const char *setting_change_refusal(const struct setting_values *now, const struc
     return NULL;
 }
 
-const char *topic_settings_refusal(const struct broker_topic_settings *s, char *text, size_t size) {
-    if (s->compaction_lag_ms_min > s->compaction_lag_ms_max) {
+const char *topic_settings_refusal(const struct setting_values *topic, const struct setting_values *broker, char *text,
+                                   size_t size) {
+    struct broker_topic_settings s;
+    broker_topic_settings_parse(&s, topic, broker);
+    if (s.compaction_lag_ms_min > s.compaction_lag_ms_max) {
         snprintf(text, size,
                  "conflict topic config setting min.compaction.lag.ms (%" PRId64 ") > max.compaction.lag.ms (%" PRId64
                  ")",
-                 s->compaction_lag_ms_min, s->compaction_lag_ms_max);
+                 s.compaction_lag_ms_min, s.compaction_lag_ms_max);
         return text;
     }
-    if (s->remote_storage)
+    if (s.remote_storage)
         return "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log "
                "storage.";
     return NULL;

@@ -9,4 +9,5 @@ const char *setting_change_refusal(const struct setting_values *now, const struc
                                    size_t size);
 
 // The same of a topic, for INVALID_CONFIG.
-const char *topic_settings_refusal(const struct broker_topic_settings *s, char *text, size_t size);
+const char *topic_settings_refusal(const struct setting_values *topic, const struct setting_values *broker, char *text,
+                                   size_t size);

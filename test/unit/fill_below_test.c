@@ -235,8 +235,7 @@ TEST(what_the_first_batch_hides_is_hidden_later_too) {
     static const int64_t bases[] = {0, 1000};  // without filler below, and with
     for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
         begin(1);
-        from->start = from->end = bases[i];
-        model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+        write_ten_at(bases[i]);
         world_write(w, 0, 5);
         from->start += 4;
         die_before_deleting();
@@ -251,8 +250,7 @@ TEST(what_the_first_batch_hides_is_hidden_later_too) {
 // Filler is all he finds, and he begins to delete it before he knows that the source hides more.
 TEST(what_is_wanted_while_a_delete_is_under_way_is_deleted_too) {
     begin(1);
-    from->start = from->end = 1000;
-    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+    write_ten_at(1000);
     world_write(w, 0, 5);
     from->start = 1004;
     w->s.serve[API_PRODUCE] = NULL;
@@ -277,8 +275,7 @@ TEST(what_is_wanted_while_a_delete_is_under_way_is_deleted_too) {
 // The filler is deleted already, and the first batch, part of which the source hides, is all that stands there.
 TEST(what_a_lone_first_batch_hides_is_hidden_later_too) {
     begin(1);
-    from->start = from->end = 1000;
-    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+    write_ten_at(1000);
     from->start = 1004;
     w->s.serve[API_DELETE_RECORDS] = NULL;
     w->s.in_turn = true;

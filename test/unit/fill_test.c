@@ -25,8 +25,7 @@ TEST(a_log_that_starts_later_is_filled_up_to_there) {
 
 TEST(a_log_start_inside_a_batch_hides_the_same_records) {
     begin(1);
-    from->start = from->end = 1000;
-    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+    write_ten_at(1000);
     world_write(w, 0, 5);
     from->start = 1004;
     world_start(w);

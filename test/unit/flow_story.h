@@ -27,6 +27,12 @@ static inline void write_above(int64_t start) {
     world_write(w, 0, 5);
 }
 
+// The source begins with a batch of ten records; how many of them it hides is for the test to say.
+static inline void write_ten_at(int64_t start) {
+    from->start = from->end = start;
+    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+}
+
 static inline void end(void) {
     world_kill(w);
     EXPECT_INT(w->budget.used, 0);
