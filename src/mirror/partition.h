@@ -78,7 +78,8 @@ struct partition {
     struct leader_query query;  // one question at a time; what the answer means depends on the step
     struct batch_header tail;   // last batch of the destination
     struct buffer tail_parts;   // whole batches of the source that it begins with, when not all came at once
-    uint64_t doubted;           // what was found calls for a halt, and is looked at again: its digest; 0: nothing
+    uint64_t doubted;           // what was found calls for a second look: its digest; 0: nothing
+    uint64_t hearsay;           // digest of what this look found that no CRC covers; 0: nothing
     int64_t tail_log_start;     // of the destination
     int64_t source_log_start;
     bool look_below;            // filler may stand there that an earlier owner had no time to delete (fill.c)

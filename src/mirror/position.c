@@ -61,7 +61,8 @@ static struct position state_of(const struct describe_producers_response_partiti
 static bool same_state(const struct position *a, const struct position *b) {
     if (!a->known || !b->known) return a->known == b->known;
     return a->producer_id == b->producer_id && a->last_sequence == b->last_sequence &&
-           a->producer_epoch == b->producer_epoch && a->coordinator_epoch == b->coordinator_epoch;
+           a->producer_epoch == b->producer_epoch && a->coordinator_epoch == b->coordinator_epoch &&
+           a->last_timestamp == b->last_timestamp;
 }
 
 static void take_state(struct positions *ps, struct position_query *q,

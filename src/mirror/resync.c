@@ -52,6 +52,21 @@ static void ask(struct partition *p, struct leader_queries *whom, int32_t node_i
     leader_query_ask(whom, node_id, &p->query);
 }
 
+// What no CRC covers (a log's end and start, a batch's offset, that nothing is there), and what the verdict rests on. A
+// bit may have been flipped on the way: it holds when the next look finds all of it again.
+static void hear(struct partition *p, const char *what, struct bytes detail) {
+    uint64_t heard[] = {p->hearsay, hash_bytes(what, strlen(what)), hash_bytes(detail.at, detail.size)};
+    p->hearsay = hash_bytes(heard, sizeof heard) | 1;
+}
+
+static void hear_offset(struct partition *p, const char *what, int64_t offset) {
+    hear(p, what, (struct bytes){(const uint8_t *)&offset, sizeof offset});
+}
+
+static struct bytes first_header(struct bytes batches) {
+    return (struct bytes){batches.at, batches.size < BATCH_HEADER_SIZE ? batches.size : BATCH_HEADER_SIZE};
+}
+
 static void on_position(struct position_query *q, const struct position *position, const struct error *error) {
     struct partition *p = CONTAINER_OF(q, struct partition, position_query);
     if (error_is(error)) {
@@ -63,7 +78,9 @@ static void on_position(struct position_query *q, const struct position *positio
     buffer_free(&p->tail_parts);
     p->tail_log_start = position->log_end;
     p->look_below = false;
+    p->hearsay = 0;
     if (position->log_end == 0) {
+        hear_offset(p, "the log is empty", 0);
         splice_holds(p);
         return;
     }
@@ -128,6 +145,7 @@ static bool tail_is_ours(struct partition *p) {
 // there; so where the source starts later, copy halts: those records were never mirrored.
 static void nothing_below(struct partition *p) {
     if (p->position.log_end != p->filled_end) p->only_filler = false;
+    hear_offset(p, "nothing is below the end", p->position.log_end);
     splice_holds(p);
 }
 
@@ -200,6 +218,9 @@ static void look_below(struct partition *p, int64_t source_log_start) {
     p->known_log_start = p->tail_log_start;
     bool earlier = p->tail_log_start < source_log_start && p->tail_log_start <= p->tail.base_offset;
     p->look_below = !p->looked_below && earlier;
+    if (!p->look_below) return;  // else both decide what is deleted
+    hear_offset(p, "the destination starts", p->tail_log_start);
+    hear_offset(p, "the source starts", source_log_start);
 }
 
 static void source_ends_before(struct partition *p) {
@@ -235,10 +256,6 @@ static void ask_for_more(struct partition *p, int64_t asked) {
         return;
     }
     ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->query.value, on_source_batch);
-}
-
-static struct bytes first_header(struct bytes batches) {
-    return (struct bytes){batches.at, batches.size < BATCH_HEADER_SIZE ? batches.size : BATCH_HEADER_SIZE};
 }
 
 static bool holds_damage(struct bytes batches) {
@@ -284,6 +301,7 @@ static void on_ours_below(struct leader_query *q, const struct leader_answer *a)
         differs(p, &ours, source);
         return;
     }
+    hear(p, "ours below", first_header(a->records));
     source_fits(p, p->source_log_start);
 }
 
@@ -299,6 +317,7 @@ static void on_source_below(struct leader_query *q, const struct leader_answer *
         damaged(p, "source's");
         return;
     }
+    hear(p, "the source's below", first_header(a->records));
     if (look != BATCH_WHOLE || batch_last_offset(&first) >= p->tail.base_offset) {
         source_fits(p, p->source_log_start);
         return;
@@ -313,6 +332,7 @@ static void on_source_below(struct leader_query *q, const struct leader_answer *
 // the first batch is looked at that both may still have.
 static void source_has_nothing(struct partition *p, const struct leader_answer *a) {
     RARE("resync: the source's log has nothing left at the last offsets");
+    hear(p, "nothing at the source", first_header(a->records));
     p->fetch.last_fetched_epoch = -1;
     p->source_log_start = a->log_start;
     int64_t from = a->log_start > p->tail_log_start ? a->log_start : p->tail_log_start;
@@ -359,6 +379,9 @@ static void on_source_batch(struct leader_query *q, const struct leader_answer *
         source_has_nothing(p, a);
         return;
     case SPLICE_REWRITTEN:
+        hear(p, "rewritten", first_header(source));
+        source_fits(p, a->log_start);
+        return;
     case SPLICE_SAME:
         source_fits(p, a->log_start);
     }
@@ -381,6 +404,7 @@ static void on_source_start(struct leader_query *q, const struct leader_answer *
         return;
     }
     p->fetch.last_fetched_epoch = -1;  // of the batch before the next one nothing is known
+    hear_offset(p, "the source starts later", a->offset);
     look_below(p, a->offset);
     splice_holds(p);  // what lies between is copy's to judge
 }
@@ -410,8 +434,14 @@ static bool goes_to_another_lane(struct partition *p) {
     return true;
 }
 
+static bool is_heard(struct partition *p) {
+    struct bytes heard = {(const uint8_t *)&p->hearsay, sizeof p->hearsay};
+    return p->hearsay == 0 || partition_saw(&p->doubted, heard);
+}
+
 static void splice_holds(struct partition *p) {
     struct position *at = &p->position;
+    bool heard = is_heard(p);
     if (must_wait(p)) return;
     if (at->known && p->alone) {  // somebody wrote the first batch meanwhile: on with the pipeline
         RARE("resync: somebody else wrote the first batch");
@@ -425,6 +455,11 @@ static void splice_holds(struct partition *p) {
         return;
     }
     if (goes_to_another_lane(p)) return;
+    if (!heard) {
+        RARE("resync: what no CRC proves is looked at again");
+        resync_begin(p);
+        return;
+    }
     bool remembered = at->known || p->tail.size > 0;
     if (!remembered) {
         at->producer_id = p->flow->producer_id;
