@@ -45,6 +45,7 @@
 #define PRODUCE_SMALL_DEPTH 2                // when so many are under way,
 #define PRODUCE_SMALL_PACE_US 3000           // but no longer than this after the last of them: the line may be long
 #define APPENDER_DEPTH_MAX 16                // Produce requests without an answer, of one connection
+#define ANSWER_ALONE_US 500000               // an answer for which was waited so long waits for no other
 #define APPENDER_SILENT_US 1000000           // without an answer, until what waits for one leaves room for others
 #define APPEND_LANES 2                       // pipelines to one broker, which handles one request of each at a time
 #ifndef APPEND_LANE_PARTITIONS               // the simulator's is small, too

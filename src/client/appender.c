@@ -200,7 +200,7 @@ static struct append_request *request_new(struct appender *a) {
     list_init(&r->appends);
     list_append(&a->requests, &r->link);
     if (a->depth++ == 0) a->heard_at_us = a->env->now_us;
-    if (!timer_is_set(&a->silence)) timer_set(&a->env->timers, &a->silence, a->env->now_us + APPENDER_SILENT_US);
+    if (!timer_is_set(&a->silence)) timer_set(&a->env->timers, &a->silence, a->env->now_us + ANSWER_ALONE_US);
     return r;
 }
 
@@ -283,10 +283,12 @@ static void on_flush(struct timer *t, int64_t now_us) {
 static void on_silence(struct timer *t, int64_t now_us) {
     struct appender *a = CONTAINER_OF(t, struct appender, silence);
     if (a->depth == 0) return;
-    int64_t due_us = a->heard_at_us + APPENDER_SILENT_US;
+    int64_t alone_us = a->heard_at_us + ANSWER_ALONE_US, due_us = a->heard_at_us + APPENDER_SILENT_US;
     bool due = now_us >= due_us, news = due && !a->silent;
     // It goes on while something is under way: after one answer the broker may fall silent again.
-    timer_set(&a->env->timers, t, due ? now_us + APPENDER_SILENT_US : due_us);
+    timer_set(&a->env->timers, t, now_us < alone_us ? alone_us : due ? now_us + APPENDER_SILENT_US : due_us);
+    // An answer may be there that waits for others (connection.c).
+    if (now_us >= alone_us) a->env->transport->wake(a->env->driver, &a->link.connection);
     a->silent |= due;
     if (news) a->on_silent(a);
 }

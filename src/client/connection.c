@@ -126,6 +126,7 @@ static struct error send_request(struct connection *c, const struct connection_c
     struct connection_request r = {.api = api,
                                    .version = version,
                                    .correlation_id = c->correlation_id_next,
+                                   .sent_us = c->env->now_us,
                                    .deadline_us = c->env->now_us + call->timeout_us,
                                    .answer_size_min = call->answer_size_min,
                                    .reply = call->reply,
@@ -332,9 +333,10 @@ void connection_received(struct connection *c, size_t size) {
     parse_input(c);
 }
 
-// While half of the answers of a pipeline are still to come, the broker has enough to do.
+// While half of the answers of a pipeline are still to come, the broker has enough to do. Of a slow one each is news.
 static size_t answers_wanted(const struct connection *c) {
     size_t wanted = 0;
+    if (c->requests_count > 0 && c->env->now_us - c->requests[c->requests_first].sent_us >= ANSWER_ALONE_US) return 0;
     for (uint32_t i = 0; i < (c->requests_count + 1) / 2; i++) {
         size_t size = c->requests[(c->requests_first + i) % REQUESTS_IN_FLIGHT_MAX].answer_size_min;
         if (size == 0) return 0;

@@ -29,7 +29,7 @@ struct connection_request {
     const struct api *api;
     int16_t version;
     int32_t correlation_id;
-    int64_t deadline_us;
+    int64_t sent_us, deadline_us;
     size_t answer_size_min;
     reply_fn reply;
     void *context;

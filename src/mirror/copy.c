@@ -307,15 +307,15 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
         __builtin_prefetch(rest.at + h.size);  // the next header, while this batch is at work
         if (batch_last_offset(&h) < p->log_end) continue;
         bool unprotected = is_unprotected(p, &h);
-        if (refuse(p, &h, rest.at) || (unprotected && too_early(p))) break;
         // A refusal in the middle of the pipeline: without the state, which what stands or is queued before it may have
-        // taken away, what comes behind it would be taken in its place.
+        // taken away, what comes behind it would be taken in its place. Nor should a flipped bit make anyone wait.
         int64_t oldest = h.max_timestamp < p->max_timestamp ? h.max_timestamp : p->max_timestamp;
         bool forgets = unprotected || partition_state_may_expire(p, oldest);
         if (forgets && !batch_crc_is_right((struct bytes){rest.at, (size_t)h.size})) {
             damaged(p, h.base_offset, "its CRC is wrong");
             return 0;
         }
+        if (refuse(p, &h, rest.at) || (unprotected && too_early(p))) break;
         kept += queue_batch(p, &h, (uint8_t *)rest.at, a->frame, unprotected);
         if (p->alone) break;
     }

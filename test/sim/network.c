@@ -57,7 +57,7 @@ static struct segment *pipe_put(struct channel *ch, enum direction d, enum segme
     else p->first = s;
     p->last = s;
     p->bytes += size;
-    if (p->first == s) pipe_arm(ch, d);
+    if (!timer_is_set(&p->timer) && !is_cut(ch, d)) timer_set(&w->timers, &p->timer, p->first->at_us);
     return s;
 }
 
@@ -292,6 +292,21 @@ static void hear_failure(struct channel *ch, const char *what) {
     connection_failed(c, &why);
 }
 
+// Fewer bytes than are wanted wake nobody, unless the connection ends behind them or no more have room. Until more come.
+static bool is_left_lying(struct channel *ch) {
+    struct world *w = ch->world;
+    size_t wanted = ch->wanted < (size_t)w->plan.socket_bytes ? ch->wanted : (size_t)w->plan.socket_bytes;
+    size_t arrived = 0;
+    struct segment *s = ch->pipes[IN].first;
+    for (; s && s->at_us <= w->now_us; s = s->next) {
+        if (s->kind != SEGMENT_DATA) return false;
+        arrived += s->size - s->done;
+        if (arrived >= wanted) return false;
+    }
+    if (s) timer_set(&w->timers, &ch->pipes[IN].timer, s->at_us);
+    return true;
+}
+
 // The instance is awake and has been entered.
 static void deliver_in(struct channel *ch) {
     struct world *w = ch->world;
@@ -300,6 +315,7 @@ static void deliver_in(struct channel *ch) {
         hear_failure(ch, "unacknowledged for too long");
         return;
     }
+    if (ch->connection && !is_cut(ch, IN) && is_left_lying(ch)) return;
     while (ch->connection && ch->pipes[IN].first && ch->pipes[IN].first->at_us <= w->now_us && !is_cut(ch, IN)) {
         struct segment *s = ch->pipes[IN].first;
         if (s->kind == SEGMENT_END) {
@@ -313,6 +329,7 @@ static void deliver_in(struct channel *ch) {
         pipe_take_first(&ch->pipes[IN]);
     }
     if (ch->broker && !link_linked(&ch->woken)) list_append(&w->network.woken, &ch->woken);
+    if (ch->connection) ch->wanted = connection_input_wanted(ch->connection);
     if (ch->connection) pipe_arm(ch, IN);
 }
 
@@ -331,8 +348,9 @@ void network_flush(struct instance *in) {
     while ((k = list_take_first(&in->ready))) {
         struct channel *ch = CONTAINER_OF(k, struct channel, ready);
         send_out(ch);
-        // Input that was not welcome may be so now.
-        if (ch->connection && ch->pipes[IN].first && !timer_is_set(&ch->pipes[IN].timer)) pipe_arm(ch, IN);
+        if (!ch->connection) continue;
+        ch->wanted = connection_input_wanted(ch->connection);
+        pipe_arm(ch, IN);  // input that was not welcome may be so now
     }
 }
 

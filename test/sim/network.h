@@ -40,6 +40,7 @@ struct channel {
     bool timed_out;               // and the instance has not heard of it
     bool stalled;                 // nothing gets through, though others do; what it holds when it ends is lost
     bool ended[DIRECTIONS];       // nothing more comes into this pipe
+    size_t wanted;                // bytes that make it readable, as the instance last said (SO_RCVLOWAT)
     struct pipe pipes[DIRECTIONS];
     struct tap tap;
 };

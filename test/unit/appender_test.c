@@ -391,6 +391,30 @@ TEST(half_of_the_answers_are_waited_for_and_no_byte_more_than_they_have) {
     }
 }
 
+// The broker needs long for each: the first answer is no sign that the second is near.
+TEST(of_a_slow_broker_each_answer_is_news) {
+    begin_with(0);
+    for (int i = 0; i < 3; i++) {
+        appender_attach(&a, &partitions[i]);
+        queue(i, 1, 100);
+        queue(i, 2, 100);
+    }
+    queue(0, 3, 100);
+    scripted_run(&s, MS);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), DEPTH);
+    for (int i = 0; i < DEPTH; i++) {
+        EXPECT((connection_input_wanted(&a.link.connection) > 1) == (i == 0));
+        int wakes = s.wakes;
+        scripted_run(&s, ANSWER_ALONE_US);
+        EXPECT(s.wakes > wakes);  // who moves bytes asks again how many are wanted
+        EXPECT_INT(connection_input_wanted(&a.link.connection), 1);
+        answer(fine);
+        scripted_run(&s, MS);
+    }
+    EXPECT_INT(seen.silent, 0);
+    end();
+}
+
 // Small batches ------------------------------------------------------------------------------------------------------
 
 static struct batch_header small_header;
@@ -586,5 +610,6 @@ int main(void) {
     RUN(a_broker_that_does_not_offer_produce_costs_the_connection_only);
     RUN(topics_go_by_id_only_where_all_have_one);
     RUN(half_of_the_answers_are_waited_for_and_no_byte_more_than_they_have);
+    RUN(of_a_slow_broker_each_answer_is_news);
     return test_result();
 }

@@ -71,7 +71,7 @@ TEST(of_few_partitions_on_a_short_line_little_is_under_way) {
             model_write(&w->source.logs[i],
                         &(struct model_batch){.count = 50, .timestamp = w->s.env.wall_ms, .size = 300 * KiB});
     w->s.serve[API_PRODUCE] = NULL;
-    world_run(w, 5 * SECOND);
+    world_run(w, APPENDER_SILENT_US / 2);
     EXPECT(w->budget.used_peak > FETCH_ROOM_SHORT - 4 * MiB && w->budget.used_peak <= FETCH_ROOM_SHORT);
     w->s.serve[API_PRODUCE] = world_produce;
     struct scripted_request *r;

@@ -72,6 +72,7 @@ struct scripted {
     bool in_turn;                         // a request is read when the one before it on its connection is answered
     size_t write_max, read_max;           // bytes at once; 0 = all
     uint64_t bytes_written;
+    int wakes;
     struct buffer log;
     void *context;
 
@@ -111,7 +112,8 @@ static inline void scripted_close(void *driver, struct connection *c, bool abort
 
 // Every channel is looked at after each entry.
 static inline void scripted_wake(void *driver, struct connection *c) {
-    (void)driver, (void)c;
+    (void)c;
+    ((struct scripted *)driver)->wakes++;
 }
 
 // Requests and answers -----------------------------------------------------------------------------------------------
