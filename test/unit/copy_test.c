@@ -240,6 +240,19 @@ TEST(a_batch_that_cannot_be_read_halts_only_where_it_must_be_read) {
     end();
 }
 
+// It is not its kind that is wrong.
+TEST(a_batch_that_stands_damaged_and_must_be_read_is_called_so) {
+    begin_copied();
+    int64_t at = to->end;
+    write_with_append_time(100, w->s.env.wall_ms - 5000, w->s.env.wall_ms);
+    from->bytes.at[from->bytes.size - 1] ^= 1;
+    world_run(w, 10 * SECOND);
+    EXPECT_INT(world_partition(w, 0)->state, PARTITION_HALTED);
+    EXPECT(strstr(world_partition(w, 0)->halt_reason, "damaged"));
+    EXPECT_INT(world_partition(w, 0)->halt_offset, at);
+    end();
+}
+
 TEST(a_log_end_inside_a_batch_of_the_source_halts) {
     begin_copied();
     world_kill(w);
@@ -300,6 +313,7 @@ int main(void) {
     RUN(a_small_budget_slows_down_and_does_not_stop);
     RUN(append_times_are_written_into_the_records);
     RUN(a_batch_that_cannot_be_read_halts_only_where_it_must_be_read);
+    RUN(a_batch_that_stands_damaged_and_must_be_read_is_called_so);
     RUN(a_log_end_inside_a_batch_of_the_source_halts);
     RUN(a_filler_that_is_lost_is_made_again);
     RUN(refusals_that_no_retry_mends_halt);
