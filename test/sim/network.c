@@ -315,6 +315,8 @@ static void deliver_in(struct channel *ch) {
         hear_failure(ch, "unacknowledged for too long");
         return;
     }
+    // The broker may have more to write, into the room that there is now.
+    if (ch->broker && !link_linked(&ch->woken)) list_append(&w->network.woken, &ch->woken);
     if (ch->connection && !is_cut(ch, IN) && is_left_lying(ch)) return;
     while (ch->connection && ch->pipes[IN].first && ch->pipes[IN].first->at_us <= w->now_us && !is_cut(ch, IN)) {
         struct segment *s = ch->pipes[IN].first;
@@ -328,7 +330,6 @@ static void deliver_in(struct channel *ch) {
         if (ch->connection != c || s->done < s->size) return;
         pipe_take_first(&ch->pipes[IN]);
     }
-    if (ch->broker && !link_linked(&ch->woken)) list_append(&w->network.woken, &ch->woken);
     if (ch->connection) ch->wanted = connection_input_wanted(ch->connection);
     if (ch->connection) pipe_arm(ch, IN);
 }
