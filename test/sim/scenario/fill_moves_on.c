@@ -161,13 +161,19 @@ static bool first_under_way(struct world *w) {
 }
 
 // Answers where the source's log starts now.
+static int64_t lose_at_once(struct world *w) {
+    load_stop(w);
+    ledger_note(w);
+    int64_t starts_at = scenario_source(w).log->high_watermark;
+    broker_delete_records(w->clusters[SOURCE], "topic-0", 0, starts_at);
+    return starts_at;
+}
+
 static int64_t lose_all(struct world *w) {
     load_stop(w);
     scenario_cut_off(w, SOURCE, 0, true);
     scenario_write(w);
-    ledger_note(w);
-    int64_t starts_at = scenario_source(w).log->high_watermark;
-    broker_delete_records(w->clusters[SOURCE], "topic-0", 0, starts_at);
+    int64_t starts_at = lose_at_once(w);
     scenario_cut_off(w, SOURCE, 0, false);
     return starts_at;
 }
@@ -187,8 +193,8 @@ const char *lost_behind_filler(int64_t moment_us, struct outcome *out) {
     bool under_way = first_under_way(w);
     int32_t leader = scenario_truth(w).leader;
     broker_node_freeze(w->clusters[DESTINATION], leader, true);
-    int64_t starts_at = lose_all(w);
-    world_run(w, 1 * SECOND + moment_us);
+    int64_t starts_at = lose_at_once(w);  // before the leader is called silent: then nothing is fetched
+    world_run(w, APPENDER_SILENT_US / 2 + moment_us);
     broker_node_freeze(w->clusters[DESTINATION], leader, false);
     world_run(w, 20 * SECOND);
     bool lost = scenario_truth(w).log->end < starts_at;
