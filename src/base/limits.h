@@ -56,7 +56,10 @@
 #define FETCH_SILENT_US 1000000              // without a byte of what is due, until it leaves room for others
 #define FETCH_SHORT_WAIT_MS 20               // long poll of a session that a partition has just left: it may come back
 #define CONNECTION_OPEN_US_MAX 10000000      // to connect and to learn the API versions
+#define LINK_HELD_US 1000000                 // a connection that is lost sooner was no success
 #define CONNECTION_LASTED_US 60000000        // that a broker then closes: it may have been idle, or it is restarted
+#define METADATA_TROUBLE_PART 8              // of the time a trouble lasts may pass until metadata are asked for again
+#define METADATA_TROUBLE_US_MAX 60000000     // but not more; and who was well for twice as long is in trouble anew
 #define METADATA_ANSWER_US 3000000           // for an answer, until another broker is asked
 
 // the way to a broker (line.h)

@@ -386,7 +386,6 @@ static void on_link_lost(struct broker_link *l, const struct error *why) {
         appender_detach(p);
         a->on_detached(p, &kept);
     }
-    a->on_lost(a, &kept);
 }
 
 void appender_init(struct appender *a, struct cluster *cluster, int32_t node_id, int16_t acks, int32_t depth_max) {

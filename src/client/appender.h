@@ -72,7 +72,6 @@ struct appender {
 
     // Called after all of its partitions were detached, each with on_detached.
     void (*on_ready)(struct appender *a);
-    void (*on_lost)(struct appender *a, const struct error *why);
     void (*on_silent)(struct appender *a);  // it has become so, or is no longer
     void (*on_detached)(struct append_partition *p, const struct error *why);
     void *context;

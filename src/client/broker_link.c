@@ -1,6 +1,7 @@
 // A connection that is kept open to one broker, with backoff.
 #include "client/broker_link.h"
 
+#include "base/limits.h"
 #include "base/list.h"
 #include "base/memory.h"
 #include "base/rare.h"
@@ -11,6 +12,7 @@
 static void retry_later(struct broker_link *l) {
     const struct cluster_config *config = &l->cluster->config;
     struct environment *env = l->cluster->env;
+    if (!l->started) return;
     int64_t wait = l->backoff_us;
     l->backoff_us *= 2;
     if (l->backoff_us > config->reconnect_backoff_max_us) l->backoff_us = config->reconnect_backoff_max_us;
@@ -21,7 +23,7 @@ static void retry_later(struct broker_link *l) {
 static void open_now(struct broker_link *l) {
     struct broker *b = cluster_broker(l->cluster, l->node_id);
     if (!b) {  // gone from the metadata; it may come back
-        cluster_refresh(l->cluster);
+        cluster_link_lost(l->cluster, l->node_id, false);
         retry_later(l);
         return;
     }
@@ -38,16 +40,24 @@ static void on_retry(struct timer *t, int64_t now_us) {
     if (l->started && l->connection.state == CONNECTION_CLOSED) open_now(l);
 }
 
+static void lost(struct broker_link *l, const struct error *why) {
+    bool held = l->ready_us > 0 && l->cluster->env->now_us - l->ready_us >= LINK_HELD_US;
+    l->ready_us = 0;
+    if (held) l->backoff_us = l->cluster->config.reconnect_backoff_us;
+    retry_later(l);
+    cluster_link_lost(l->cluster, l->node_id, held);
+    l->on_lost(l, why);
+}
+
 static void on_state(struct connection *c, const struct error *why) {
     struct broker_link *l = CONTAINER_OF(c, struct broker_link, connection);
     if (c->state == CONNECTION_READY) {
-        l->backoff_us = l->cluster->config.reconnect_backoff_us;
+        l->ready_us = l->cluster->env->now_us;
         l->on_ready(l);
         return;
     }
     RARE("broker link: lost");
-    if (l->started) retry_later(l);
-    l->on_lost(l, why);
+    lost(l, why);
 }
 
 void broker_link_init(struct broker_link *l, struct cluster *cluster, int32_t node_id) {
@@ -76,6 +86,7 @@ void broker_link_start(struct broker_link *l) {
 
 void broker_link_stop(struct broker_link *l, bool abort) {
     l->started = false;
+    l->ready_us = 0;
     timer_cancel(&l->cluster->env->timers, &l->retry);
     connection_close(&l->connection, abort);
 }
@@ -83,6 +94,5 @@ void broker_link_stop(struct broker_link *l, bool abort) {
 void broker_link_reset(struct broker_link *l, const struct error *why) {
     if (l->connection.state == CONNECTION_CLOSED) return;
     connection_close(&l->connection, true);
-    if (l->started) retry_later(l);
-    l->on_lost(l, why);
+    lost(l, why);
 }

@@ -59,7 +59,13 @@ static void on_lost(struct broker_link *l, const struct error *why) {
     run_tasks(&b->tasks, NULL, why);
     RARE("cluster: a control connection was lost");
     if (!list_empty(&c->waiting)) connect_any(c);
-    cluster_refresh(c);
+}
+
+void cluster_link_lost(struct cluster *c, int32_t node_id, bool held) {
+    struct broker *b = map_get_number(&c->brokers, (uint32_t)node_id);
+    struct trouble unknown = {0};
+    if (b && held) b->unreached = (struct trouble){0};  // that it is gone now is news
+    cluster_refresh_for(c, b ? &b->unreached : &unknown);
 }
 
 struct broker *cluster_add_broker(struct cluster *c, int32_t node_id, const char *host, size_t host_size,

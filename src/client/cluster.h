@@ -24,6 +24,11 @@ struct cluster_config {
 #define CLUSTER_ANOTHER (-3)     // any, but another one than was asked for metadata last, if more are connected
 #define NODE_BOOTSTRAP (-16)     // -16, -17, ...: brokers known by their bootstrap address only
 
+// What newer metadata may mend, and may not. Zero: there is none.
+struct trouble {
+    int64_t since_us, last_us;
+};
+
 struct broker {
     int32_t node_id;
     char *host;
@@ -34,6 +39,7 @@ struct broker {
     bool gone;          // not in the newest metadata
     bool reported;      // its failure was logged, and no control connection has come about since
     int64_t ready_us;   // when the last one did; 0: it is over
+    struct trouble unreached;   // of all connections to it
     bool owes_metadata;         // metadata.c
     int64_t metadata_asked_us;
 };
@@ -90,6 +96,12 @@ void cluster_free(struct cluster *c);   // after cluster_stop()
 // is cut off from its controller goes on answering what it knew, and one that is frozen answers nothing. Cheap to call
 // often.
 void cluster_refresh(struct cluster *c);
+
+// The same for a trouble that is met once more. Metadata are of all topics, so what they have not mended before makes
+// them be asked for ever more rarely. False: those that are there have to do.
+bool cluster_refresh_for(struct cluster *c, struct trouble *t);
+// A connection to this broker was lost, or could not be made. `held`: it was a good one.
+void cluster_link_lost(struct cluster *c, int32_t node_id, bool held);
 
 // What the metadata says is doubted: connects to the brokers that did not say it, so that they are asked in turn.
 // False: no other broker is known.

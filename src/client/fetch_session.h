@@ -68,7 +68,6 @@ struct fetch_session {
     // remove partitions. Answers how many bytes it keeps counted: of `records`, or more where it wrote them anew
     // (it gives them back through budget_release()), and sets fetch_offset to what it wants next.
     int64_t (*on_answer)(struct fetch_session *s, struct fetch_partition *p, const struct fetch_answer *a);
-    void (*on_lost)(struct fetch_session *s, const struct error *why);
     // Optional: nothing is under way and the next fetch is about to be made. Partitions may go to other sessions, and
     // fetch_session_set_bytes() may be called.
     void (*on_turn)(struct fetch_session *s);

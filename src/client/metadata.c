@@ -206,6 +206,18 @@ void cluster_refresh(struct cluster *c) {
     refresh_at(c, earliest > c->env->now_us ? earliest : c->env->now_us);
 }
 
+bool cluster_refresh_for(struct cluster *c, struct trouble *t) {
+    int64_t now_us = c->env->now_us;
+    bool anew = t->since_us == 0 || now_us - t->last_us > 2 * METADATA_TROUBLE_US_MAX;
+    if (anew) t->since_us = now_us;
+    t->last_us = now_us;
+    int64_t wait_us = (now_us - t->since_us) / METADATA_TROUBLE_PART;
+    if (wait_us > METADATA_TROUBLE_US_MAX) wait_us = METADATA_TROUBLE_US_MAX;
+    if (c->refreshes > 0 && now_us - c->refreshed_at_us < wait_us) return false;
+    cluster_refresh(c);
+    return true;
+}
+
 void metadata_init(struct cluster *c) {
     c->refresh_task.run = run;
     timer_init(&c->refresh, on_refresh);

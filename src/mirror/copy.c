@@ -530,6 +530,7 @@ static void refused(struct partition *p, const struct append *a, int16_t code) {
 static void landed(struct partition *p, const struct append *a) {
     struct flow *f = p->flow;
     p->failures = 0;
+    p->trouble = (struct trouble){0};
     p->damaged_tries = 0;
     p->refused = 0;
     p->acked_end = a->base_offset + a->count;

@@ -200,12 +200,6 @@ static void on_look(struct timer *t, int64_t now_us) {
 
 // Life --------------------------------------------------------------------------------------------------------------
 
-// Partitions stay in their session: it opens again and goes on at their offsets, unless the metadata says otherwise.
-static void on_session_lost(struct fetch_session *s, const struct error *why) {
-    (void)why;
-    cluster_refresh(s->link.cluster);
-}
-
 static struct fetch_lane *lane_new(struct fetch_line *l, int32_t number) {
     struct flow *f = l->flow;
     struct fetch_lane *lane = NEW(struct fetch_lane);
@@ -217,7 +211,6 @@ static struct fetch_lane *lane_new(struct fetch_line *l, int32_t number) {
     s->wait_ms_max = f->config.fetch_wait_ms_max;
     s->on_answer = on_fetched;
     s->on_turn = on_turn;
-    s->on_lost = on_session_lost;
     return lane;
 }
 

@@ -20,11 +20,6 @@ static void on_appender_ready(struct appender *a) {
     tell_partitions(a, resync_on_appender_ready);
 }
 
-static void on_appender_lost(struct appender *a, const struct error *why) {
-    (void)why;
-    cluster_refresh(a->link.cluster);
-}
-
 static void on_appender_silent(struct appender *a) {
     tell_partitions(a, copy_on_silence);
 }
@@ -44,7 +39,6 @@ struct appender *flow_appender(struct flow *f, int32_t node_id, int32_t number) 
         struct appender *a = &lane->appender;
         appender_init(a, &f->destination, node_id, alone ? -1 : f->config.acks, alone ? 1 : APPENDER_DEPTH_MAX);
         a->on_ready = on_appender_ready;
-        a->on_lost = on_appender_lost;
         a->on_silent = on_appender_silent;
         a->on_detached = on_detached;
         a->link.connection.fence_us = a->fence_us = &f->ownership.fence_us;

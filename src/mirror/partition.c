@@ -89,6 +89,7 @@ static void find_leaders(struct partition *p, const struct error *why) {
     memory_free(p->halt_reason);
     p->halt_reason = NULL;
     p->failures = 0;
+    p->trouble = (struct trouble){0};
     p->damaged_tries = 0;
     p->doubted = p->refused = 0;
     p->source_doubted_us = 0;
@@ -123,10 +124,8 @@ static void drop_and_locate(struct partition *p, const struct error *why) {
                  p->failures, log_quote(why->detail, detail, sizeof detail));
         f->counters.resyncs++;
         if (needs_metadata(why)) {
-            p->destination_refreshes_needed = f->destination.refreshes + 1;
-            p->source_refreshes_needed = f->source.refreshes + 1;
-            cluster_refresh(&f->destination);
-            cluster_refresh(&f->source);
+            p->destination_refreshes_needed = f->destination.refreshes + cluster_refresh_for(&f->destination, &p->trouble);
+            p->source_refreshes_needed = f->source.refreshes + cluster_refresh_for(&f->source, &p->trouble);
         }
     }
     timer_set(&f->env->timers, &p->timer, f->env->now_us + backoff_us(p));

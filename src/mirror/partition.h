@@ -116,6 +116,7 @@ struct partition {
     // Recovery.
     struct timer timer;
     uint32_t failures;          // surprises since the last append that went well
+    struct trouble trouble;     // of those that newer metadata might have kept away
     uint64_t destination_refreshes_needed, source_refreshes_needed;
     int64_t leaderless_since_us;  // LOCATE: looks for leaders since then; 0: its back-off is not over
     bool leaderless_said;

@@ -17,10 +17,6 @@ static void ignore_ready(struct appender *appender) {
     (void)appender;
 }
 
-static void ignore_lost(struct appender *appender, const struct error *why) {
-    (void)appender, (void)why;
-}
-
 static void ignore_silent(struct appender *appender) {
     (void)appender;
 }
@@ -43,7 +39,6 @@ static void begin(void) {
     scripted_cluster(&s, &cluster);
     appender_init(&a, &cluster, 1, -1, 3);
     a.on_ready = ignore_ready;
-    a.on_lost = ignore_lost;
     a.on_silent = ignore_silent;
     a.on_detached = ignore_detached;
     a.fence_us = &fence_us;

@@ -29,10 +29,6 @@ static int64_t on_answer(struct fetch_session *session, struct fetch_partition *
     return kept;
 }
 
-static void on_lost(struct fetch_session *session, const struct error *why) {
-    (void)session, (void)why;
-}
-
 // The second partition goes to the other session, as soon as it may.
 static void on_turn(struct fetch_session *session) {
     assert(!session->fetching);
@@ -47,7 +43,6 @@ static void session_begin(struct fetch_session *session) {
     fetch_session_init(session, &cluster, 1, &budget);
     session->bytes_max = BYTES_MAX;
     session->on_answer = on_answer;
-    session->on_lost = on_lost;
     fetch_session_start(session);
 }
 

@@ -52,10 +52,6 @@ static void on_link(struct appender *appender) {
     (void)appender;
 }
 
-static void on_lost(struct appender *appender, const struct error *why) {
-    (void)appender, (void)why;
-}
-
 static void describe_one(struct describe_producers_response_partition *p,
                          struct describe_producers_response_producer *producers, int32_t index) {
     bool second = broker.state_answers % 2 == 1;
@@ -125,7 +121,6 @@ static void begin(void) {
     broker.leave_out_end = -1;
     appender_init(&a, &c, 1, 1, 1);
     a.on_ready = on_link;
-    a.on_lost = on_lost;
     positions_init(&ps, &a);
     broker_link_start(&a.link);
     scripted_run(&s, MS);

@@ -67,6 +67,7 @@ struct scripted {
     int16_t version_max[API_KEYS_KNOWN];  // offered; -1 = not at all
     bool (*idle)(struct scripted *s);     // may be NULL; called when nothing moves any more; true: something was done
     bool unreachable;                     // connections stay half open
+    const char *refuses;                  // host to which no new connection is made; NULL: none
     bool silent;                          // nothing arrives at the brokers any more
     bool stalled;                         // nothing is written by the client
     bool in_turn;                         // a request is read when the one before it on its connection is answered
@@ -86,10 +87,22 @@ struct scripted {
 
 // Transport ----------------------------------------------------------------------------------------------------------
 
+// One that was refused has carried nothing.
+static inline struct scripted_channel *scripted_slot(struct scripted *s) {
+    for (int i = 0; i < s->channels_count; i++) {
+        struct scripted_channel *ch = &s->channels[i];
+        if (ch->connection || ch->opened || !s->refuses) continue;
+        buffer_free(&ch->in);
+        buffer_free(&ch->out);
+        return ch;
+    }
+    assert(s->channels_count < SCRIPTED_CHANNELS_MAX);
+    return &s->channels[s->channels_count++];
+}
+
 static inline void scripted_open(void *driver, struct connection *c, const struct transport_options *options) {
     struct scripted *s = driver;
-    assert(s->channels_count < SCRIPTED_CHANNELS_MAX);
-    struct scripted_channel *ch = &s->channels[s->channels_count++];
+    struct scripted_channel *ch = scripted_slot(s);
     *ch = (struct scripted_channel){.connection = c, .unacknowledged_ms_max = options->unacknowledged_ms_max};
     snprintf(ch->host, sizeof ch->host, "%s", options->host);
     if (strchr(ch->host, '-')) ch->node_id = (int32_t)strtol(strchr(ch->host, '-') + 1, NULL, 10);
@@ -223,10 +236,23 @@ static inline bool scripted_read(struct scripted *s, struct scripted_channel *ch
     return true;
 }
 
+// The peer is gone.
+static inline void scripted_cut(struct scripted *s, struct connection *c) {
+    struct scripted_channel *ch = scripted_channel_of(s, c);
+    assert(ch);
+    ch->connection = NULL;
+    struct error why = error_make(ERROR_TRANSPORT, 0, "script", "cut");
+    connection_failed(c, &why);
+}
+
 static inline bool scripted_move(struct scripted *s, struct scripted_channel *ch) {
     if (!ch->connection) return false;
     if (!ch->opened) {
         if (s->unreachable) return false;
+        if (s->refuses && strcmp(ch->host, s->refuses) == 0) {
+            scripted_cut(s, ch->connection);
+            return true;
+        }
         ch->opened = true;
         connection_opened(ch->connection, 0);
         return true;
@@ -253,16 +279,6 @@ static inline void scripted_run(struct scripted *s, int64_t us) {
         timers_run(&s->env.timers, s->env.now_us);
     }
     s->env.now_us = end_us;
-}
-
-// The peer is gone.
-static inline void scripted_cut(struct scripted *s, struct connection *c) {
-    struct scripted_channel *ch = scripted_channel_of(s, c);
-    assert(ch);
-    ch->connection = NULL;
-    struct error why = error_make(ERROR_TRANSPORT, 0, "script", "cut");
-    (void)s;
-    connection_failed(c, &why);
 }
 
 static inline void scripted_cut_node(struct scripted *s, int32_t node_id) {

@@ -1,0 +1,105 @@
+// What a broker costs that stands in the metadata and cannot be reached, or hangs up on everybody: metadata are of all
+// topics, and the line may be paid for by the byte.
+#include "unit/flow_story.h"
+
+#define MINUTES 10
+#define ASKED_MAX 60  // in that time; each second would be 600
+
+static void begin_led_by_three(void) {
+    begin(24);
+    for (int32_t i = 0; i < w->partitions; i++) {
+        w->source.logs[i].leader = w->destination.logs[i].leader = i % WORLD_BROKERS + 1;
+        world_write(w, i, 5);
+    }
+    world_start(w);
+    assert(equal());
+}
+
+// One broker of each cluster loses its connections, and one of them makes no new ones.
+static void stay_away(const char *host) {
+    w->s.refuses = host;
+    scripted_cut_node(&w->s, 2);
+    world_run(w, MINUTES * 60 * SECOND);
+}
+
+TEST(a_broker_that_cannot_be_reached_costs_few_metadata) {
+    static const char *const hosts[] = {"source-2", "destination-2"};
+    for (int side = 0; side < 2; side++) {
+        begin_led_by_three();
+        uint64_t source = w->flow->source.refreshes, destination = w->flow->destination.refreshes;
+        stay_away(hosts[side]);
+        EXPECT(w->flow->source.refreshes - source < ASKED_MAX);
+        EXPECT(w->flow->destination.refreshes - destination < ASKED_MAX);
+        w->s.refuses = NULL;
+        world_write(w, 1, 5);
+        world_run(w, 3 * SECOND);
+        EXPECT(equal());
+        end();
+    }
+}
+
+// Its successor is known long before who waits has been patient: what is asked for rarely is asked for soon at first.
+TEST(a_new_leader_is_found_within_an_eighth_of_the_time) {
+    static const char *const hosts[] = {"source-2", "destination-2"};
+    for (int side = 0; side < 2; side++) {
+        begin_led_by_three();
+        w->s.refuses = hosts[side];
+        scripted_cut_node(&w->s, 2);
+        world_run(w, 9 * SECOND);  // broker.session.timeout.ms
+        struct model_cluster *c = side == 0 ? &w->source : &w->destination;
+        for (int32_t i = 1; i < w->partitions; i += WORLD_BROKERS) c->logs[i].leader = 3, c->logs[i].epoch++;
+        world_write(w, 1, 5);
+        world_run(w, 9 * SECOND / METADATA_TROUBLE_PART + 2 * PARTITION_BACKOFF_US_MAX);
+        EXPECT(equal());
+        end();
+    }
+}
+
+// And who was well for long is in trouble anew.
+TEST(old_trouble_makes_nobody_patient) {
+    begin_led_by_three();
+    stay_away("destination-2");
+    w->s.refuses = NULL;
+    world_run(w, 5 * 60 * SECOND);
+    world_write(w, 1, 5);
+    world_run(w, 5 * 60 * SECOND);
+    EXPECT(equal());
+    uint64_t before = w->flow->destination.refreshes;
+    w->s.refuses = "destination-2";
+    scripted_cut_node(&w->s, 2);
+    world_run(w, 5 * SECOND);
+    EXPECT(w->flow->destination.refreshes - before > 5);
+    w->s.refuses = NULL;
+    end();
+}
+
+static void answer_nothing(struct scripted *s, struct scripted_request *r) {
+    struct scripted_channel *ch = r->channel;
+    if (ch->node_id == 2 && world_side(w, r) == &w->source && ch->connection) scripted_cut(s, ch->connection);
+    else world_fetch(s, r);
+}
+
+// It greets, and hangs up when it is asked for something.
+TEST(a_broker_that_hangs_up_is_not_called_in_a_circle) {
+    begin_led_by_three();
+    w->s.serve[API_FETCH] = answer_nothing;
+    scripted_cut_node(&w->s, 2);
+    int before = w->s.channels_count;
+    uint64_t source = w->flow->source.refreshes;
+    world_run(w, 60 * SECOND);
+    EXPECT(w->s.channels_count - before < 3 * 60);
+    EXPECT(w->flow->source.refreshes - source < ASKED_MAX);
+    w->s.serve[API_FETCH] = world_fetch;
+    world_write(w, 1, 5);
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
+int main(void) {
+    RUN(a_broker_that_cannot_be_reached_costs_few_metadata);
+    RUN(a_new_leader_is_found_within_an_eighth_of_the_time);
+    RUN(old_trouble_makes_nobody_patient);
+    RUN(a_broker_that_hangs_up_is_not_called_in_a_circle);
+    return test_result();
+}
