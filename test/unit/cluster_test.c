@@ -313,6 +313,26 @@ TEST(any_broker_will_do_but_an_unknown_one_fails_at_once) {
     end();
 }
 
+static bool asks_for(struct trouble *t, int64_t later_us) {
+    scripted_run(&s, later_us);
+    cluster_refresh(&c);  // what is known is young
+    scripted_run(&s, SECOND);
+    return cluster_refresh_for(&c, t);
+}
+
+TEST(trouble_makes_patient_until_it_is_over) {
+    begin(3);
+    struct trouble t = {0};
+    EXPECT(asks_for(&t, SECOND));
+    EXPECT(asks_for(&t, SECOND));
+    EXPECT(!asks_for(&t, 30 * SECOND));
+    scripted_run(&s, 10 * SECOND);
+    EXPECT(cluster_refresh_for(&c, &t));
+    EXPECT(!asks_for(&t, METADATA_TROUBLE_US_MAX));
+    EXPECT(asks_for(&t, 2 * METADATA_TROUBLE_US_MAX));  // anew
+    end();
+}
+
 TEST(a_withdrawn_task_is_not_run) {
     begin(2);
     struct counted_task a = task(), b = task();
@@ -511,6 +531,7 @@ int main(void) {
     RUN(refreshes_keep_a_distance_and_age_brings_one);
     RUN(tasks_run_when_their_connection_is_ready);
     RUN(any_broker_will_do_but_an_unknown_one_fails_at_once);
+    RUN(trouble_makes_patient_until_it_is_over);
     RUN(a_withdrawn_task_is_not_run);
     RUN(tasks_of_a_broker_that_cannot_be_reached_fail);
     RUN(a_broker_that_hangs_up_on_an_idle_connection_is_not_unreachable);

@@ -55,24 +55,6 @@ TEST(a_new_leader_is_found_within_an_eighth_of_the_time) {
     }
 }
 
-// And who was well for long is in trouble anew.
-TEST(old_trouble_makes_nobody_patient) {
-    begin_led_by_three();
-    stay_away("destination-2");
-    w->s.refuses = NULL;
-    world_run(w, 5 * 60 * SECOND);
-    world_write(w, 1, 5);
-    world_run(w, 5 * 60 * SECOND);
-    EXPECT(equal());
-    uint64_t before = w->flow->destination.refreshes;
-    w->s.refuses = "destination-2";
-    scripted_cut_node(&w->s, 2);
-    world_run(w, 5 * SECOND);
-    EXPECT(w->flow->destination.refreshes - before > 5);
-    w->s.refuses = NULL;
-    end();
-}
-
 static void answer_nothing(struct scripted *s, struct scripted_request *r) {
     struct scripted_channel *ch = r->channel;
     if (ch->node_id == 2 && world_side(w, r) == &w->source && ch->connection) scripted_cut(s, ch->connection);
@@ -99,7 +81,6 @@ TEST(a_broker_that_hangs_up_is_not_called_in_a_circle) {
 int main(void) {
     RUN(a_broker_that_cannot_be_reached_costs_few_metadata);
     RUN(a_new_leader_is_found_within_an_eighth_of_the_time);
-    RUN(old_trouble_makes_nobody_patient);
     RUN(a_broker_that_hangs_up_is_not_called_in_a_circle);
     return test_result();
 }
