@@ -292,7 +292,7 @@ static void hear_failure(struct channel *ch, const char *what) {
     connection_failed(c, &why);
 }
 
-// Fewer bytes than are wanted wake nobody until more come, unless the connection ends behind them or there is no more room.
+// Fewer bytes than are wanted wake nobody until more come, unless the connection ends behind them or no more have room.
 static bool is_left_lying(struct channel *ch) {
     struct world *w = ch->world;
     size_t wanted = ch->wanted < (size_t)w->plan.socket_bytes ? ch->wanted : (size_t)w->plan.socket_bytes;
