@@ -135,7 +135,6 @@ static void on_raised(struct leader_query *q, const struct leader_answer *a) {
         log_line(&f->env->log, LOG_WARN, "log start not raised", "flow=%s topic=%s partition=%d offset=%lld why=\"%s\"",
                  f->config.name, p->topic->destination_name, p->index, (long long)p->log_start_wanted, refusal);
     if (refusal) p->raise_again_us = f->env->now_us + HALT_LOOK_AGAIN_US;
-    if (p->state != PARTITION_COPY) return;  // it waits for something else, and asks again when that is over
     timer_set(&f->env->timers, &p->timer, refusal ? p->raise_again_us : f->env->now_us + PARTITION_BACKOFF_US_MAX);
 }
 

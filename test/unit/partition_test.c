@@ -24,7 +24,17 @@ TEST(a_log_is_copied_and_followed) {
     EXPECT_INT(status.owned, WORLD_PARTITIONS_MAX);
     EXPECT_INT(status.caught_up, WORLD_PARTITIONS_MAX);
     EXPECT_INT(status.lag_records, 0);
+    EXPECT_INT(status.lag_ms, 0);  // though the newest record is a second old
     EXPECT_INT(resyncs(), 0);
+    w->s.serve[API_PRODUCE] = NULL;
+    world_write(w, 1, 3);
+    world_run(w, 10 * SECOND);
+    flow_status(w->flow, &status);
+    EXPECT(status.lag_records > 0);
+    EXPECT(status.lag_ms >= 10000);
+    w->s.serve[API_PRODUCE] = world_produce;
+    struct scripted_request *r;
+    while ((r = scripted_next(&w->s, API_PRODUCE))) world_produce(&w->s, r);
     end();
 }
 

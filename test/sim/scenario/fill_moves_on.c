@@ -103,7 +103,7 @@ const char *fill_damaged_below(int64_t moment_us, struct outcome *out) {
 }
 
 // The destination's topic is only compacted, so it refuses to delete the filler; and says so when what comes behind, of
-// old, has to wait: it waits no longer for that.
+// old, has to wait: it does not wait for that, too.
 const char *deletion_refused(int64_t moment_us, struct outcome *out) {
     static const char *const settings[] = {"cleanup.policy", "compact", NULL};
     struct plan plan = scenario_plan(50 + (uint64_t)moment_us);
