@@ -67,8 +67,10 @@ static void doubt_silent(struct partition *p) {
     struct flow *f = p->flow;
     bool asked = p->state == PARTITION_RESYNC && !timer_is_set(&p->timer) &&
                  f->env->now_us - p->waited_since_us >= WATCH_IDLE_INTERVAL_US;
-    if (asked || (p->append.appender && p->append.appender->silent)) cluster_refresh(&f->destination);
-    if (asked || (p->fetch.session && p->fetch.session->aside > 0)) cluster_refresh(&f->source);
+    bool appends = p->append.appender && p->append.appender->silent;
+    bool fetches = p->fetch.session && p->fetch.session->aside > 0;
+    if (asked || appends) cluster_refresh_for(&f->destination, &p->trouble);
+    if (asked || fetches) cluster_refresh_for(&f->source, &p->trouble);
 }
 
 // Now and then the idle ones too: a foreign record in a quiet partition should not wait for the next of ours.

@@ -78,9 +78,31 @@ TEST(a_broker_that_hangs_up_is_not_called_in_a_circle) {
     end();
 }
 
+static void freeze_two(struct scripted *s, struct scripted_request *r) {
+    bool frozen = r->channel->node_id == 2;
+    if (!frozen && r->api->key == API_PRODUCE) world_produce(s, r);
+    if (!frozen && r->api->key == API_FETCH) world_fetch(s, r);
+}
+
+// Connections to it are made, and it answers nothing that matters.
+TEST(a_broker_that_is_frozen_costs_few_metadata) {
+    static const int16_t apis[] = {API_PRODUCE, API_FETCH};
+    for (int i = 0; i < 2; i++) {
+        begin_led_by_three();
+        uint64_t source = w->flow->source.refreshes, destination = w->flow->destination.refreshes;
+        w->s.serve[apis[i]] = freeze_two;
+        world_write(w, 1, 5);
+        world_run(w, MINUTES * 60 * SECOND);
+        EXPECT(w->flow->source.refreshes - source < ASKED_MAX);
+        EXPECT(w->flow->destination.refreshes - destination < ASKED_MAX);
+        end();
+    }
+}
+
 int main(void) {
     RUN(a_broker_that_cannot_be_reached_costs_few_metadata);
     RUN(a_new_leader_is_found_within_an_eighth_of_the_time);
     RUN(a_broker_that_hangs_up_is_not_called_in_a_circle);
+    RUN(a_broker_that_is_frozen_costs_few_metadata);
     return test_result();
 }
