@@ -78,7 +78,7 @@ static int64_t share_of_budget(const struct flow *f) {
 
 // A batch of each partition, or some: then each request carries all of them. Two sizes only, for buffers are kept.
 static int32_t bytes_short(const struct fetch_session *s) {
-    return fetch_session_batch_of_each(s) > FETCH_BYTES_SHORT ? FETCH_BYTES_MAX : FETCH_BYTES_SHORT;
+    return fetch_session_batch_of_each(s) > FETCH_BYTES_SHORT ? FETCH_BYTES_LARGE : FETCH_BYTES_SHORT;
 }
 
 static int32_t bytes_wanted(const struct fetch_lane *lane) {

@@ -115,7 +115,7 @@ TEST(on_a_short_line_a_fetch_has_room_for_a_batch_of_each) {
         model_write(&w->source.logs[i],
                     &(struct model_batch){.count = 1, .timestamp = w->s.env.wall_ms, .size = 600 * KiB});
     world_run(w, SECOND);
-    EXPECT_INT(shared_at_most(), FETCH_BYTES_MAX);
+    EXPECT_INT(shared_at_most(), FETCH_BYTES_LARGE);
     world_write(w, 0, 1);  // alone it has room enough in less
     world_run(w, SECOND);
     EXPECT_INT(shared_at_most(), FETCH_BYTES_SHORT);
