@@ -38,6 +38,21 @@ TEST(filler_that_was_left_behind_is_deleted) {
     }
 }
 
+// So is it where the source's cleaner has left nothing to compare with.
+TEST(filler_that_was_left_behind_a_cleaned_source_is_deleted) {
+    begin(1);
+    write_above(1000);
+    world_write(w, 0, 20);
+    die_before_deleting();
+    model_clean(from, from->end - 1);
+    world_write(w, 0, 2);
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT_INT(to->start, 1000);
+    EXPECT_INT(to->end, from->end);
+    end();
+}
+
 static bool asks_for_first(const struct scripted_request *r, const struct model_log *l) {
     const struct fetch_request *q = r->body;
     const struct model_cluster *side = l == from ? &w->source : &w->destination;
@@ -428,6 +443,7 @@ TEST(a_destination_that_keeps_more_is_looked_at_once) {
 
 int main(void) {
     RUN(filler_that_was_left_behind_is_deleted);
+    RUN(filler_that_was_left_behind_a_cleaned_source_is_deleted);
     RUN(a_first_batch_that_seems_to_begin_later_is_asked_for_again);
     RUN(a_log_that_seems_to_start_later_is_asked_again);
     RUN(filler_that_seems_to_reach_further_deletes_no_more);
