@@ -125,8 +125,7 @@ def simulated(folder, seeds, seconds_max):
             seconds = max(1, min(left(), seconds_max) * count / sum(seeds.values()))
             command = [os.path.join(ROOT, folder, program), f"seeds={count}", f"seconds={seconds:.0f}"]
             total.add(tests(command, left()))
-        for program in ("scenarios", "scenarios_unowned"):
-            total.add(tests([os.path.join(ROOT, folder, program)], left()))
+        total.add(tests([sys.executable, os.path.join(ROOT, "test/sim/reached.py"), folder], left()))
         return total
     return part
 
