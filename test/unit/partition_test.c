@@ -401,6 +401,25 @@ TEST(a_backlog_older_than_the_producers_memory_is_waited_for) {
     end();
 }
 
+TEST(an_old_batch_waits_for_what_precedes_it) {
+    begin_copied(1);
+    int64_t before = to->end;
+    w->s.serve[API_PRODUCE] = NULL;
+    world_write(w, 0, 2);
+    write_old(1);
+    world_run(w, SECOND / 2);
+    EXPECT_INT(state(), PARTITION_COPY);  // the new ones are under way
+    EXPECT_INT(to->end, before);
+    w->s.serve[API_PRODUCE] = world_produce;
+    struct scripted_request *r;
+    while ((r = scripted_next(&w->s, API_PRODUCE))) world_produce(&w->s, r);
+    world_run(w, 15 * SECOND);
+    EXPECT(equal());
+    EXPECT_INT(w->refused, 0);
+    EXPECT_INT(resyncs(), 0);
+    end();
+}
+
 // The broker forgets with the old one, and would take what follows a refused one in its place.
 TEST(behind_a_batch_of_old_damage_is_not_sent) {
     begin_copied(1);
@@ -541,6 +560,7 @@ int main(void) {
     RUN(past_the_fence_nothing_is_appended);
     RUN(who_sleeps_past_the_fence_writes_nothing_on_waking_up);
     RUN(a_backlog_older_than_the_producers_memory_is_waited_for);
+    RUN(an_old_batch_waits_for_what_precedes_it);
     RUN(behind_a_batch_of_old_damage_is_not_sent);
     RUN(what_the_producers_memory_does_not_protect_waits_for_a_lease);
     RUN(what_was_left_behind_is_not_sent_when_the_destination_forgets_sooner);
