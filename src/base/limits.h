@@ -64,10 +64,10 @@
 
 // the way to a broker (line.h)
 #define FETCH_BYTES_SHORT (4 * MiB)          // of one fetch, where the round trip is short; half costs its broker more
+#define FETCH_BYTES_LARGE (6 * MiB)          // the same where batches are large: more is no faster, and three are held
 #define FETCH_ROOM_SHORT (10 * MiB)          // in flight, where the round trip is short: more would only get cold,
 #define FETCH_ROOM_FETCHES 2                 // but always this many fetches: one comes while the other is sent on
 #define FETCH_NO_ROOM_US 1000000             // without room for what is worth asking, until less is asked for
-#define FETCH_BYTES_LARGE (6 * MiB)          // the same where batches are large: more is no faster, and three are held
 #define FETCH_BYTES_MAX (8 * MiB)            // of one fetch, as we choose it
 #ifndef LINE_LONG_US                         // the simulator's are small: what takes minutes happens often there
 #define FETCH_SESSIONS_SHORT 2               // where nothing says that more are worth it

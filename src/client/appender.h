@@ -70,7 +70,6 @@ struct appender {
     // Set by the owner: until when (environment's clock) the connection may write, and while some need a lease.
     const int64_t *fence_us, *lease_us;
 
-    // Called after all of its partitions were detached, each with on_detached.
     void (*on_ready)(struct appender *a);
     void (*on_silent)(struct appender *a);  // it has become so, or is no longer
     void (*on_detached)(struct append_partition *p, const struct error *why);

@@ -31,6 +31,7 @@ static void open_now(struct broker_link *l) {
     l->host = memory_copy_string(b->host);
     l->connection.host = l->host;
     l->connection.port = b->port;
+    l->ready_us = 0;
     connection_open(&l->connection);
 }
 
@@ -42,7 +43,6 @@ static void on_retry(struct timer *t, int64_t now_us) {
 
 static void lost(struct broker_link *l, const struct error *why) {
     bool held = l->ready_us > 0 && l->cluster->env->now_us - l->ready_us >= LINK_HELD_US;
-    l->ready_us = 0;
     if (held) l->backoff_us = l->cluster->config.reconnect_backoff_us;
     retry_later(l);
     cluster_link_lost(l->cluster, l->node_id, held);
@@ -86,7 +86,6 @@ void broker_link_start(struct broker_link *l) {
 
 void broker_link_stop(struct broker_link *l, bool abort) {
     l->started = false;
-    l->ready_us = 0;
     timer_cancel(&l->cluster->env->timers, &l->retry);
     connection_close(&l->connection, abort);
 }

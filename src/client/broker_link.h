@@ -13,7 +13,7 @@ struct broker_link {
     bool started;
     struct timer retry;
     int64_t backoff_us;
-    int64_t ready_us;  // when the connection became ready; 0: it has not yet
+    int64_t ready_us;  // when the connection became ready; 0: not since it was opened. It stays while on_lost is called
     void (*on_ready)(struct broker_link *l);
     void (*on_lost)(struct broker_link *l, const struct error *why);  // was READY, or could not become it
 };

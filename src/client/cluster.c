@@ -25,7 +25,6 @@ static void on_ready(struct broker_link *l) {
         log_line(&l->cluster->env->log, LOG_INFO, "broker reachable again", "cluster=%s broker=%s:%u",
                  l->cluster->config.alias, b->host, b->port);
     b->reported = false;
-    b->ready_us = l->cluster->env->now_us;
     run_tasks(&b->tasks, &l->connection, NULL);
     if (broker_link_ready(l)) run_tasks(&b->cluster->waiting, &l->connection, NULL);
 }
@@ -42,7 +41,8 @@ static void connect_any(struct cluster *c) {
 // A broker hangs up on who was silent for long (connections.max.idle.ms), and when it is stopped: whether it can be
 // reached shows the next attempt.
 static bool hung_up(const struct broker *b, const struct error *why) {
-    bool lasted = b->ready_us > 0 && b->cluster->env->now_us - b->ready_us >= CONNECTION_LASTED_US;
+    int64_t ready_us = b->control.ready_us;
+    bool lasted = ready_us > 0 && b->cluster->env->now_us - ready_us >= CONNECTION_LASTED_US;
     return lasted && why->kind == ERROR_TRANSPORT && why->code == 0;
 }
 
@@ -55,7 +55,6 @@ static void on_lost(struct broker_link *l, const struct error *why) {
         log_line(&c->env->log, LOG_WARN, "broker unreachable", "cluster=%s broker=%s:%u error=%s", c->config.alias,
                  b->host, b->port, log_quote(why->detail, detail, sizeof detail));
     b->reported |= unreachable;
-    b->ready_us = 0;
     run_tasks(&b->tasks, NULL, why);
     RARE("cluster: a control connection was lost");
     if (!list_empty(&c->waiting)) connect_any(c);
@@ -63,9 +62,12 @@ static void on_lost(struct broker_link *l, const struct error *why) {
 
 void cluster_link_lost(struct cluster *c, int32_t node_id, bool held) {
     struct broker *b = map_get_number(&c->brokers, (uint32_t)node_id);
-    struct trouble unknown = {0};
-    if (b && held) b->unreached = (struct trouble){0};  // that it is gone now is news
-    cluster_refresh_for(c, b ? &b->unreached : &unknown);
+    if (!b) {
+        cluster_refresh(c);
+        return;
+    }
+    if (held) b->unreached = (struct trouble){0};  // that it is gone now is news
+    cluster_refresh_for(c, &b->unreached);
 }
 
 struct broker *cluster_add_broker(struct cluster *c, int32_t node_id, const char *host, size_t host_size,

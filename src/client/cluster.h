@@ -38,7 +38,6 @@ struct broker {
     struct cluster *cluster;
     bool gone;          // not in the newest metadata
     bool reported;      // its failure was logged, and no control connection has come about since
-    int64_t ready_us;   // when the last one did; 0: it is over
     struct trouble unreached;   // of all connections to it
     bool owes_metadata;         // metadata.c
     int64_t metadata_asked_us;

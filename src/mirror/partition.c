@@ -106,8 +106,8 @@ static void find_leaders(struct partition *p, const struct error *why) {
     timer_set(&p->flow->env->timers, &p->timer, p->flow->env->now_us);
 }
 
-// A code that says "you ask the wrong broker": only newer metadata can help. No code at all: perhaps they can.
-static bool needs_metadata(struct partition *p, const struct error *why, struct cluster *c) {
+// A code that says "you ask the wrong broker": only newer metadata can help. No code at all: perhaps they can. True: asked.
+static bool asks_for_metadata(struct partition *p, const struct error *why, struct cluster *c) {
     if (why->kind == ERROR_TRANSPORT || why->kind == ERROR_TIMEOUT) return cluster_refresh_for(c, &p->trouble);
     if (why->kind != ERROR_KAFKA || !kafka_error_is_retriable((int16_t)why->code)) return false;
     cluster_refresh(c);
@@ -125,8 +125,8 @@ static void drop_and_locate(struct partition *p, const struct error *why) {
                  "flow=%s topic=%s partition=%d tries=%u why=%s", f->config.name, p->topic->destination_name, p->index,
                  p->failures, log_quote(why->detail, detail, sizeof detail));
         f->counters.resyncs++;
-        if (needs_metadata(p, why, &f->destination)) p->destination_refreshes_needed = f->destination.refreshes + 1;
-        if (needs_metadata(p, why, &f->source)) p->source_refreshes_needed = f->source.refreshes + 1;
+        if (asks_for_metadata(p, why, &f->destination)) p->destination_refreshes_needed = f->destination.refreshes + 1;
+        if (asks_for_metadata(p, why, &f->source)) p->source_refreshes_needed = f->source.refreshes + 1;
     }
     timer_set(&f->env->timers, &p->timer, f->env->now_us + backoff_us(p));
 }

@@ -57,7 +57,7 @@ static struct segment *pipe_put(struct channel *ch, enum direction d, enum segme
     else p->first = s;
     p->last = s;
     p->bytes += size;
-    if (!timer_is_set(&p->timer) && !is_cut(ch, d)) timer_set(&w->timers, &p->timer, p->first->at_us);
+    if (!timer_is_set(&p->timer)) pipe_arm(ch, d);
     return s;
 }
 
@@ -307,6 +307,11 @@ static bool is_left_lying(struct channel *ch) {
     return true;
 }
 
+static void await_input(struct channel *ch) {
+    ch->wanted = connection_input_wanted(ch->connection);
+    pipe_arm(ch, IN);
+}
+
 // The instance is awake and has been entered.
 static void deliver_in(struct channel *ch) {
     struct world *w = ch->world;
@@ -330,8 +335,7 @@ static void deliver_in(struct channel *ch) {
         if (ch->connection != c || s->done < s->size) return;
         pipe_take_first(&ch->pipes[IN]);
     }
-    if (ch->connection) ch->wanted = connection_input_wanted(ch->connection);
-    if (ch->connection) pipe_arm(ch, IN);
+    if (ch->connection) await_input(ch);
 }
 
 static void on_in(struct timer *t, int64_t now_us) {
@@ -349,9 +353,7 @@ void network_flush(struct instance *in) {
     while ((k = list_take_first(&in->ready))) {
         struct channel *ch = CONTAINER_OF(k, struct channel, ready);
         send_out(ch);
-        if (!ch->connection) continue;
-        ch->wanted = connection_input_wanted(ch->connection);
-        pipe_arm(ch, IN);  // input that was not welcome may be so now
+        if (ch->connection) await_input(ch);  // what was not welcome may be so now
     }
 }
 

@@ -47,9 +47,10 @@ def main():
         passed, failed, reached = passed + more_passed, failed + more_failed, reached | rare
         if more_failed:
             print(output)
-    wrong = [f"no scenario comes any more to: {mark}" for mark in sorted(marks() - reached - known())]
-    wrong += [f"unreached.txt: a scenario does come to: {mark}" for mark in sorted(known() & reached)]
-    wrong += [f"unreached.txt: there is no such branch: {mark}" for mark in sorted(known() - marks())]
+    there, unreached = marks(), known()
+    wrong = [f"no scenario comes any more to: {mark}" for mark in sorted(there - reached - unreached)]
+    wrong += [f"unreached.txt: a scenario does come to: {mark}" for mark in sorted(unreached & reached)]
+    wrong += [f"unreached.txt: there is no such branch: {mark}" for mark in sorted(unreached - there)]
     for line in wrong:
         print(f"FAILED {line}")
     failed += len(wrong)
