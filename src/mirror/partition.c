@@ -106,7 +106,8 @@ static void find_leaders(struct partition *p, const struct error *why) {
     timer_set(&p->flow->env->timers, &p->timer, p->flow->env->now_us);
 }
 
-// A code that says "you ask the wrong broker": only newer metadata can help. No code at all: perhaps they can. True: asked.
+// A code that says "you ask the wrong broker": only newer metadata can help. No code at all: perhaps they can.
+// True: they were asked for.
 static bool asks_for_metadata(struct partition *p, const struct error *why, struct cluster *c) {
     if (why->kind == ERROR_TRANSPORT || why->kind == ERROR_TIMEOUT) return cluster_refresh_for(c, &p->trouble);
     if (why->kind != ERROR_KAFKA || !kafka_error_is_retriable((int16_t)why->code)) return false;
