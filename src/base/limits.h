@@ -161,6 +161,9 @@
 #define FILL_LOOK_US 1000000                 // between looks whether one more may
 #define WATCH_INTERVAL_US 250000             // between looks at the high watermark of what is not yet replicated
 #define WATCH_IDLE_INTERVAL_US 5000000       // and of everything else
+#ifndef WATCH_IDLE_PARTITIONS_MAX            // the simulator's is small
+#define WATCH_IDLE_PARTITIONS_MAX 1000       // of that, at a time
+#endif
 
 // topics
 #define TOPICS_PER_REQUEST_MAX 100           // of one DescribeConfigs, CreateTopics or CreatePartitions

@@ -64,6 +64,7 @@ struct flow {
     struct map lines;      // struct fetch_line, by node (fetch_lines.c)
     struct list unreplicated;
     struct timer watch, watch_idle;
+    size_t watch_turn;               // which idle partition is asked about next
     size_t lease_turn;               // which topic's offset is committed for a lease
     struct timer coordinator_watch;  // flow_coordinator.c
     struct cluster_task coordinator_task;
