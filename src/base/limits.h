@@ -60,6 +60,7 @@
 #define CONNECTION_LASTED_US 60000000        // that a broker then closes: it may have been idle, or it is restarted
 #define METADATA_TROUBLE_PART 8              // of the time a trouble lasts may pass until metadata are asked for again
 #define METADATA_TROUBLE_US_MAX 60000000     // but not more; and who was well for twice as long is in trouble anew
+#define METADATA_OLDER_US 60000000           // after which leader epochs that went back, and stay so, are believed
 #define METADATA_ANSWER_US 3000000           // for an answer, until another broker is asked
 
 // the way to a broker (line.h)
