@@ -148,6 +148,7 @@
 #define PARTITION_IN_FLIGHT_MAX (4 * MiB)    // past this a partition is not fetched
 #endif
 #define PARTITION_QUEUED_MAX MiB             // nor past this of it that no request took yet: it would only get cold
+#define RESYNC_PATIENT_PART 8                // of the time that something is waited for may pass until it is looked for
 #define HALT_LOOK_AGAIN_US 300000000         // at a reason to halt that may go away by itself
 #define DAMAGED_TRIES_MAX 5                  // fetches of a batch that arrives damaged
 #define REPLICATION_WAIT_US_MAX 30000000     // for the high watermark to reach what is acknowledged

@@ -87,15 +87,19 @@ static void on_position(struct position_query *q, const struct position *positio
     ask(p, &p->flow->destination_queries, p->destination_leader, QUERY_BATCH, position->log_end - 1, on_tail);
 }
 
-// Not there yet, but it should come: look again, for a while.
+// Not there yet, but it should come: look again, for a while, ever more rarely. It may be a cluster that is in trouble.
 static void again(struct partition *p, const char *what) {
     struct flow *f = p->flow;
-    if (f->env->now_us - p->waited_since_us > REPLICATION_WAIT_US_MAX) {
+    int64_t waited_us = f->env->now_us - p->waited_since_us;
+    if (waited_us > REPLICATION_WAIT_US_MAX) {
         struct error why = error_make(ERROR_TIMEOUT, 0, "resync", "%s", what);
         partition_surprise(p, &why);
         return;
     }
-    timer_set(&f->env->timers, &p->timer, f->env->now_us + PARTITION_BACKOFF_US_MIN);
+    int64_t wait_us = waited_us / RESYNC_PATIENT_PART;
+    if (wait_us < PARTITION_BACKOFF_US_MIN) wait_us = PARTITION_BACKOFF_US_MIN;
+    if (wait_us > PARTITION_BACKOFF_US_MAX) wait_us = PARTITION_BACKOFF_US_MAX;
+    timer_set(&f->env->timers, &p->timer, f->env->now_us + wait_us);
 }
 
 static bool seen_twice(struct partition *p, const char *what, struct bytes detail) {
