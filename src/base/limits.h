@@ -160,6 +160,9 @@
 #define SPLICE_EXTRA_MAX (16 * KiB)          // asked of the source beyond a batch's size, at first: it may be joined
 #endif
 #define FILL_PARTITIONS_MAX 32               // of a flow, at a time: what they have under way no budget counts
+#ifndef FILL_DELETE_OFFSETS                  // the simulator's is small
+#define FILL_DELETE_OFFSETS 20000000         // are filled, and then deleted, before more are: some 17 MB
+#endif
 #define FILL_LOOK_US 1000000                 // between looks whether one more may
 #define WATCH_INTERVAL_US 250000             // between looks at the high watermark of what is not yet replicated
 #define WATCH_IDLE_INTERVAL_US 5000000       // and of everything else
