@@ -60,6 +60,7 @@
 #define CONNECTION_LASTED_US 60000000        // that a broker then closes: it may have been idle, or it is restarted
 #define METADATA_TROUBLE_PART 8              // of the time a trouble lasts may pass until metadata are asked for again
 #define METADATA_TROUBLE_US_MAX 60000000     // but not more; and who was well for twice as long is in trouble anew
+#define METADATA_OLDER_US 60000000           // after which leader epochs that went back, and stay so, are believed
 #define METADATA_ANSWER_US 3000000           // for an answer, until another broker is asked
 
 // the way to a broker (line.h)
@@ -147,6 +148,7 @@
 #define PARTITION_IN_FLIGHT_MAX (4 * MiB)    // past this a partition is not fetched
 #endif
 #define PARTITION_QUEUED_MAX MiB             // nor past this of it that no request took yet: it would only get cold
+#define RESYNC_PATIENT_PART 8                // of the time that something is waited for may pass until it is looked for
 #define HALT_LOOK_AGAIN_US 300000000         // at a reason to halt that may go away by itself
 #define DAMAGED_TRIES_MAX 5                  // fetches of a batch that arrives damaged
 #define REPLICATION_WAIT_US_MAX 30000000     // for the high watermark to reach what is acknowledged
@@ -158,6 +160,9 @@
 #define SPLICE_EXTRA_MAX (16 * KiB)          // asked of the source beyond a batch's size, at first: it may be joined
 #endif
 #define FILL_PARTITIONS_MAX 32               // of a flow, at a time: what they have under way no budget counts
+#ifndef FILL_DELETE_OFFSETS                  // the simulator's is small
+#define FILL_DELETE_OFFSETS 20000000         // are filled, and then deleted, before more are: some 17 MB
+#endif
 #define FILL_LOOK_US 1000000                 // between looks whether one more may
 #define WATCH_INTERVAL_US 250000             // between looks at the high watermark of what is not yet replicated
 #define WATCH_IDLE_INTERVAL_US 5000000       // and of everything else

@@ -21,10 +21,10 @@ static void run_tasks(struct list *tasks, struct connection *connection, const s
 
 static void on_ready(struct broker_link *l) {
     struct broker *b = CONTAINER_OF(l, struct broker, control);
-    if (b->reported)
+    if (b->reported && !b->stranger)
         log_line(&l->cluster->env->log, LOG_INFO, "broker reachable again", "cluster=%s broker=%s:%u",
                  l->cluster->config.alias, b->host, b->port);
-    b->reported = false;
+    b->reported = b->stranger;  // until it says that it belongs here
     run_tasks(&b->tasks, &l->connection, NULL);
     if (broker_link_ready(l)) run_tasks(&b->cluster->waiting, &l->connection, NULL);
 }

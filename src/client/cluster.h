@@ -38,6 +38,7 @@ struct broker {
     struct cluster *cluster;
     bool gone;          // not in the newest metadata
     bool reported;      // its failure was logged, and no control connection has come about since
+    bool stranger;      // metadata.c: it belongs to another cluster, and that was logged
     struct trouble unreached;   // of all connections to it
     bool owes_metadata;         // metadata.c
     int64_t metadata_asked_us;
@@ -53,6 +54,9 @@ struct cluster_topic {
     struct wire_uuid id;  // zero when the broker is older than 2.8
     bool internal;
     bool seen;            // in the newest metadata
+    bool older_shared;         // another broker said so, too
+    int32_t older_of;          // which broker first said that leader epochs are older than known,
+    int64_t older_since_us;    // and of when its metadata are; 0: the newest say nothing like it
     struct cluster_partition *partitions;
     int32_t partitions_count;
 };

@@ -49,6 +49,34 @@ static void take_partitions(struct cluster_topic *t, const struct metadata_respo
     }
 }
 
+static bool is_older(const struct cluster_topic *t, const struct metadata_response_topic *m) {
+    for (int32_t i = 0; i < m->partitions_count; i++) {
+        int32_t index = m->partitions[i].partition_index;
+        if (index >= 0 && index < t->partitions_count &&
+            m->partitions[i].leader_epoch < t->partitions[index].leader_epoch)
+            return true;
+    }
+    return false;
+}
+
+// Epochs do go back when a cluster is restored from what it was some time ago. Then nobody says anything else any more.
+static bool older_is_believed(struct cluster *c, struct cluster_topic *t) {
+    if (t->older_since_us == 0) {
+        t->older_since_us = c->refreshed_at_us;
+        t->older_of = c->refreshed_by;
+        t->older_shared = false;
+    }
+    t->older_shared |= c->refreshed_by != t->older_of;
+    int64_t lasts_us = c->refreshed_at_us - t->older_since_us;
+    if (lasts_us < METADATA_OLDER_US / 2) return false;
+    bool others = cluster_connect_others(c);
+    if (lasts_us < METADATA_OLDER_US || (others && !t->older_shared)) return false;
+    RARE("metadata: leader epochs went back for good");
+    log_line(&c->env->log, LOG_WARN, "leader epochs went back: was the cluster restored?", "cluster=%s topic=%s",
+             c->config.alias, t->name);
+    return true;
+}
+
 static void take_topic(struct cluster *c, const struct metadata_response_topic *m) {
     if (m->name.size <= 0) return;
     struct cluster_topic *t = map_get_text(&c->topics, m->name.at, (size_t)m->name.size);
@@ -63,7 +91,9 @@ static void take_topic(struct cluster *c, const struct metadata_response_topic *
     if (m->error_code == KAFKA_NONE || m->partitions_count > 0) {
         bool same = !uuid_is_zero(&t->id) && uuid_equal(&t->id, &m->topic_id);
         t->id = m->topic_id;
-        take_partitions(t, m, same);
+        bool older = same && is_older(t, m), believed = older && older_is_believed(c, t);
+        if (!older || believed) t->older_since_us = 0;
+        take_partitions(t, m, same && !believed);
     }
 }
 
@@ -99,10 +129,8 @@ static void schedule_next(struct cluster *c) {
 }
 
 static void take(struct cluster *c, const struct metadata_response *r) {
-    if (r->cluster_id.size > 0) {
-        memory_free(c->cluster_id);
+    if (r->cluster_id.size > 0 && !c->cluster_id)
         c->cluster_id = memory_copy_text(r->cluster_id.at, (size_t)r->cluster_id.size);
-    }
     c->controller = r->controller_id;
     take_brokers(c, r);
     take_topics(c, r);
@@ -116,24 +144,47 @@ static bool knows_nobody(const struct metadata_response *r) {
     return true;
 }
 
+// An address may come to be that of another cluster's broker: of one that was made anew, or names and addresses were
+// given to others. Its topics are not those of the cluster that we mean, and what is said there is nothing to us.
+static bool is_of_another_cluster(const struct cluster *c, const struct metadata_response *r) {
+    return c->cluster_id && r->cluster_id.size > 0 && !text_equal(&r->cluster_id, c->cluster_id);
+}
+
+static void let_go_of_stranger(struct broker *b, const struct metadata_response *r) {
+    RARE("metadata: of another cluster");
+    struct cluster *c = b->cluster;
+    struct error why = error_make(ERROR_PROTOCOL, 0, "metadata", "it belongs to the cluster %.*s",
+                                  (int)r->cluster_id.size, r->cluster_id.at);
+    if (!b->stranger)
+        log_line(&c->env->log, LOG_ERROR, "broker of another cluster",
+                 "cluster=%s broker=%s:%u id=%.*s expected=%s reason=\"its address leads to another cluster now; if "
+                 "that one is meant, start anew\"",
+                 c->config.alias, b->host, b->port, (int)r->cluster_id.size, r->cluster_id.at, c->cluster_id);
+    b->stranger = b->reported = true;
+    broker_link_reset(&b->control, &why);
+}
+
 static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {
     (void)frame;
     struct broker *b = context;
     struct cluster *c = b->cluster;
     bool newest = c->refresh_running && b->node_id == c->asked_of;
     b->owes_metadata = false;
-    if (error_is(error) || knows_nobody(response)) {
+    bool stranger = !error_is(error) && is_of_another_cluster(c, response);
+    if (error_is(error) || stranger || knows_nobody(response)) {
         c->refresh_wanted |= newest;
         if (newest) schedule_next(c);
+        if (stranger) let_go_of_stranger(b, response);
         return;
     }
+    b->stranger = false;
     if (b->metadata_asked_us < c->refreshed_at_us) {  // another broker was asked later, and answered sooner
         RARE("metadata: an answer came too late");
         return;
     }
-    take(c, response);
     c->refreshed_by = b->node_id;
     c->refreshed_at_us = b->metadata_asked_us;  // an answer may come late, and says nothing of what happened meanwhile
+    take(c, response);
     cluster_let_go_of_gone(c);
     if (newest) schedule_next(c);
     if (c->on_metadata) c->on_metadata(c->context);

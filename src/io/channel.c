@@ -271,7 +271,6 @@ static void finish_connect(struct channel *ch) {
         return;
     }
     timer_cancel(&ch->loop->env.timers, &ch->address_timer);
-    ch->c->driver_address = (uint32_t)ch->address;  // the next opening begins with it
     ch->state = CHANNEL_OPEN;
     channel_queue(ch);
     connection_opened(ch->c, way_us(ch));
@@ -310,6 +309,7 @@ static enum moved channel_receive(struct channel *ch) {
         // A short read emptied the socket (epoll(7)); only the end of the stream may be behind it.
         if ((size_t)got < space.size && !ch->hangup) ch->readable = false;
         left -= (size_t)got;
+        ch->c->driver_address = (uint32_t)ch->address;  // the next opening begins with who says something
         loop_refresh_clocks(l);
         connection_received(ch->c, (size_t)got);
         if (ch->generation != generation) return MOVED_AWAY;

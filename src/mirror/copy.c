@@ -424,6 +424,15 @@ static void hide_what_source_hides(struct partition *p) {
     if (nothing_below && p->log_start_wanted < p->source_start) p->log_start_wanted = p->source_start;
 }
 
+// Of tiered storage that is slow a broker answers nothing (DelayedRemoteFetch), as where a cleaner and a crash left
+// nothing: so it is asked again for a while.
+static bool says_nothing(struct partition *p, const struct leader_answer *a) {
+    if (a->records.size > 0 || a->high_watermark <= p->source_start || partition_believes_source(p)) return false;
+    RARE("copy: the source answers nothing where its log starts");
+    if (!finish_what_precedes(p)) partition_wait(p, p->flow->env->now_us + LOSS_LOOK_US);
+    return true;
+}
+
 // The log start may lie inside a batch: what counts is where that batch begins.
 static void on_first_batch(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, query);
@@ -439,6 +448,7 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
         partition_surprise(p, &why);
         return;
     }
+    if (says_nothing(p, a)) return;
     struct batch_header first;
     int64_t begins = p->source_start;
     enum batch_look look = batch_look(a->records, &first);

@@ -82,7 +82,47 @@ void fill_begin(struct partition *p) {
              "flow=%s topic=%s partition=%d offset=%lld until=%lld", p->flow->config.name, p->topic->destination_name,
              p->index, (long long)p->log_end, (long long)p->fill_to);
     p->fill_count = BATCH_FILLER_COUNT_MAX;
+    p->deleted_at = p->log_end;
     fill_next(p);
+}
+
+static void ask_delete(struct partition *p, int64_t below, void (*answer)(struct leader_query *,
+                                                                          const struct leader_answer *)) {
+    p->delete_query.kind = QUERY_DELETE_RECORDS;
+    p->delete_query.partition = p->append.name;
+    p->delete_query.leader_epoch = -1;
+    p->delete_query.value = below;
+    p->delete_query.answer = answer;
+    leader_query_ask(&p->flow->destination_queries, p->destination_leader, &p->delete_query);
+}
+
+static void raised_to(struct partition *p, int64_t log_start) {
+    if (p->tail_log_start < log_start) p->tail_log_start = p->known_log_start = log_start;
+}
+
+static void on_deleted_behind(struct leader_query *q, const struct leader_answer *a) {
+    if (!error_is(&a->error)) raised_to(CONTAINER_OF(q, struct partition, delete_query), q->value);
+}
+
+static void on_replicated(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, delete_query);
+    int64_t below = error_is(&a->error) ? -1 : a->offset - BATCH_FILLER_COUNT_MAX;
+    if (p->state != PARTITION_GAP || below <= p->tail_log_start) return;
+    RARE("fill: what is filled is deleted meanwhile");
+    ask_delete(p, below, on_deleted_behind);
+}
+
+// Billions of offsets are gigabytes: the destination's disks need not hold all of them until the end. But something
+// that is replicated is left at the log's end, for what stands there tells that it was filler.
+static void delete_behind(struct partition *p) {
+    if (p->log_end - p->deleted_at < FILL_DELETE_OFFSETS || leader_query_running(&p->delete_query)) return;
+    p->deleted_at = p->log_end;
+    p->delete_query.kind = QUERY_OFFSET;
+    p->delete_query.partition = p->append.name;
+    p->delete_query.leader_epoch = p->destination_epoch;
+    p->delete_query.value = QUERY_LATEST;
+    p->delete_query.answer = on_replicated;
+    leader_query_ask(&p->flow->destination_queries, p->destination_leader, &p->delete_query);
 }
 
 // One at a time: the next is made when the last one stands.
@@ -91,6 +131,7 @@ void fill_on_append(struct partition *p, const struct append *a) {
     p->next_sequence = sequence_add(p->next_sequence, a->count);
     p->only_filler = true;
     p->filled_end = p->log_end;
+    delete_behind(p);
     ownership_want_lease(&p->flow->ownership);
     if (p->log_end < p->fill_to && ownership_is_leased(&p->flow->ownership)) fill_next(p);
     else partition_event(p, EVENT_FILLED, NULL);  // the logs tell what is left
@@ -123,7 +164,7 @@ static void on_raised(struct leader_query *q, const struct leader_answer *a) {
     struct flow *f = p->flow;
     if (!error_is(&a->error)) {
         p->raise_again_us = 0;
-        if (p->tail_log_start < q->value) p->tail_log_start = p->known_log_start = q->value;
+        raised_to(p, q->value);
         if (p->log_start_wanted <= q->value) p->log_start_wanted = -1;
         fill_raise_log_start(p);  // more may be wanted by now
         // What we filled ourselves is gone; what a dead owner's late requests have filled above it is to be looked for.
@@ -147,12 +188,7 @@ void fill_raise_log_start(struct partition *p) {
         timer_set(&f->env->timers, &p->timer, p->raise_again_us);
         return;
     }
-    p->delete_query.kind = QUERY_DELETE_RECORDS;
-    p->delete_query.partition = p->append.name;
-    p->delete_query.leader_epoch = -1;
-    p->delete_query.value = p->log_start_wanted;
-    p->delete_query.answer = on_raised;
-    leader_query_ask(&p->flow->destination_queries, p->destination_leader, &p->delete_query);
+    ask_delete(p, p->log_start_wanted, on_raised);
 }
 
 // What an earlier owner left ------------------------------------------------------------------------------------------

@@ -106,13 +106,32 @@ static void find_leaders(struct partition *p, const struct error *why) {
     timer_set(&p->flow->env->timers, &p->timer, p->flow->env->now_us);
 }
 
-// A code that says "you ask the wrong broker": only newer metadata can help. No code at all: perhaps they can.
-// True: they were asked for.
+// Who says this does not lead, or knows nothing of the topic: another one does.
+static bool says_who_leads(int16_t code) {
+    switch (code) {
+    case KAFKA_UNKNOWN_TOPIC_OR_PARTITION:
+    case KAFKA_LEADER_NOT_AVAILABLE:
+    case KAFKA_NOT_LEADER_OR_FOLLOWER:
+    case KAFKA_KAFKA_STORAGE_ERROR:
+    case KAFKA_FENCED_LEADER_EPOCH:
+    case KAFKA_UNKNOWN_LEADER_EPOCH:
+    case KAFKA_UNKNOWN_TOPIC_ID:
+    case KAFKA_INCONSISTENT_TOPIC_ID:
+        return true;
+    default:
+        return false;
+    }
+}
+
+// A code that says "you ask the wrong broker": only newer metadata can help. Other codes, or none at all: perhaps they
+// can, but a partition without enough replicas stays so for hours. True: they were asked for.
 static bool asks_for_metadata(struct partition *p, const struct error *why, struct cluster *c) {
-    if (why->kind == ERROR_TRANSPORT || why->kind == ERROR_TIMEOUT) return cluster_refresh_for(c, &p->trouble);
-    if (why->kind != ERROR_KAFKA || !kafka_error_is_retriable((int16_t)why->code)) return false;
-    cluster_refresh(c);
-    return true;
+    bool kafka = why->kind == ERROR_KAFKA, wrong = kafka && says_who_leads((int16_t)why->code);
+    if (wrong) cluster_refresh(c);
+    if (wrong) return true;
+    bool may_help = kafka ? kafka_error_is_retriable((int16_t)why->code)
+                          : why->kind == ERROR_TRANSPORT || why->kind == ERROR_TIMEOUT;
+    return may_help && cluster_refresh_for(c, &p->trouble);
 }
 
 static void drop_and_locate(struct partition *p, const struct error *why) {

@@ -104,6 +104,7 @@ struct partition {
     int64_t fill_to;
     bool filling;               // counted in flow->filling
     int32_t fill_count;         // of the next filler batch
+    int64_t deleted_at;         // where the log ended when what is filled was deleted last
     int64_t log_start_wanted;   // the destination's log start is to be raised to this, or -1
     int64_t raise_again_us;     // the destination refused it, which was said: not before then; 0 = it did not
     struct leader_query delete_query;

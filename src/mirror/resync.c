@@ -14,6 +14,8 @@ static void on_position(struct position_query *q, const struct position *positio
 static void on_tail(struct leader_query *q, const struct leader_answer *a);
 static void on_source_batch(struct leader_query *q, const struct leader_answer *a);
 static void on_source_start(struct leader_query *q, const struct leader_answer *a);
+static void on_start_of_filled(struct leader_query *q, const struct leader_answer *a);
+static void on_source_below_end(struct leader_query *q, const struct leader_answer *a);
 static void splice_holds(struct partition *p);
 
 void resync_cancel(struct partition *p) {
@@ -87,15 +89,19 @@ static void on_position(struct position_query *q, const struct position *positio
     ask(p, &p->flow->destination_queries, p->destination_leader, QUERY_BATCH, position->log_end - 1, on_tail);
 }
 
-// Not there yet, but it should come: look again, for a while.
+// Not there yet, but it should come: look again, for a while, ever more rarely. It may be a cluster that is in trouble.
 static void again(struct partition *p, const char *what) {
     struct flow *f = p->flow;
-    if (f->env->now_us - p->waited_since_us > REPLICATION_WAIT_US_MAX) {
+    int64_t waited_us = f->env->now_us - p->waited_since_us;
+    if (waited_us > REPLICATION_WAIT_US_MAX) {
         struct error why = error_make(ERROR_TIMEOUT, 0, "resync", "%s", what);
         partition_surprise(p, &why);
         return;
     }
-    timer_set(&f->env->timers, &p->timer, f->env->now_us + PARTITION_BACKOFF_US_MIN);
+    int64_t wait_us = waited_us / RESYNC_PATIENT_PART;
+    if (wait_us < PARTITION_BACKOFF_US_MIN) wait_us = PARTITION_BACKOFF_US_MIN;
+    if (wait_us > PARTITION_BACKOFF_US_MAX) wait_us = PARTITION_BACKOFF_US_MAX;
+    timer_set(&f->env->timers, &p->timer, f->env->now_us + wait_us);
 }
 
 static bool seen_twice(struct partition *p, const char *what, struct bytes detail) {
@@ -146,7 +152,9 @@ static bool tail_is_ours(struct partition *p) {
 static void nothing_below(struct partition *p) {
     if (p->position.log_end != p->filled_end) p->only_filler = false;
     hear_offset(p, "nothing is below the end", p->position.log_end);
-    splice_holds(p);
+    if (p->position.known)
+        ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->position.log_end - 1, on_source_below_end);
+    else splice_holds(p);
 }
 
 static void on_tail(struct leader_query *q, const struct leader_answer *a) {
@@ -192,10 +200,74 @@ static void on_tail(struct leader_query *q, const struct leader_answer *a) {
         p->filled_end = p->position.log_end;
         // And no consumer should see it; nor what the source hides behind it.
         if (p->log_start_wanted < p->position.log_end) p->log_start_wanted = p->position.log_end;
-        splice_holds(p);
+        ask(p, &p->flow->source_queries, p->source_leader, QUERY_OFFSET, QUERY_EARLIEST, on_start_of_filled);
         return;
     }
     ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->tail.base_offset, on_source_batch);
+}
+
+// A leader may show what others have deleted already; but when it goes on, what it has there was never mirrored.
+static void not_mirrored(struct partition *p, const char *why) {
+    RARE("resync: the source has what was never mirrored");
+    if (!partition_believes_source(p)) {
+        again(p, "the source has what was never mirrored");
+        return;
+    }
+    partition_halt(p, p->position.log_end,
+                   "diverged: the destination ends at offset %lld without what the source holds below (%s): was the "
+                   "topic made anew?",
+                   (long long)p->position.log_end, why);
+    partition_halt_may_pass(p);
+}
+
+// The source may be a mirror, too, and show its own filler.
+static void on_batch_of_filled(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, query);
+    bool starts_later = a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_OFFSET_OUT_OF_RANGE;
+    int32_t leader_epoch;
+    if (error_is(&a->error) && !starts_later) {
+        partition_surprise(p, &a->error);
+        return;
+    }
+    enum splice_verdict found =
+        starts_later ? SPLICE_DIFFERENT : splice_compare(&p->tail, a->records, &leader_epoch);
+    if (found != SPLICE_SAME && found != SPLICE_REWRITTEN) {
+        not_mirrored(p, "its log starts where filler stands");
+        return;
+    }
+    hear(p, "the source has filler, too", first_header(a->records));
+    splice_holds(p);
+}
+
+// Filler stands for what the source's log does not have: it cannot start below its end.
+static void on_start_of_filled(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, query);
+    if (error_is(&a->error)) {
+        partition_surprise(p, &a->error);
+    } else if (a->offset < p->position.log_end) {
+        ask(p, &p->flow->source_queries, p->source_leader, QUERY_BATCH, p->tail.base_offset, on_batch_of_filled);
+    } else {
+        splice_holds(p);
+    }
+}
+
+// Nothing is left to compare but when the newest record was that we wrote, or our filler: the source's cannot be newer.
+static void on_source_below_end(struct leader_query *q, const struct leader_answer *a) {
+    struct partition *p = CONTAINER_OF(q, struct partition, query);
+    struct batch_header h;
+    bool starts_later = a->error.kind == ERROR_KAFKA && a->error.code == KAFKA_OFFSET_OUT_OF_RANGE;  // or ends earlier
+    if (error_is(&a->error) && !starts_later) {
+        partition_surprise(p, &a->error);
+        return;
+    }
+    bool there = !starts_later && batch_look(a->records, &h) == BATCH_WHOLE && h.base_offset <= q->value;
+    if (!there || h.max_timestamp <= p->position.last_timestamp) {
+        splice_holds(p);
+    } else if (!batch_crc_is_right((struct bytes){a->records.at, (size_t)h.size})) {
+        partition_found_damage(p, q->value, "source's", "its CRC is wrong");
+    } else {
+        not_mirrored(p, "it is newer than what was written last");
+    }
 }
 
 // `detail`: what in the source's answer makes the difference to `ours`.

@@ -12,7 +12,7 @@ static int64_t lost_by_joining(const struct batch_header *destination) {
 }
 
 int32_t splice_source_size(const struct batch_header *destination) {
-    bool joined = (destination->attributes & BATCH_ATTRIBUTE_CODEC) == CODEC_NONE;
+    bool joined = (destination->attributes & BATCH_ATTRIBUTE_CODEC) == CODEC_NONE;  // else rarely
     int64_t more = joined ? lost_by_joining(destination) : 0;
     return destination->size + (more < SPLICE_EXTRA_MAX ? (int32_t)more : SPLICE_EXTRA_MAX);
 }
@@ -43,6 +43,12 @@ static bool is_newer(const struct batch_header *destination, const struct batch_
     return whole && source->max_timestamp > destination->max_timestamp;
 }
 
+// A broker whose compression.type was another one for a while has compressed anew what it was sent (LogValidator): the
+// records are the same, their bytes are not.
+static bool has_other_codec(const struct batch_header *destination, const struct batch_header *source) {
+    return (destination->attributes ^ source->attributes) & BATCH_ATTRIBUTE_CODEC;
+}
+
 static enum splice_verdict compare_one(const struct batch_header *destination, const struct batch_header *s,
                                        const uint8_t *source) {
     if (is_newer(destination, s)) return SPLICE_DIFFERENT;
@@ -51,6 +57,7 @@ static enum splice_verdict compare_one(const struct batch_header *destination, c
     // Mirrored with the append time written into each record; the payload and its CRC are our own then.
     if (s->attributes & BATCH_ATTRIBUTE_LOG_APPEND_TIME) return SPLICE_REWRITTEN;
     if (s->base_timestamp != destination->base_timestamp) return SPLICE_DIFFERENT;
+    if (has_other_codec(destination, s)) return SPLICE_REWRITTEN;
     return same_crc(destination, source, s) ? SPLICE_SAME : SPLICE_DIFFERENT;
 }
 
@@ -105,9 +112,11 @@ static enum splice_verdict join_parts(const struct batch_header *destination, co
     }
     struct batch_header made;
     batch_look((struct bytes){joined->at, joined->size}, &made);
-    if (made.size != destination->size || made.count != destination->count ||
-        made.max_timestamp != destination->max_timestamp || made.base_timestamp != destination->base_timestamp)
+    if (made.count != destination->count || made.max_timestamp != destination->max_timestamp ||
+        made.base_timestamp != destination->base_timestamp)
         return SPLICE_DIFFERENT;
+    if (has_other_codec(destination, &made)) return SPLICE_REWRITTEN;
+    if (made.size != destination->size) return SPLICE_DIFFERENT;
     join_finish(joined->at, joined->size);
     batch_look((struct bytes){joined->at, joined->size}, &made);
     return same_crc(destination, joined->at, &made) ? SPLICE_SAME : SPLICE_DIFFERENT;
@@ -121,7 +130,7 @@ static enum splice_verdict compare_parts(const struct batch_header *destination,
     *leader_epoch = parts.leader_epoch;
     if (parts.cleaned) return SPLICE_REWRITTEN;
     struct buffer joined;
-    buffer_init(&joined, (size_t)destination->size);
+    buffer_init(&joined, (size_t)splice_parts_size_max(destination));
     found = join_parts(destination, &parts, &joined);
     buffer_free(&joined);
     return found;
@@ -137,7 +146,8 @@ enum splice_verdict splice_compare(const struct batch_header *destination, struc
     if (s.base_offset > last) return SPLICE_COMPACTED;
     if (s.base_offset == destination->base_offset && batch_last_offset(&s) == last)
         return compare_one(destination, &s, source.at);
-    // Only what is not compressed is ever joined. (The destination's cleaner may have noted a horizon since.)
-    if (destination->attributes & ~BATCH_ATTRIBUTE_DELETE_HORIZON) return SPLICE_DIFFERENT;
+    // Only what is not compressed is ever joined; but the destination's broker may have compressed it, or its cleaner
+    // noted a horizon since.
+    if (destination->attributes & ~(BATCH_ATTRIBUTE_DELETE_HORIZON | BATCH_ATTRIBUTE_CODEC)) return SPLICE_DIFFERENT;
     return compare_parts(destination, source, leader_epoch);
 }

@@ -18,6 +18,11 @@
 #define AFTER_MAX "message.timestamp.after.max.ms"
 #define DIFFERENCE_MAX "message.timestamp.difference.max.ms"
 #define MAX_MESSAGE_BYTES "max.message.bytes"
+#define CLEANUP_POLICY "cleanup.policy"
+#define RETENTION "retention."  // counts only where records are deleted
+
+#define DELETES 1
+#define COMPACTS 2
 
 // Of the source topic, never copied. The first six are the default of MirrorMaker's config.properties.exclude
 // (DefaultConfigPropertyFilter).
@@ -47,6 +52,9 @@ const struct topic_check topic_checks[TOPIC_CHECKS] = {
     { AFTER_MAX                         , CHECK_LIKE_SOURCE, NULL        , "records ahead of time are refused" },
     { BEFORE_MAX                        , CHECK_UNLIMITED  , UNLIMITED   , "old records are refused" },
     { DIFFERENCE_MAX                    , CHECK_UNLIMITED  , UNLIMITED   , "old records are refused" },
+    { CLEANUP_POLICY                    , CHECK_CLEANS_AS_SOURCE, NULL   , "records go that the source keeps" },
+    { RETENTION "ms"                    , CHECK_LIKE_SOURCE, NULL        , "records go that the source keeps" },
+    { RETENTION "bytes"                 , CHECK_LIKE_SOURCE, NULL        , "records go that the source keeps" },
 };
 // clang-format on
 
@@ -73,9 +81,40 @@ void topic_setting_keys(struct wire_text keys[TOPIC_CHECKS]) {
     for (size_t i = 0; i < TOPIC_CHECKS; i++) keys[i] = text_of(topic_checks[i].name);
 }
 
+static bool is_name_part(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+}
+
+// Whether `name` stands in `text` by itself, not as a part of a longer name; a full stop may follow it.
+static bool names(struct wire_text text, const char *name) {
+    int32_t size = (int32_t)strlen(name);
+    for (int32_t i = 0; i + size <= text.size; i++) {
+        if (memcmp(text.at + i, name, (size_t)size) != 0 || (i > 0 && is_name_part(text.at[i - 1]))) continue;
+        int32_t end = i + size;
+        if (end < text.size && text.at[end] == '.') end++;
+        if (end == text.size || !is_name_part(text.at[end])) return true;
+    }
+    return false;
+}
+
+// How the topic is cleaned; all ways when it does not say so.
+static int64_t ways_to_clean(const struct describe_configs_response_resource *r) {
+    const struct describe_configs_response_config *c = find(r, CLEANUP_POLICY);
+    if (!c) return DELETES | COMPACTS;
+    return (names(c->value, "delete") ? DELETES : 0) | (names(c->value, "compact") ? COMPACTS : 0);
+}
+
+// What the check compares; what an older broker does not know, it does not limit.
+static int64_t limit_of(const struct describe_configs_response_resource *r, const struct topic_check *check) {
+    if (check->kind == CHECK_CLEANS_AS_SOURCE) return ways_to_clean(r);
+    bool retention = strncmp(check->name, RETENTION, strlen(RETENTION)) == 0;
+    if (retention && !(ways_to_clean(r) & DELETES)) return INT64_MAX;
+    int64_t limit = topic_setting_number(r, check->name, INT64_MAX);
+    return limit < 0 ? INT64_MAX : limit;
+}
+
 void topic_limits_read(struct topic_limits *l, const struct describe_configs_response_resource *source) {
-    for (size_t i = 0; i < TOPIC_CHECKS; i++)  // what an older broker does not know, it does not limit
-        l->at[i] = topic_setting_number(source, topic_checks[i].name, INT64_MAX);
+    for (size_t i = 0; i < TOPIC_CHECKS; i++) l->at[i] = limit_of(source, &topic_checks[i]);
 }
 
 bool topic_check_fails(const struct topic_check *check, const struct describe_configs_response_resource *destination,
@@ -83,9 +122,15 @@ bool topic_check_fails(const struct topic_check *check, const struct describe_co
     const struct describe_configs_response_config *c = find(destination, check->name);
     if (!c) return false;
     *value = c->value;
-    if (check->kind != CHECK_LIKE_SOURCE) return !text_equal(&c->value, check->wanted);
-    int64_t limit = topic_setting_number(destination, check->name, INT64_MAX);
-    return limit < source->at[check - topic_checks];
+    int64_t of_source = source->at[check - topic_checks], limit = limit_of(destination, check);
+    switch (check->kind) {
+    case CHECK_LIKE_SOURCE:
+        return limit < of_source;
+    case CHECK_CLEANS_AS_SOURCE:
+        return of_source != 0 && (limit & ~of_source) != 0;
+    default:
+        return !text_equal(&c->value, check->wanted);
+    }
 }
 
 int32_t topic_max_message_bytes(const struct describe_configs_response_resource *destination) {
@@ -161,22 +206,6 @@ void topic_settings_free(struct topic_settings *s) {
 }
 
 // Refusals ------------------------------------------------------------------------------------------------------------
-
-static bool is_name_part(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-}
-
-// Whether `name` stands in `message` by itself, not as a part of a longer name; a full stop may follow it.
-static bool names(struct wire_text message, const char *name) {
-    int32_t size = (int32_t)strlen(name);
-    for (int32_t i = 0; i + size <= message.size; i++) {
-        if (memcmp(message.at + i, name, (size_t)size) != 0 || (i > 0 && is_name_part(message.at[i - 1]))) continue;
-        int32_t end = i + size;
-        if (end < message.size && message.at[end] == '.') end++;
-        if (end == message.size || !is_name_part(message.at[end])) return true;
-    }
-    return false;
-}
 
 static void drop(struct topic_settings *s, size_t i, struct buffer *refused) {
     buffer_printf(refused, "%s%s", refused->size > 0 ? "," : "", s->items[i].name);

@@ -41,7 +41,8 @@ bool topic_settings_before_3_6(const struct topic_settings *s);
 enum topic_check_kind {
     CHECK_MUST_BE,         // `wanted`, else the topic cannot be mirrored
     CHECK_SHOULD_BE,       // `wanted`
-    CHECK_LIKE_SOURCE,     // a number not below the source topic's
+    CHECK_LIKE_SOURCE,     // a number not below the source topic's; a negative one is no limit
+    CHECK_CLEANS_AS_SOURCE,  // a cleanup.policy that takes nothing away as the source topic's does not
     CHECK_UNLIMITED,       // the largest number
 };
 
@@ -52,10 +53,11 @@ struct topic_check {
     const char *why;  // what happens otherwise
 };
 
-#define TOPIC_CHECKS 7
+#define TOPIC_CHECKS 10
 extern const struct topic_check topic_checks[TOPIC_CHECKS];
 
-// The source topic's numbers that CHECK_LIKE_SOURCE compares with; all zero when they may not be read.
+// The source topic's numbers (of its cleanup.policy the ways to clean) to compare with; all zero when they may not be
+// read.
 struct topic_limits {
     int64_t at[TOPIC_CHECKS];
 };

@@ -150,7 +150,7 @@ static bool doubt_stands(const struct topic *t, const struct cluster_topic *s, c
 
 // The source's side: there, the same as ever, with a legal name at the destination. No two topics get the same name:
 // every policy either puts the alias in front or leaves the name as it is, and sees at its end which.
-static bool source_fits(struct topic *t, const struct cluster_topic *s) {
+static bool source_fits(struct topic *t, const struct cluster_topic *s, const struct cluster_topic *d) {
     struct topics *ts = t->owner;
     if (!*t->t.destination_name) {
         char refused[TOPIC_NAME_SIZE_MAX + 1];
@@ -164,9 +164,13 @@ static bool source_fits(struct topic *t, const struct cluster_topic *s) {
         return false;
     }
     if (is_other(&t->t.source_id, &s->id)) {
-        t->doubt = DOUBT_SOURCE_OTHER;
-        topic_halt(t, "source topic was re-created: under the same name it is another topic");
-        return false;
+        if (!d && !t->t.ready) {  // somebody has deleted the copy of the other one, so that this one be mirrored
+            if (doubtful(t, DOUBT_DESTINATION_GONE, ts->destination)) return false;
+        } else {
+            t->doubt = DOUBT_SOURCE_OTHER;
+            topic_halt(t, "source topic was re-created: under the same name it is another topic");
+            return false;
+        }
     }
     t->t.source_id = s->id;
     return true;
@@ -257,7 +261,7 @@ void topic_look(struct topic *t) {
     assert(t->step != STEP_ASKED);
     const struct cluster_topic *s = visible(ts->source, t->t.source_name);
     const struct cluster_topic *d = visible(ts->destination, t->t.destination_name);
-    if (!source_fits(t, s) || !destination_fits(t, s, d)) return;
+    if (!source_fits(t, s, d) || !destination_fits(t, s, d)) return;
     t->doubt = NO_DOUBT;
     int32_t wanted = wanted_partitions(t, s), have = d ? d->partitions_count : 0;
     if (t->growth_refused && has_enough(t, d) && have < wanted) wanted = have;

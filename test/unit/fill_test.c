@@ -208,6 +208,114 @@ TEST(an_emptied_log_halts_when_the_source_starts_later_still) {
     end();
 }
 
+// Billions of offsets would be gigabytes.
+TEST(what_is_filled_is_deleted_meanwhile) {
+    begin(1);
+    write_above(3 * FILL_DELETE_OFFSETS);
+    w->s.serve[API_PRODUCE] = NULL;
+    world_start(w);
+    size_t most = 0;
+    for (int i = 0; i < 500 && !equal(); i++) {
+        if (scripted_unanswered(&w->s, API_PRODUCE) > 0) world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+        if (to->bytes.size > most) most = to->bytes.size;
+        world_run(w, 10 * MS);
+    }
+    EXPECT(most < 20 * MiB);  // of 45 MB
+    EXPECT(equal());
+    EXPECT_INT(to->start, from->start);
+    end();
+}
+
+// Followers hang from the middle on, and so does the leader in the end.
+static void produce_half(struct scripted *s, struct scripted_request *r) {
+    if (to->end > FILL_DELETE_OFFSETS + BATCH_FILLER_COUNT_MAX) return;
+    world_produce(s, r);
+    if (to->followers_stuck || to->end < FILL_DELETE_OFFSETS / 2) return;
+    to->followers_stuck = true;
+    to->replicated = to->end;
+}
+
+// Who fills is followed by another, and a new leader has only what was replicated: that tells him that it was filler.
+TEST(who_follows_knows_what_was_filled_and_deleted) {
+    begin(1);
+    write_above(2 * FILL_DELETE_OFFSETS);
+    w->s.serve[API_PRODUCE] = produce_half;
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT(to->start > 0 && to->start < to->replicated && to->replicated < to->end);
+    world_kill(w);
+    model_truncate(to, to->replicated);
+    to->followers_stuck = false;
+    w->s.serve[API_PRODUCE] = world_produce;
+    world_start(w);
+    world_run(w, 20 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
+// What is filled cannot be taken back: so who gets no answer asks again.
+TEST(a_first_batch_that_does_not_come_is_waited_for) {
+    begin(1);
+    write_ten_at(1000);
+    world_write(w, 0, 5);
+    from->start = 1004;
+    w->source.says_nothing = true;
+    world_start(w);
+    world_run(w, 20 * SECOND);
+    EXPECT_INT(to->end, 0);
+    w->source.says_nothing = false;
+    world_run(w, 20 * SECOND);
+    EXPECT(equal());
+    EXPECT_INT(to->start, 1004);
+    end();
+}
+
+#define FILLED 41  // a batch of world_write() begins there, too
+
+// The source's topic is made anew while nobody looks: there are no records to compare, only filler, or where it was.
+TEST(a_topic_made_anew_behind_filler_is_found_out) {
+    for (int deleted = 0; deleted < 2; deleted++) {
+        begin(1);
+        from->start = from->end = FILLED;
+        if (!deleted) w->delete_code = KAFKA_POLICY_VIOLATION;
+        world_start(w);
+        world_run(w, 3 * SECOND);
+        EXPECT_INT(to->end, FILLED);
+        EXPECT_INT(to->start, deleted ? FILLED : 0);
+        world_kill(w);
+        w->source.topic_id++;
+        from->start = from->end = 0;
+        world_run(w, SECOND);
+        world_write(w, 0, 60);
+        w->delete_code = KAFKA_NONE;
+        world_start(w);
+        world_run(w, 20 * SECOND);  // its leader may show what is deleted elsewhere
+        EXPECT(state() != PARTITION_HALTED);
+        EXPECT_INT(to->end, FILLED);
+        world_run(w, 30 * SECOND);
+        EXPECT_HALTED(FILLED, "was the topic made anew?");
+        EXPECT_INT(to->end, FILLED);
+        model_delete_below(from, FILLED);
+        world_run(w, HALT_LOOK_AGAIN_US);
+        EXPECT(equal());
+        end();
+    }
+}
+
+// What the destination's retention has taken is no reason to halt, though the source has it still.
+TEST(a_destination_that_keeps_less_goes_on) {
+    begin_copied(1);
+    model_delete_below(to, to->end);
+    world_kill(w);
+    world_start(w);
+    world_run(w, SECOND);
+    world_write(w, 0, 5);
+    world_run(w, 40 * SECOND);
+    EXPECT_INT(state(), PARTITION_COPY);
+    EXPECT_INT(to->end, from->end);
+    end();
+}
+
 int main(void) {
     RUN(a_log_that_starts_later_is_filled_up_to_there);
     RUN(a_log_start_inside_a_batch_hides_the_same_records);
@@ -219,5 +327,10 @@ int main(void) {
     RUN(a_slice_may_go_while_its_partition_is_filled);
     RUN(a_filler_refused_while_its_slice_goes_is_no_halt);
     RUN(an_emptied_log_halts_when_the_source_starts_later_still);
+    RUN(what_is_filled_is_deleted_meanwhile);
+    RUN(who_follows_knows_what_was_filled_and_deleted);
+    RUN(a_first_batch_that_does_not_come_is_waited_for);
+    RUN(a_topic_made_anew_behind_filler_is_found_out);
+    RUN(a_destination_that_keeps_less_goes_on);
     return test_result();
 }

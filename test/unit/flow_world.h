@@ -30,6 +30,7 @@ struct model_cluster {
     int32_t partitions;  // shown in metadata; 0: all
     int damage;  // so many fetches of sessions answer batches with a flipped bit
     bool refuses_start;  // nothing can be read where the log starts
+    bool says_nothing;   // but where it ends: as of tiered storage that is slow
     int reads_refused;
 };
 
@@ -158,6 +159,7 @@ static inline bool world_fetch_one(struct world *w, struct scripted_request *r, 
         return true;
     }
     struct bytes records = model_read(l, ss->offset[index], ss->bytes_max[index]);
+    if (c->says_nothing) records.size = 0;
     p->records = (struct wire_bytes){records.at, (int32_t)records.size};
     bool news = records.size > 0 || ss->told[index] != p->high_watermark;
     ss->told[index] = p->high_watermark;

@@ -100,16 +100,22 @@ static void expect_opened(struct world *w, struct peer *p) {
     EXPECT_INT(p->opened, 1);
 }
 
-// A listener that never accepts and whose backlog is full lets connect() wait.
-static int listen_full(int waiting[2]) {
+// A listener that never accepts.
+static int listen_at_full(int backlog) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     socklen_t size = sizeof full;
     full = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    assert(bind(fd, (struct sockaddr *)&full, size) == 0 && listen(fd, 0) == 0);
+    assert(bind(fd, (struct sockaddr *)&full, size) == 0 && listen(fd, backlog) == 0);
     assert(getsockname(fd, (struct sockaddr *)&full, &size) == 0);
+    return fd;
+}
+
+// When its backlog is full, too, connect() waits.
+static int listen_full(int waiting[2]) {
+    int fd = listen_at_full(0);
     for (int i = 0; i < 2; i++) {
         waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        assert(connect(waiting[i], (struct sockaddr *)&full, size) == 0 || errno == EINPROGRESS);
+        assert(connect(waiting[i], (struct sockaddr *)&full, sizeof full) == 0 || errno == EINPROGRESS);
     }
     return fd;
 }
@@ -118,6 +124,18 @@ static void close_full(int listener, const int waiting[2]) {
     close(listener);
     close(waiting[0]);
     close(waiting[1]);
+}
+
+// The server answers what it is told; a listener whose process hangs would not.
+static void exchange(struct world *w) {
+    static const uint8_t hello[] = "hello";
+    struct peer *p = &w->peer;
+    p->out = hello;
+    p->out_size = sizeof hello;
+    p->sent = p->in_size = 0;
+    peer_wake(p);
+    TURN_UNTIL(w, p->in_size == sizeof hello);
+    EXPECT_INT(p->in_size, sizeof hello);
 }
 
 // The stories -------------------------------------------------------------------------------------------------------
@@ -185,6 +203,7 @@ TEST(many_dead_addresses_are_passed_in_some_openings) {
         give_up(&w.peer);
     }
     expect_opened(&w, &w.peer);
+    exchange(&w);
     peer_close(&w.peer, false);
     connects = 0;
     peer_open(&w.peer, "six", s.port);
@@ -193,6 +212,29 @@ TEST(many_dead_addresses_are_passed_in_some_openings) {
     world_stop(&w);
     server_stop(&s);
     close_full(listener, waiting);
+}
+
+// Its kernel accepts, and the process behind it is frozen.
+TEST(an_address_that_says_nothing_is_passed_in_the_next_opening) {
+    struct server s = {0};
+    struct world w;
+    int listener = listen_at_full(8);
+    server_start(&s, serve_echo);
+    names_start(&w, 2, 2);
+    peer_open(&w.peer, "two", s.port);
+    expect_opened(&w, &w.peer);
+    give_up(&w.peer);
+    for (int opening = 0; opening < 3; opening++) {
+        connects = 0;
+        peer_open(&w.peer, "two", s.port);
+        expect_opened(&w, &w.peer);
+        exchange(&w);
+        EXPECT_INT(connects, 1);
+        peer_close(&w.peer, false);
+    }
+    world_stop(&w);
+    server_stop(&s);
+    close(listener);
 }
 
 TEST(an_answer_that_comes_too_late_is_dropped) {
@@ -385,6 +427,7 @@ int main(void) {
     RUN(addresses_that_refuse_cost_no_time);
     RUN(a_dead_address_leaves_time_for_the_next);
     RUN(many_dead_addresses_are_passed_in_some_openings);
+    RUN(an_address_that_says_nothing_is_passed_in_the_next_opening);
     RUN(an_answer_that_comes_too_late_is_dropped);
     RUN(the_next_opening_finds_what_came_too_late);
     RUN(one_lookup_answers_all_who_ask_for_the_name);

@@ -79,12 +79,11 @@ TEST(every_changed_byte_is_seen) {
         rewrite_source(&h);  // another batch, whole in itself
         EXPECT_INT(verdict(), SPLICE_DIFFERENT);
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         begin();
         struct batch_header h = source_header();
         if (i == 0) h.max_timestamp++;
         if (i == 1) h.base_timestamp++;
-        if (i == 2) h.attributes = CODEC_LZ4;
         rewrite_source(&h);
         EXPECT_INT(verdict(), SPLICE_DIFFERENT);
     }
@@ -297,11 +296,31 @@ TEST(what_cleaners_left_is_no_newer) {
     end_joined();
 }
 
-TEST(only_what_is_not_compressed_may_be_joined) {
-    begin_joined();
-    mirrored.attributes = CODEC_ZSTD;
-    EXPECT_INT(whole_verdict(), SPLICE_DIFFERENT);
-    end_joined();
+// Its compression.type was not "producer" for a while: the records are the same, and only times and counts say so.
+TEST(what_the_destination_has_compressed_anew_cannot_be_compared) {
+    begin();
+    mirrored.attributes = CODEC_LZ4;
+    mirrored.crc++;
+    EXPECT_INT(verdict(), SPLICE_REWRITTEN);
+    EXPECT_INT(leader_epoch, 4);
+    for (int kind = 0; kind < 3; kind++) {
+        begin();
+        mirrored.attributes = CODEC_NONE;
+        if (kind == 0) mirrored.max_timestamp++;
+        if (kind == 1) mirrored.base_timestamp++;
+        if (kind == 2) mirrored.last_offset_delta++, mirrored.count++;
+        EXPECT_INT(verdict(), SPLICE_DIFFERENT);
+    }
+    for (int kind = 0; kind < 4; kind++) {
+        begin_joined();
+        mirrored.attributes = CODEC_ZSTD;
+        mirrored.size = BATCH_HEADER_SIZE + 20;
+        if (kind == 1) mirrored.max_timestamp++;
+        if (kind == 2) mirrored.base_timestamp++;
+        if (kind == 3) mirrored.attributes |= BATCH_ATTRIBUTE_TRANSACTIONAL;
+        EXPECT_INT(whole_verdict(), kind == 0 ? SPLICE_REWRITTEN : SPLICE_DIFFERENT);
+        end_joined();
+    }
 }
 
 TEST(what_cleaners_did_to_parts_is_no_divergence) {
@@ -357,7 +376,7 @@ int main(void) {
     RUN(every_changed_byte_of_every_part_is_seen);
     RUN(parts_that_are_not_ours_are_seen);
     RUN(what_cleaners_left_is_no_newer);
-    RUN(only_what_is_not_compressed_may_be_joined);
+    RUN(what_the_destination_has_compressed_anew_cannot_be_compared);
     RUN(what_cleaners_did_to_parts_is_no_divergence);
     return test_result();
 }

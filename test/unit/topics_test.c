@@ -253,6 +253,22 @@ TEST(a_topic_made_anew_with_fewer_partitions_that_may_not_grow_does_with_those) 
     world_free(w);
 }
 
+TEST(a_source_topic_made_anew_is_mirrored_when_its_copy_was_deleted) {
+    struct world *w = world_of_all();
+    source_topic(w, "orders", 2);
+    world_start(w);
+    model_remove(&w->at_source, "orders");
+    source_topic(w, "orders", 3);
+    world_run(w, 61 * SECOND);
+    expect_halted(w, "orders", "source topic was re-created");
+    model_remove(&w->at_destination, "a.orders");
+    world_run(w, 65 * SECOND);
+    expect_ready(w, "orders", 3);
+    EXPECT_INT(model_find(&w->at_destination, "a.orders")->partitions, 3);
+    EXPECT_INT(world_topic(w, "orders")->source_id.at[15], model_find(&w->at_source, "orders")->id);
+    world_free(w);
+}
+
 TEST(growth_that_a_broker_which_lags_behind_calls_for_is_asked_for_ever_more_rarely) {
     struct world *w = world_that_may_not_grow();
     struct model_topic *d = model_find(&w->at_destination, "a.orders");
@@ -321,12 +337,12 @@ TEST(a_topic_that_never_shows_asks_for_the_right) {
 TEST(an_existing_fit_topic_is_ready_without_changes) {
     struct world *w = world_of_all();
     model_set(source_topic(w, "orders", 3), "retention.ms", "5", SOURCE_DYNAMIC_TOPIC);
-    model_set(destination_topic(w, "a.orders", 3), "cleanup.policy", "compact", SOURCE_DYNAMIC_TOPIC);
+    model_set(destination_topic(w, "a.orders", 3), "segment.ms", "7", SOURCE_DYNAMIC_TOPIC);
     world_start(w);
     expect_ready(w, "orders", 3);
     EXPECT_INT(w->at_destination.requests[API_CREATE_TOPICS], 0);
     EXPECT_INT(w->at_destination.requests[API_CREATE_PARTITIONS], 0);
-    EXPECT_INT(w->at_source.settings_told, 6);  // those that are compared, no others
+    EXPECT_INT(w->at_source.settings_told, 8);  // those that are compared, no others
     EXPECT_INT(world_count(w, "level=warn"), 0);
     world_run(w, 61 * SECOND);
     EXPECT_INT(w->at_source.requests[API_DESCRIBE_CONFIGS], 2);
@@ -379,6 +395,46 @@ TEST(settings_that_may_hurt_are_warned_of_once) {
     world_free(w);
 }
 
+TEST(a_destination_that_keeps_less_than_the_source_is_warned_of) {
+    static const struct {
+        const char *name, *source, *destination, *warned;
+    } cases[] = {
+        {"retention.ms", "604800000", "86400000", "setting=retention.ms value=86400000"},
+        {"retention.ms", "86400000", "604800000", NULL},
+        {"retention.ms", "-1", "604800000", "setting=retention.ms value=604800000"},
+        {"retention.bytes", "1000000", "-1", NULL},
+        {"retention.bytes", "-1", "1000000", "setting=retention.bytes value=1000000"},
+        {"cleanup.policy", "compact", "delete", "setting=cleanup.policy value=delete"},
+        {"cleanup.policy", "delete", "compact", "setting=cleanup.policy value=compact"},
+        {"cleanup.policy", "compact,delete", "delete, compact", NULL},
+        {"cleanup.policy", "compact,delete", "compact", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_of_all();
+        model_set(source_topic(w, "orders", 1), cases[i].name, cases[i].source, SOURCE_DYNAMIC_TOPIC);
+        model_set(destination_topic(w, "a.orders", 1), cases[i].name, cases[i].destination, SOURCE_DYNAMIC_TOPIC);
+        world_start(w);
+        expect_ready(w, "orders", 1);
+        EXPECT_INT(world_count(w, "level=warn"), cases[i].warned ? 1 : 0);
+        if (cases[i].warned) EXPECT(world_told(w, cases[i].warned));
+        world_free(w);
+    }
+}
+
+// What is only compacted is kept, whatever its retention.ms says.
+TEST(how_long_is_kept_counts_only_where_records_are_deleted) {
+    struct world *w = world_of_all();
+    struct model_topic *s = source_topic(w, "orders", 1), *d = destination_topic(w, "a.orders", 1);
+    model_set(s, "cleanup.policy", "compact", SOURCE_DYNAMIC_TOPIC);
+    model_set(s, "retention.ms", "1000", SOURCE_DYNAMIC_TOPIC);
+    model_set(d, "cleanup.policy", "compact,delete", SOURCE_DYNAMIC_TOPIC);
+    model_set(d, "retention.ms", "604800000", SOURCE_DYNAMIC_TOPIC);
+    world_start(w);
+    EXPECT_INT(world_count(w, "level=warn"), 2);
+    EXPECT(world_told(w, "setting=retention.ms value=604800000 reason=\"records go that the source keeps\""));
+    world_free(w);
+}
+
 TEST(settings_that_may_not_be_read_are_warned_of_once) {
     struct world *w = world_of_all();
     source_topic(w, "orders", 1);
@@ -409,6 +465,7 @@ int main(void) {
     RUN(somebody_else_may_be_faster);
     RUN(what_somebody_else_created_may_have_fewer_partitions);
     RUN(a_topic_made_anew_with_fewer_partitions_that_may_not_grow_does_with_those);
+    RUN(a_source_topic_made_anew_is_mirrored_when_its_copy_was_deleted);
     RUN(growth_that_a_broker_which_lags_behind_calls_for_is_asked_for_ever_more_rarely);
     RUN(a_created_topic_waits_for_metadata_and_leaders);
     RUN(a_partition_that_gets_no_leader_does_not_stop_the_others);
@@ -416,6 +473,8 @@ int main(void) {
     RUN(an_existing_fit_topic_is_ready_without_changes);
     RUN(settings_that_change_batches_halt_until_they_are_mended);
     RUN(settings_that_may_hurt_are_warned_of_once);
+    RUN(a_destination_that_keeps_less_than_the_source_is_warned_of);
+    RUN(how_long_is_kept_counts_only_where_records_are_deleted);
     RUN(settings_that_may_not_be_read_are_warned_of_once);
     return test_result();
 }

@@ -99,10 +99,65 @@ TEST(a_broker_that_is_frozen_costs_few_metadata) {
     }
 }
 
+static void refuse_all(struct scripted *s, struct scripted_request *r) {
+    const struct produce_request *q = r->body;
+    struct produce_response a;
+    message_defaults(&produce_response_message, &a);
+    a.responses = WORLD_ARRAY(r, q->topic_data_count, struct produce_response_topic);
+    for (; a.responses_count < q->topic_data_count; a.responses_count++) {
+        const struct produce_request_topic *from_topic = &q->topic_data[a.responses_count];
+        struct produce_response_topic *t = &a.responses[a.responses_count];
+        *t = (struct produce_response_topic){.name = from_topic->name, .topic_id = from_topic->topic_id};
+        t->partition_responses =
+            WORLD_ARRAY(r, from_topic->partition_data_count, struct produce_response_partition);
+        for (; t->partition_responses_count < from_topic->partition_data_count; t->partition_responses_count++) {
+            struct produce_response_partition *p = &t->partition_responses[t->partition_responses_count];
+            message_defaults(&produce_response_partition_message, p);
+            p->index = from_topic->partition_data[t->partition_responses_count].index;
+            p->error_code = KAFKA_NOT_ENOUGH_REPLICAS;
+        }
+    }
+    scripted_answer(s, r, &a);
+}
+
+// Fewer brokers run than min.insync.replicas: each append is refused, for hours.
+TEST(a_destination_without_enough_replicas_costs_few_metadata) {
+    begin_led_by_three();
+    uint64_t source = w->flow->source.refreshes, destination = w->flow->destination.refreshes;
+    w->s.serve[API_PRODUCE] = refuse_all;
+    for (int32_t i = 0; i < w->partitions; i++) world_write(w, i, 5);
+    world_run(w, MINUTES * 60 * SECOND);
+    EXPECT(w->flow->source.refreshes - source < ASKED_MAX);
+    EXPECT(w->flow->destination.refreshes - destination < ASKED_MAX);
+    w->s.serve[API_PRODUCE] = world_produce;
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
+// And a leader whose followers hang is asked ever more rarely whether they do not any more.
+TEST(followers_that_hang_cost_few_questions) {
+    begin_copied(1);
+    to->followers_stuck = true;
+    to->replicated = to->end;
+    world_write(w, 0, 5);
+    world_run(w, 40 * SECOND);
+    int before = w->s.requests_count[API_DESCRIBE_PRODUCERS];
+    world_run(w, MINUTES * 60 * SECOND);
+    int asked = w->s.requests_count[API_DESCRIBE_PRODUCERS] - before;
+    EXPECT(asked > 0 && asked < 2 * 2 * MINUTES * 60);
+    to->followers_stuck = false;
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
 int main(void) {
     RUN(a_broker_that_cannot_be_reached_costs_few_metadata);
     RUN(a_new_leader_is_found_within_an_eighth_of_the_time);
     RUN(a_broker_that_hangs_up_is_not_called_in_a_circle);
     RUN(a_broker_that_is_frozen_costs_few_metadata);
+    RUN(a_destination_without_enough_replicas_costs_few_metadata);
+    RUN(followers_that_hang_cost_few_questions);
     return test_result();
 }

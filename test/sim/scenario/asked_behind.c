@@ -56,7 +56,7 @@ const char *asked_behind(int64_t moment_us, struct outcome *out) {
     const struct broker *asked = cluster_broker(&w->instances[0].flow->destination, node);
     struct channel *ch = network_channel(&asked->control.connection);
     if (ch) network_stall(ch, true);
-    world_run(w, 200 * MS);
+    world_run(w, PARTITION_BACKOFF_US_MAX);  // until it looks again
     bool behind = ch && asks_tail(w, 0, node) && asks_tail(w, 1, node);
     broker_leader_move(destination(w), TOPIC, 0, node % 3 + 1, false);
     hold_followers(w, 1, node, false);

@@ -59,6 +59,7 @@ static const struct {
     {"cleaned_topic_comes_again", cleaned_topic_comes_again, false},
     {"cleaned_topic_has_older", cleaned_topic_has_older, false},
     {"shortened_topic_comes_again", shortened_topic_comes_again, false},
+    {"filled_topic_comes_again", filled_topic_comes_again, false},
     {"destination_topic_goes", destination_topic_goes, false},
     {"damage_of_old", damage_of_old, false},
     {"damage_after_quiet", damage_after_quiet, false},

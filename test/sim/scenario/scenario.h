@@ -95,6 +95,7 @@ const char *source_topic_comes_again(int64_t moment_us, struct outcome *out);
 const char *cleaned_topic_comes_again(int64_t moment_us, struct outcome *out);
 const char *cleaned_topic_has_older(int64_t moment_us, struct outcome *out);
 const char *shortened_topic_comes_again(int64_t moment_us, struct outcome *out);
+const char *filled_topic_comes_again(int64_t moment_us, struct outcome *out);
 const char *destination_topic_goes(int64_t moment_us, struct outcome *out);
 const char *damage_of_old(int64_t moment_us, struct outcome *out);
 const char *damage_after_quiet(int64_t moment_us, struct outcome *out);

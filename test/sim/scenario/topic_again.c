@@ -93,3 +93,21 @@ const char *shortened_topic_comes_again(int64_t moment_us, struct outcome *out) 
     broker_delete_records(s.w->clusters[SOURCE], "topic-0", 0, s.ended + 1);
     return end(&s, scenario_source(s.w).log->start == s.ended + 1);
 }
+
+// Nothing but filler was mirrored of the old one.
+const char *filled_topic_comes_again(int64_t moment_us, struct outcome *out) {
+    struct plan plan = slow_load(183, moment_us);
+    plan.topics[0].starts_at = 40;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    int64_t filled = scenario_run_to(w, 1);
+    load_stop(w);
+    struct story s = {w, 0, filled > 0 && filled < 40};
+    instance_kill(&w->instances[0], false);
+    load_delete_topic(w, &w->ledger.topics[0]);
+    world_run(w, 1 * SECOND);
+    w->plan.topics[0].starts_at = 0;
+    load_create_again(w, &w->ledger.topics[0]);
+    world_run(w, 1 * SECOND + moment_us);
+    write_until(w, 'l', 50);
+    return end(&s, scenario_source(w).log->start == 0);
+}
