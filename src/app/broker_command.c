@@ -201,7 +201,7 @@ static struct error start(struct broker_program *b, const struct broker_options 
     if (error_is(&e)) return e;
     b->env = loop_environment(b->loop);
     terminal_init(&b->terminal, &system_real, STDERR_FILENO);
-    b->sink = (struct log_sink){&system_real, &b->terminal};
+    b->sink = (struct log_sink){.sys = &system_real, .terminal = &b->terminal};
     b->env->log = (struct logger){LOG_INFO, log_sink_write, &b->sink};
     timer_init(&b->due, on_due);
     e = loop_on_signal(b->loop, on_signal, b);

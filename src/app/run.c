@@ -247,7 +247,7 @@ static int run_flows(struct runner *r) {
     }
     r->env = loop_environment(r->loop);
     terminal_init(&r->terminal, &system_real, STDERR_FILENO);
-    r->sink = (struct log_sink){&system_real, &r->terminal};
+    r->sink = (struct log_sink){.sys = &system_real, .terminal = &r->terminal};
     r->env->log = (struct logger){(enum log_level)r->loaded->settings->log_level, log_sink_write, &r->sink};
     r->started_us = r->line.shown_at_us = r->env->now_us;
     budget_init(&r->budget, r->loaded->settings->buffer_memory);
