@@ -243,12 +243,13 @@ int broker_command(int count, char **words) {
     if (error_is(&e)) {
         fprintf(stderr, "odraz: broker: %s\n", e.detail);
     } else {
+        bool is_ipv6 = strchr(o.host, ':');
         run_cluster(&b);
         log_line(&b.env->log, LOG_INFO, "serving",
-                 "bootstrap.servers=%s:%u brokers=%d kept=\"in memory only\" data_mib_max=%" PRId64, o.host, o.port,
-                 o.nodes, o.data_mib);
+                 "bootstrap.servers=%s%s%s:%u brokers=%d kept=\"in memory only\" data_mib_max=%" PRId64,
+                 is_ipv6 ? "[" : "", o.host, is_ipv6 ? "]" : "", o.port, o.nodes, o.data_mib);
         loop_run(b.loop);
     }
     end(&b);
-    return error_is(&e) ? 1 : 0;
+    return !error_is(&e) ? 0 : e.kind == ERROR_CONFIG ? 2 : 1;
 }
