@@ -201,7 +201,7 @@ static struct error start(struct broker_program *b, const struct broker_options 
     if (error_is(&e)) return e;
     b->env = loop_environment(b->loop);
     terminal_init(&b->terminal, &system_real, STDERR_FILENO);
-    b->sink = (struct log_sink){&system_real, &b->terminal};
+    b->sink = (struct log_sink){.sys = &system_real, .terminal = &b->terminal};
     b->env->log = (struct logger){LOG_INFO, log_sink_write, &b->sink};
     timer_init(&b->due, on_due);
     e = loop_on_signal(b->loop, on_signal, b);
@@ -243,12 +243,13 @@ int broker_command(int count, char **words) {
     if (error_is(&e)) {
         fprintf(stderr, "odraz: broker: %s\n", e.detail);
     } else {
+        bool is_ipv6 = strchr(o.host, ':');
         run_cluster(&b);
         log_line(&b.env->log, LOG_INFO, "serving",
-                 "bootstrap.servers=%s:%u brokers=%d kept=\"in memory only\" data_mib_max=%" PRId64, o.host, o.port,
-                 o.nodes, o.data_mib);
+                 "bootstrap.servers=%s%s%s:%u brokers=%d kept=\"in memory only\" data_mib_max=%" PRId64,
+                 is_ipv6 ? "[" : "", o.host, is_ipv6 ? "]" : "", o.port, o.nodes, o.data_mib);
         loop_run(b.loop);
     }
     end(&b);
-    return error_is(&e) ? 1 : 0;
+    return !error_is(&e) ? 0 : e.kind == ERROR_CONFIG ? 2 : 1;
 }

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "io/host_name.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 void loaded_settings_release(struct loaded_settings *l) {
@@ -29,8 +30,9 @@ static struct cluster_config cluster_config(const struct cluster_settings *c, co
                                    .metadata_max_age_us = c->metadata_max_age_ms * 1000};
 }
 
-// A static id that a restart on this host finds again: the host's name and the lowest number no other instance of this
-// flow holds here. Without one (no place for lock files) the instance is a dynamic member.
+// A static id that a restart finds again: the host's name, the lowest number no other instance of this flow holds here,
+// and the token of the number's lock file. Without the token two containers of one name would pass for each other, and
+// each for dead. Without a lock (no place for its file) the instance is a dynamic member.
 static void choose_instance_id(struct flow_setup *s, const struct logger *log) {
     const char *set = s->loaded->settings->instance_id;
     if (set[0]) {
@@ -47,7 +49,7 @@ static void choose_instance_id(struct flow_setup *s, const struct logger *log) {
     s->locked = true;
     char host[256];
     host_name(host, sizeof host);
-    snprintf(s->instance_id, sizeof s->instance_id, "%s-%u", host, s->lock.number);
+    snprintf(s->instance_id, sizeof s->instance_id, "%s-%u-%016" PRIx64, host, s->lock.number, s->lock.token);
 }
 
 static struct error choose_topics(struct flow_setup *s, const char *target_alias) {

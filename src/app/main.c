@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,20 +45,37 @@ static void out_of_memory(size_t size) {
                     "destination's log ends. See the setting buffer.memory.\n", size);
 }
 
-int main(int count, char **words) {
-    memory_on_exhaustion(out_of_memory);
+static bool asks_for_help(const char *word) {
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int help(const char *text) {
+    fputs(text, stdout);
+    return 0;
+}
+
+static int obey(int count, char **words) {
     if (count < 2) return wrong_usage("a command is missing");
     const char *command = words[1];
+    bool of_broker = strcmp(command, "broker") == 0;
+    if (count == 3 && words[2][0] == '-' && asks_for_help(words[2])) return help(of_broker ? broker_usage : usage);
     if (strcmp(command, "run") == 0) return count == 3 ? run_command(words[2]) : wrong_usage("run takes one FILE");
-    if (strcmp(command, "broker") == 0) return broker_command(count - 2, words + 2);
+    if (of_broker) return broker_command(count - 2, words + 2);
     if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
         puts("odraz " ODRAZ_VERSION);
         return 0;
     }
-    if (strcmp(command, "help") != 0 && strcmp(command, "--help") != 0 && strcmp(command, "-h") != 0)
-        return wrong_usage("there is no such command");
+    if (!asks_for_help(command)) return wrong_usage("there is no such command");
     if (count > 2 && strcmp(words[2], "settings") == 0)
         return help_on_settings(count > 3 && strcmp(words[3], "--markdown") == 0);
-    fputs(count > 2 && strcmp(words[2], "broker") == 0 ? broker_usage : usage, stdout);
-    return 0;
+    return help(count > 2 && strcmp(words[2], "broker") == 0 ? broker_usage : usage);
+}
+
+int main(int count, char **words) {
+    memory_on_exhaustion(out_of_memory);
+    int code = obey(count, words);
+    // A full disk often shows only when the buffer is written.
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    fprintf(stderr, "odraz: standard output: %s\n", strerror(errno));
+    return 1;
 }

@@ -166,6 +166,12 @@ static void split(struct bytes line, struct bytes *key, struct bytes *value) {
     *value = rest;
 }
 
+// Windows puts a byte order mark in front of UTF-8: it would be a part of the first key.
+static struct bytes without_mark(struct bytes text) {
+    bool there = text.size >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0;
+    return there ? (struct bytes){text.at + 3, text.size - 3} : text;
+}
+
 // Takes key and value over.
 static void put(struct properties *p, char *key, char *value, uint32_t line, struct problems *problems) {
     uintptr_t place = (uintptr_t)map_get_text(&p->places, key, strlen(key));
@@ -201,7 +207,7 @@ bool properties_parse(struct bytes text, struct properties *out, struct problems
     buffer_init(&line, PROPERTIES_SIZE_MAX);
     buffer_init(&key_text, PROPERTIES_SIZE_MAX);
     buffer_init(&value_text, PROPERTIES_SIZE_MAX);
-    struct reader reader = {.rest = text};
+    struct reader reader = {.rest = without_mark(text)};
     uint32_t first_line = 0;
     bool ok = true;
     while (logical_line(&reader, &line, &first_line)) {

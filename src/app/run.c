@@ -35,7 +35,7 @@ struct runner {
     struct terminal terminal;
     struct log_sink sink;
     struct budget budget;
-    struct loaded_settings *loaded;
+    struct loaded_settings *loaded, *started;  // the newest, and those of the start
     struct list flows;
     struct timer status, drain;
     struct status_line line;
@@ -45,32 +45,40 @@ struct runner {
 
 // Settings ----------------------------------------------------------------------------------------------------------
 
-static void print_problems(const struct buffer *lines) {
-    if (lines->size > 0) fwrite(lines->at, 1, lines->size, stderr);
-}
-
-// NULL when the file cannot be used; everything found is printed.
-static struct loaded_settings *load(const char *file_name) {
+// NULL when the file cannot be used; everything found is in `problems`.
+static struct loaded_settings *load(const char *file_name, struct problems *problems) {
     char *text;
     size_t size;
+    problems_init(problems, file_name);
     struct error e = file_read(&system_real, file_name, PROPERTIES_SIZE_MAX, &text, &size);
     if (error_is(&e)) {
-        fprintf(stderr, "odraz: %s\n", e.detail);
+        buffer_printf(&problems->errors, "odraz: %s\n", e.detail);
         return NULL;
     }
-    struct problems problems;
     struct settings *settings = NULL;
-    problems_init(&problems, file_name);
-    bool fine = settings_parse((struct bytes){(const uint8_t *)text, size}, &settings, &problems);
-    print_problems(&problems.warnings);
-    print_problems(&problems.errors);
-    problems_free(&problems);
+    bool fine = settings_parse((struct bytes){(const uint8_t *)text, size}, &settings, problems);
     memory_free(text);
     if (!fine) return NULL;
     struct loaded_settings *l = NEW(struct loaded_settings);
     l->settings = settings;
     l->users = 1;
     return l;
+}
+
+// At the start for a person, and in the lines that other tools print and editors read.
+static void print_problems(const struct buffer *lines) {
+    if (lines->size > 0) fwrite(lines->at, 1, lines->size, stderr);
+}
+
+// Later for whoever reads the log.
+static void log_problems(const struct logger *log, enum log_level level, struct buffer *lines) {
+    buffer_append_u8(lines, 0);
+    if (lines->overflowed) lines->at[lines->size - 1] = 0;
+    for (char *at = (char *)lines->at, *end; (end = strchr(at, '\n')); at = end + 1) {
+        char quoted[LOG_LINE_MAX];
+        *end = 0;
+        log_line(log, level, "settings", "problem=%s", log_quote(at, quoted, sizeof quoted));
+    }
 }
 
 // Flows -------------------------------------------------------------------------------------------------------------
@@ -145,13 +153,17 @@ static void stop_flow(struct running_flow *rf) {
 }
 
 static void reload(struct runner *r) {
-    struct loaded_settings *l = load(r->file_name);
+    struct problems problems;
+    struct loaded_settings *l = load(r->file_name, &problems);
+    log_problems(&r->env->log, LOG_WARN, &problems.warnings);
+    log_problems(&r->env->log, LOG_ERROR, &problems.errors);
+    problems_free(&problems);
     if (!l) {
         log_line(&r->env->log, LOG_ERROR, "settings not reloaded: the old ones stay", "file=%s", r->file_name);
         return;
     }
-    const char *fixed = settings_restart_needed(r->loaded->settings, l->settings);
-    if (fixed)
+    size_t at = 0;
+    for (const char *fixed; (fixed = settings_restart_needed(r->started->settings, l->settings, &at));)
         log_line(&r->env->log, LOG_WARN, "a changed setting needs a restart of the program", "setting=%s", fixed);
     r->env->log.level = (enum log_level)l->settings->log_level;
     int stopped = 0;
@@ -247,7 +259,7 @@ static int run_flows(struct runner *r) {
     }
     r->env = loop_environment(r->loop);
     terminal_init(&r->terminal, &system_real, STDERR_FILENO);
-    r->sink = (struct log_sink){&system_real, &r->terminal};
+    r->sink = (struct log_sink){.sys = &system_real, .terminal = &r->terminal};
     r->env->log = (struct logger){(enum log_level)r->loaded->settings->log_level, log_sink_write, &r->sink};
     r->started_us = r->line.shown_at_us = r->env->now_us;
     budget_init(&r->budget, r->loaded->settings->buffer_memory);
@@ -267,9 +279,15 @@ static int run_flows(struct runner *r) {
 int run_command(const char *file_name) {
     struct runner r = {.file_name = file_name};
     list_init(&r.flows);
-    r.loaded = load(file_name);
+    struct problems problems;
+    r.loaded = r.started = load(file_name, &problems);
+    print_problems(&problems.warnings);
+    print_problems(&problems.errors);
+    problems_free(&problems);
     if (!r.loaded) return 2;
+    r.started->users++;
     int code = run_flows(&r);
+    loaded_settings_release(r.started);
     loaded_settings_release(r.loaded);
     return code;
 }

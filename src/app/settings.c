@@ -38,6 +38,41 @@ static void wrong_value(struct parsing *p, const struct property *property, cons
     refuse_value(p, property, is_secret_setting(property->key), expected);
 }
 
+// --- what is written where
+
+static const struct property *look_up(const struct parsing *p, const char *prefix, const char *between,
+                                      const char *prefix_2, const char *dot, const struct setting *s) {
+    char key[KEY_SIZE_MAX];
+    const char *names[] = {s->name, s->other_name};
+    for (size_t i = 0; i < 2 && names[i]; i++) {
+        int size = snprintf(key, sizeof key, "%s%s%s%s%s", prefix, between, prefix_2, dot, names[i]);
+        assert(size > 0 && (size_t)size < sizeof key);
+        const struct property *found = properties_get(&p->properties, key);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+// MirrorMakerConfig.connectorBaseConfig: A->B.x comes before the cluster's x before x. For a cluster, both aliases are
+// its own.
+static const struct property *effective(const struct parsing *p, const struct setting *s, const char *source,
+                                        const char *target) {
+    const struct property *found = NULL;
+    if (s->places & PLACE_FLOW) found = look_up(p, source, "->", target, ".", s);
+    if (!found && s->places & PLACE_TARGET) found = look_up(p, target, "", "", ".", s);
+    if (!found && s->places & PLACE_SOURCE) found = look_up(p, source, "", "", ".", s);
+    if (!found && s->places & PLACE_TOP) found = look_up(p, "", "", "", "", s);
+    return found;
+}
+
+static bool flow_enabled(struct parsing *p, const char *source, const char *target) {
+    const struct setting *s = settings_find("enabled");
+    const struct property *found = effective(p, s, source, target);
+    bool enabled = false;
+    buffer_clear(&p->text);
+    return found && setting_value_parse(s, found->value, &enabled, &p->text) && enabled;
+}
+
 // --- one line by itself
 
 static void judge_value(struct parsing *p, const struct property *property, const struct setting *s) {
@@ -58,6 +93,18 @@ static void judge_value(struct parsing *p, const struct property *property, cons
     else wrong_value(p, property, sentence(p));
 }
 
+// A setting that only flows from a cluster take, or only flows to it: is there one?
+static bool is_taken(struct parsing *p, const struct setting *s, const char *cluster) {
+    const struct text_list *aliases = &p->settings->aliases;
+    for (size_t i = 0; i < aliases->count; i++) {
+        const char *other = aliases->items[i];
+        if (strcmp(other, cluster) == 0) continue;
+        bool enabled = s->places & PLACE_SOURCE ? flow_enabled(p, cluster, other) : flow_enabled(p, other, cluster);
+        if (enabled) return true;
+    }
+    return false;
+}
+
 static void judge_known(struct parsing *p, const struct property *property, const struct setting_key *key,
                         const struct setting *s) {
     buffer_clear(&p->text);
@@ -66,6 +113,12 @@ static void judge_known(struct parsing *p, const struct property *property, cons
         problem_warning(p->problems, property->line, "%s has no effect: write %s", property->key, sentence(p));
         return;
     }
+    unsigned roles = s->places & PLACE_CLUSTER;
+    if (key->place == PLACE_CLUSTER && roles != PLACE_CLUSTER && !is_taken(p, s, key->source)) {
+        problem_warning(p->problems, property->line, "%s has no effect: it is for flows %s %s, and none is enabled",
+                        property->key, roles == PLACE_SOURCE ? "from" : "to", key->source);
+    }
+    buffer_clear(&p->text);
     if (strcmp(key->name, s->name) != 0) {
         buffer_printf(&p->text, "%.*s%s", (int)(key->name - key->text), key->text, s->name);
         const struct property *proper = properties_get(&p->properties, sentence(p));
@@ -121,31 +174,6 @@ static void judge(struct parsing *p, const struct property *property) {
 
 // --- what holds for whom
 
-static const struct property *look_up(const struct parsing *p, const char *prefix, const char *between,
-                                      const char *prefix_2, const char *dot, const struct setting *s) {
-    char key[KEY_SIZE_MAX];
-    const char *names[] = {s->name, s->other_name};
-    for (size_t i = 0; i < 2 && names[i]; i++) {
-        int size = snprintf(key, sizeof key, "%s%s%s%s%s", prefix, between, prefix_2, dot, names[i]);
-        assert(size > 0 && (size_t)size < sizeof key);
-        const struct property *found = properties_get(&p->properties, key);
-        if (found) return found;
-    }
-    return NULL;
-}
-
-// MirrorMakerConfig.connectorBaseConfig: A->B.x comes before the cluster's x before x. For a cluster, both aliases are
-// its own.
-static const struct property *effective(const struct parsing *p, const struct setting *s, const char *source,
-                                        const char *target) {
-    const struct property *found = NULL;
-    if (s->places & PLACE_FLOW) found = look_up(p, source, "->", target, ".", s);
-    if (!found && s->places & PLACE_TARGET) found = look_up(p, target, "", "", ".", s);
-    if (!found && s->places & PLACE_SOURCE) found = look_up(p, source, "", "", ".", s);
-    if (!found && s->places & PLACE_TOP) found = look_up(p, "", "", "", "", s);
-    return found;
-}
-
 // A value that cannot be read has been reported with its line: the default stands in for it, so that the rest can be
 // checked too.
 static void resolve(struct parsing *p, const struct setting *s, void *owner, const char *source, const char *target) {
@@ -182,21 +210,14 @@ static void resolve_clusters(struct parsing *p) {
     }
 }
 
-static bool flow_enabled(struct parsing *p, const char *source, const char *target) {
-    const struct setting *s = settings_find("enabled");
-    const struct property *found = effective(p, s, source, target);
-    bool enabled = false;
-    buffer_clear(&p->text);
-    return found && setting_value_parse(s, found->value, &enabled, &p->text) && enabled;
-}
-
-// The coordinator gives the slices of a member away that it has not heard for the session's time-out.
+// The guard stops us when nothing was heard for 60 % of the session's time-out (mirror/ownership.c): at half of it
+// there is still time for an answer.
 static void check_heartbeat(struct parsing *p, const struct flow_settings *f, const char *source, const char *target) {
-    if (f->heartbeat_interval_ms < f->session_timeout_ms) return;
+    if (f->heartbeat_interval_ms <= f->session_timeout_ms / 2) return;
     const struct property *cause = effective(p, settings_find("heartbeat.interval.ms"), source, target);
     if (!cause) cause = effective(p, settings_find("session.timeout.ms"), source, target);
     problem_error(p->problems, cause->line,
-                  "%s: heartbeat.interval.ms (%lld) must be less than session.timeout.ms (%lld)", f->name,
+                  "%s: heartbeat.interval.ms (%lld) must be at most half of session.timeout.ms (%lld)", f->name,
                   (long long)f->heartbeat_interval_ms, (long long)f->session_timeout_ms);
 }
 
@@ -343,9 +364,9 @@ const struct flow_settings *settings_find_flow(const struct settings *s, const c
     return NULL;
 }
 
-const char *settings_restart_needed(const struct settings *running, const struct settings *wanted) {
-    for (size_t i = 0; i < settings_table_count; i++) {
-        const struct setting *s = &settings_table[i];
+const char *settings_restart_needed(const struct settings *running, const struct settings *wanted, size_t *at) {
+    while (*at < settings_table_count) {
+        const struct setting *s = &settings_table[(*at)++];
         if (s->owner != OWNER_PROGRAM || s->reload != RELOAD_NEEDS_RESTART) continue;
         const char *a = (const char *)running + s->offset, *b = (const char *)wanted + s->offset;
         if (!setting_value_equal(s, a, b)) return s->name;

@@ -86,8 +86,9 @@ bool flow_settings_equal(const struct settings *a, const struct flow_settings *f
 // The flow of that name, or NULL.
 const struct flow_settings *settings_find_flow(const struct settings *s, const char *name);
 
-// For a reload: the first top-level setting that differs and needs a restart of the program, or NULL.
-const char *settings_restart_needed(const struct settings *running, const struct settings *wanted);
+// For a reload: the next top-level setting that differs and needs a restart of the program, or NULL. `*at` begins
+// with 0.
+const char *settings_restart_needed(const struct settings *running, const struct settings *wanted, size_t *at);
 
 // How the flow's topics are named; the texts are borrowed from the settings.
 struct naming flow_settings_naming(const struct settings *s, const struct flow_settings *flow);

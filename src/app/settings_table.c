@@ -112,7 +112,7 @@ const struct setting settings_table[] = {
      .description = "After this long without a heartbeat the group at the target gives an instance's slices away."},
     {"heartbeat.interval.ms", IN_FLOW(heartbeat_interval_ms), .places = PLACE_FLOW | PLACE_TARGET | PLACE_TOP,
      .type = SETTING_NUMBER, .min = 100, .max = 600000, .unit = "ms", .standard = "3000",
-     .description = "Between two heartbeats; less than the session's time-out, best a third of it."},
+     .description = "Between two heartbeats; at most half of the session's time-out, best a third of it."},
     {"metadata.max.age.ms", IN_CLUSTER(metadata_max_age_ms), .places = PLACE_CLUSTER | PLACE_TOP,
      .type = SETTING_NUMBER, .min = 1000, .max = INT32_MAX, .unit = "ms", .standard = "300000",
      .description = "Leaders are asked for again after this long, without any sign of change."},
@@ -130,12 +130,13 @@ const struct setting settings_table[] = {
     {"instance.id", IN_PROGRAM(instance_id), .places = PLACE_TOP, .type = SETTING_NAME, .min = 0,
      .max = TOPIC_NAME_SIZE_MAX, .ours = true, .reload = RELOAD_NEEDS_RESTART, .standard = "",
      .description = "Names this instance in the groups (static membership, KIP-345), different for each. Empty: from "
-                    "the host's name."},
+                    "the host's name and a file in TMPDIR; where that is kept, a restart takes the slices back at "
+                    "once."},
     {"log.level", IN_PROGRAM(log_level), .places = PLACE_TOP, .type = SETTING_CHOICE, .choices = log_levels,
      .ours = true, .standard = "info", .description = "The least important lines to be logged."},
     {"status.interval.ms", IN_PROGRAM(status_interval_ms), .places = PLACE_TOP, .type = SETTING_NUMBER, .min = 100,
      .max = 3600000, .unit = "ms", .ours = true, .standard = "1000",
-     .description = "Between two updates of what `odraz status` shows."},
+     .description = "Between two updates of the status line on a terminal; in a log at least 10 s."},
     {"drain.timeout.ms", IN_PROGRAM(drain_timeout_ms), .places = PLACE_TOP, .type = SETTING_NUMBER, .min = 0,
      .max = 600000, .unit = "ms", .ours = true, .standard = "10000",
      .description = "When stopping, how long to wait for what is in flight. Nothing is lost after it: it is copied "

@@ -16,6 +16,7 @@ void status_totals_add(struct status_totals *t, struct flow *f) {
     t->sum.busy += s.busy;
     t->sum.topics += s.topics;
     t->sum.topics_halted += s.topics_halted;
+    t->sum.unreachable += s.unreachable;
     t->sum.lag_records += s.lag_records;
     if (s.lag_ms > t->sum.lag_ms) t->sum.lag_ms = s.lag_ms;
 }
@@ -39,12 +40,13 @@ static struct rates take_rates(struct status_line *s, const struct status_totals
 void status_line_text(struct status_line *s, const struct status_totals *t, int64_t now_us, char *out, size_t size) {
     struct rates r = take_rates(s, t, now_us);
     const struct flow_status *f = &t->sum;
-    snprintf(
-        out, size,
-        "%.0f records/s  %.1f MB/s  partitions: %zu copying, %zu caught up, %zu halted, %zu busy  lag: %lld records, "
-        "%.1f s",
-        r.records, r.megabytes, f->copying, f->caught_up, f->halted, f->busy, (long long)f->lag_records,
-        (double)f->lag_ms / 1000);
+    char away[64] = "";
+    if (f->unreachable > 0) snprintf(away, sizeof away, "brokers unreachable: %zu  ", f->unreachable);
+    snprintf(out, size,
+             "%s%.0f records/s  %.1f MB/s  partitions: %zu copying, %zu caught up, %zu halted, %zu busy  "
+             "lag: %lld records, %.1f s",
+             away, r.records, r.megabytes, f->copying, f->caught_up, f->halted, f->busy, (long long)f->lag_records,
+             (double)f->lag_ms / 1000);
 }
 
 void status_line_pairs(struct status_line *s, const struct status_totals *t, int64_t now_us, char *out, size_t size) {
@@ -52,7 +54,7 @@ void status_line_pairs(struct status_line *s, const struct status_totals *t, int
     const struct flow_status *f = &t->sum;
     snprintf(out, size,
              "records_per_s=%.0f mb_per_s=%.1f copying=%zu caught_up=%zu halted=%zu busy=%zu topics_halted=%zu "
-             "lag_records=%lld lag_s=%.1f",
-             r.records, r.megabytes, f->copying, f->caught_up, f->halted, f->busy, f->topics_halted,
+             "unreachable=%zu lag_records=%lld lag_s=%.1f",
+             r.records, r.megabytes, f->copying, f->caught_up, f->halted, f->busy, f->topics_halted, f->unreachable,
              (long long)f->lag_records, (double)f->lag_ms / 1000);
 }

@@ -129,6 +129,7 @@
 #define PATH_SIZE_MAX 4096
 #define STATUS_SIZE_MAX 512                  // of the terminal's status line
 #define TERMINAL_LINE_MAX (2 * KiB)          // a log line and its time; more is cut
+#define OUTPUT_WAIT_MS_MAX 1000              // for a reader of our log who is slow, until lines are lost
 #define STATUS_LOG_INTERVAL_US_MIN 10000000  // between status lines in a log
 
 // ownership

@@ -121,6 +121,26 @@ struct broker *cluster_broker(struct cluster *c, int32_t node_id) {
     return b && !b->gone ? b : NULL;
 }
 
+// A bootstrap address is one of a broker that is known by now, too.
+static bool is_known_otherwise(struct cluster *c, const struct broker *bootstrap) {
+    struct broker *b;
+    size_t i = 0;
+    while ((b = map_next(&c->brokers, &i)))
+        if (b->node_id >= 0 && !b->gone && b->port == bootstrap->port && strcmp(b->host, bootstrap->host) == 0)
+            return true;
+    return false;
+}
+
+size_t cluster_unreachable(struct cluster *c) {
+    struct broker *b;
+    size_t i = 0, count = 0;
+    while ((b = map_next(&c->brokers, &i))) {
+        if (b->gone || !b->reported || !b->control.started) continue;
+        count += b->node_id >= 0 || !is_known_otherwise(c, b);
+    }
+    return count;
+}
+
 struct cluster_topic *cluster_topic(struct cluster *c, const char *name) {
     return map_get_text(&c->topics, name, strlen(name));
 }

@@ -111,6 +111,7 @@ void cluster_link_lost(struct cluster *c, int32_t node_id, bool held);
 bool cluster_connect_others(struct cluster *c);
 
 struct broker *cluster_broker(struct cluster *c, int32_t node_id);  // NULL when unknown
+size_t cluster_unreachable(struct cluster *c);  // brokers that are wanted, and were not reached the last time
 struct cluster_topic *cluster_topic(struct cluster *c, const char *name);
 
 void cluster_submit(struct cluster *c, int32_t node_id, struct cluster_task *task);

@@ -1,6 +1,7 @@
 // The files behind the numbers of instances.
 #include "io/instance_lock.h"
 
+#include "base/bytes.h"
 #include "base/limits.h"
 #include "base/map.h"
 
@@ -33,6 +34,28 @@ static int lock_file(const struct system_calls *sys, const char *path, int *fd) 
     return code;
 }
 
+// Answers 0 or an error number. A file that is new, or that a full disk left too short, gets what it lacks.
+static int take_token(const struct system_calls *sys, int fd, uint64_t *token) {
+    uint8_t bytes[sizeof *token];
+    ssize_t there = sys->read(fd, bytes, sizeof bytes);
+    if (there < 0) return errno;
+    size_t missing = sizeof bytes - (size_t)there;
+    if (missing > 0 && sys->getrandom(bytes + there, missing, 0) != (ssize_t)missing) return errno;
+    if (missing > 0 && sys->write(fd, bytes + there, missing) < 0) return errno;
+    *token = load_be64(bytes);
+    return 0;
+}
+
+// Answers 0, EWOULDBLOCK when another process has the file, or another error number.
+static int take_file(const struct system_calls *sys, const char *path, struct instance_lock *lock) {
+    int code = lock_file(sys, path, &lock->fd);
+    if (code == 0) {
+        code = take_token(sys, lock->fd, &lock->token);
+        if (code != 0) sys->close(lock->fd);
+    }
+    return code;
+}
+
 struct error instance_lock_take(const struct system_calls *sys, const char *directory, const char *name,
                                 struct instance_lock *lock) {
     char path[PATH_SIZE_MAX];
@@ -41,11 +64,9 @@ struct error instance_lock_take(const struct system_calls *sys, const char *dire
                               hash_bytes(name, strlen(name)), number);
         if (length < 0 || (size_t)length >= sizeof path)
             return error_make(ERROR_LIMIT, 0, "instance lock", "%.80s...: the path is too long", directory);
-        int fd, code = lock_file(sys, path, &fd);
-        if (code == 0) {
-            *lock = (struct instance_lock){fd, number};
-            return error_none();
-        }
+        int code = take_file(sys, path, lock);
+        lock->number = number;
+        if (code == 0) return error_none();
         if (code != EWOULDBLOCK)
             return error_make(ERROR_CONFIG, code, "instance lock",
                               "cannot lock %.90s: %s (set TMPDIR or instance.id)", path, strerror(code));

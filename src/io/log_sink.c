@@ -1,6 +1,8 @@
 // Puts ts= (RFC 3339, UTC, milliseconds) in front of log lines.
 #include "io/log_sink.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define STAMP_SIZE (sizeof "ts=2026-01-01T00:00:00.000Z ")
@@ -22,7 +24,12 @@ void log_sink_write(void *context, enum log_level level, const char *line, size_
     struct log_sink *sink = context;
     char out[STAMP_SIZE + LOG_LINE_MAX];
     size_t stamp = print_stamp(sink->sys, out);
+    if (sink->lost > 0) {
+        int said = snprintf(out + stamp, sizeof out - stamp, "level=warn msg=\"log lines were lost\" lines=%" PRIu64,
+                            sink->lost);
+        if (terminal_line(sink->terminal, out, stamp + (size_t)said)) sink->lost = 0;
+    }
     if (size > LOG_LINE_MAX) size = LOG_LINE_MAX;
     memcpy(out + stamp, line, size);
-    terminal_line(sink->terminal, out, stamp + size);
+    if (!terminal_line(sink->terminal, out, stamp + size)) sink->lost++;
 }

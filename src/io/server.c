@@ -269,6 +269,10 @@ static int listen_at(const struct server *s, const struct addrinfo *a) {
     return -1;
 }
 
+static bool is_elsewhere(int code) {
+    return code == EADDRNOTAVAIL || code == EAFNOSUPPORT;
+}
+
 struct error server_listen(struct server *s, const char *host, uint16_t port, const struct server_protocol *protocol,
                            void *context) {
     assert(port != 0);
@@ -280,6 +284,8 @@ struct error server_listen(struct server *s, const char *host, uint16_t port, co
         return error_make(ERROR_TRANSPORT, 0, "server", "cannot listen at %s:%u: %s", host, port,
                           gai_strerror(failure));
     int fd = listen_at(s, found);
+    // Many hosts have no IPv6, but a localhost that names ::1 first. (A port that is taken is another matter.)
+    for (struct addrinfo *a = found->ai_next; fd < 0 && is_elsewhere(errno) && a; a = a->ai_next) fd = listen_at(s, a);
     int code = errno;
     s->sys->freeaddrinfo(found);
     if (fd < 0)

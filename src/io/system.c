@@ -36,6 +36,7 @@ const struct system_calls system_real = {
     .epoll_create1 = epoll_create1,
     .epoll_ctl = epoll_ctl,
     .epoll_wait = epoll_wait,
+    .poll = poll,
     .eventfd = eventfd,
     .signalfd = signalfd,
     .getaddrinfo = getaddrinfo,

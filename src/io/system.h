@@ -4,6 +4,7 @@
 // everything that was given it; a resolver's thread may use it until the process ends.
 #pragma once
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
@@ -28,6 +29,7 @@ struct system_calls {
     int (*epoll_create1)(int flags);
     int (*epoll_ctl)(int epoll, int operation, int fd, struct epoll_event *event);
     int (*epoll_wait)(int epoll, struct epoll_event *events, int max, int timeout_ms);
+    int (*poll)(struct pollfd *fds, nfds_t count, int timeout_ms);
     int (*eventfd)(unsigned int value, int flags);
     int (*signalfd)(int fd, const sigset_t *mask, int flags);
 

@@ -264,7 +264,8 @@ static void count_partition(const struct partition *p, int64_t wall_ms, struct f
 }
 
 void flow_status(struct flow *f, struct flow_status *out) {
-    *out = (struct flow_status){.partitions = f->partitions_count};
+    *out = (struct flow_status){.partitions = f->partitions_count,
+                                .unreachable = cluster_unreachable(&f->source) + cluster_unreachable(&f->destination)};
     for (size_t i = 0; i < f->partitions_count; i++) count_partition(f->partitions[i], f->env->wall_ms, out);
     struct mirror_topic *t;
     size_t i = 0;

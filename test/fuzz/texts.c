@@ -17,7 +17,7 @@ static void expect_complete(const struct settings *s) {
         assert(settings_find_flow(s, flow->name) == flow);
         assert(flow_settings_equal(s, flow, s, flow));
     }
-    assert(!settings_restart_needed(s, s));
+    assert(!settings_restart_needed(s, s, &(size_t){0}));
 }
 
 void fuzz_settings(struct bytes in) {

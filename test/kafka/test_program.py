@@ -1,11 +1,14 @@
 """The program as a user meets it: settings, signals, exit codes, and what it costs when nothing happens."""
 
+import os
 import signal
+import subprocess
 import time
 import unittest
 
 import mirror as odraz
 import net
+import process
 import scenario
 
 IDLE_TOPICS, IDLE_PARTITIONS = 10, 100
@@ -57,6 +60,26 @@ class ProgramTest(scenario.Scenario):
         mirror.wait_for(10, level="error", msg="not reloaded")
         self.produce(topic, total=100)
         self.assertMirrored()
+
+    def test_who_does_not_read_our_log_stops_nothing(self):
+        mirror = self.start_mirror(start=False)
+        ends = os.pipe()
+        os.set_blocking(ends[1], False)
+        os.write(ends[1], b"x" * (1 << 20))  # as much as it takes
+        os.set_blocking(ends[1], True)
+        child = process.launch([odraz.PROGRAM, "run", mirror.file], stderr=ends[1])
+        self.addCleanup(process.end, child)
+        time.sleep(5)
+        child.send_signal(signal.SIGTERM)
+        self.assertEqual(child.wait(20), 0)
+        for end in ends:
+            os.close(end)
+
+    def test_failures_have_their_exit_codes(self):
+        code, said = odraz.run_to_the_end(["broker", "--port", "9", "--set", "log.retention.ms=soon"])
+        self.assertEqual(code, 2, said)
+        with open("/dev/full", "wb") as full:
+            self.assertEqual(subprocess.run([odraz.PROGRAM, "version"], stdout=full, check=False).returncode, 1)
 
     def test_the_end_is_summed_up(self):
         topic = self.topic("orders")

@@ -141,6 +141,10 @@ static int faulty_epoll_wait(int epoll, struct epoll_event *events, int max, int
     return fails("epoll_wait", EINTR) ? -1 : epoll_wait(epoll, events, max, timeout_ms);
 }
 
+static int faulty_poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
+    return fails("poll", EINTR) ? -1 : poll(fds, count, timeout_ms);
+}
+
 static int faulty_eventfd(unsigned int value, int flags) {
     return fails("eventfd", EMFILE) ? -1 : eventfd(value, flags);
 }
@@ -206,6 +210,7 @@ const struct system_calls system_real = {
     .epoll_create1 = faulty_epoll_create1,
     .epoll_ctl = faulty_epoll_ctl,
     .epoll_wait = faulty_epoll_wait,
+    .poll = faulty_poll,
     .eventfd = faulty_eventfd,
     .signalfd = faulty_signalfd,
     .getaddrinfo = faulty_getaddrinfo,

@@ -1,4 +1,5 @@
 // Files, instance locks, the status line and the log sink.
+#define _GNU_SOURCE  // posix_openpt()
 #include "base/limits.h"
 #include "base/memory.h"
 #include "io/file.h"
@@ -10,11 +11,20 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/odraz-io-test-XXXXXX";
+
+static void remove_folder(const char *path) {
+    DIR *d = opendir(path);
+    struct dirent *entry;
+    while ((entry = readdir(d))) unlinkat(dirfd(d), entry->d_name, 0);
+    closedir(d);
+    rmdir(path);
+}
 
 static const char *in_folder(const char *name) {
     static char path[128];
@@ -128,6 +138,44 @@ TEST(instances_of_one_host_get_different_numbers) {
     EXPECT_INT(again, 0);  // what kill -9 left is free
 }
 
+static struct instance_lock lock_once(const char *directory) {
+    struct instance_lock lock = {.number = 999};
+    struct error e = instance_lock_take(&system_real, directory, "c->d", &lock);
+    assert(!error_is(&e));
+    instance_lock_release(&system_real, &lock);
+    return lock;
+}
+
+// Two users, containers or hosts of one name: the same number, and neither's lock says anything of the other.
+TEST(a_number_of_another_file_has_another_token) {
+    char other[] = "/tmp/odraz-io-test-XXXXXX";
+    EXPECT(mkdtemp(other));
+    struct instance_lock first = lock_once(folder), elsewhere = lock_once(other), again = lock_once(folder);
+    EXPECT_INT(elsewhere.number, first.number);
+    EXPECT(elsewhere.token != first.token);
+    EXPECT_INT(again.number, first.number);
+    EXPECT(again.token == first.token);
+    remove_folder(other);
+}
+
+static ssize_t disk_is_full(int fd, const void *at, size_t size) {
+    (void)fd, (void)at, (void)size;
+    return errno = ENOSPC, -1;
+}
+
+TEST(a_number_without_a_token_is_none) {
+    struct instance_lock lock;
+    bent = system_real;
+    bent.write = disk_is_full;
+    struct error e = instance_lock_take(&bent, folder, "d->c", &lock);
+    EXPECT_INT(e.code, ENOSPC);
+    EXPECT(strstr(e.detail, "No space left on device"));
+    e = instance_lock_take(&system_real, folder, "d->c", &lock);  // the file is there, and free
+    EXPECT_TEXT(e.detail, "");
+    EXPECT_INT(lock.number, 0);
+    instance_lock_release(&system_real, &lock);
+}
+
 static int everything_is_locked(int fd, int operation) {
     (void)fd, (void)operation;
     return errno = EWOULDBLOCK, -1;
@@ -162,6 +210,12 @@ static ssize_t write_on_screen(int fd, const void *at, size_t size) {
     return (ssize_t)size;
 }
 
+static int takes_all(struct pollfd *fds, nfds_t count, int timeout_ms) {
+    (void)timeout_ms;
+    fds[0].revents = POLLOUT;
+    return (int)count;
+}
+
 static int yes(int fd) {
     (void)fd;
     return 1;
@@ -187,6 +241,7 @@ static void clear_screen(void) {
 static void screen_start(struct terminal *t, bool interactive) {
     bent = system_real;
     bent.write = write_on_screen;
+    bent.poll = takes_all;
     if (interactive) bent.isatty = yes;
     bent.terminal_columns = twenty_columns;
     bent.clock_gettime = noon;
@@ -213,7 +268,7 @@ TEST(a_status_rewrites_itself_and_is_cut_to_the_width) {
 TEST(log_lines_scroll_by_above_the_status) {
     struct terminal t;
     screen_start(&t, true);
-    struct log_sink sink = {&bent, &t};
+    struct log_sink sink = {.sys = &bent, .terminal = &t};
     terminal_status(&t, "lag 5");
     clear_screen();
     log_sink_write(&sink, LOG_INFO, "level=info msg=x", 16);
@@ -224,7 +279,7 @@ TEST(log_lines_scroll_by_above_the_status) {
 TEST(a_file_gets_lines_and_no_status) {
     struct terminal t;
     screen_start(&t, false);
-    struct log_sink sink = {&bent, &t};
+    struct log_sink sink = {.sys = &bent, .terminal = &t};
     struct logger log = {LOG_INFO, log_sink_write, &sink};
     terminal_status(&t, "lag 5");
     EXPECT_TEXT(screen, "");
@@ -255,6 +310,69 @@ TEST(a_partial_write_goes_on_and_a_broken_pipe_ends_it) {
     EXPECT_INT(screen_writes, 1);
 }
 
+static int waited_ms;
+
+static int takes_nothing(struct pollfd *fds, nfds_t count, int timeout_ms) {
+    (void)fds, (void)count;
+    waited_ms += timeout_ms;
+    return 0;
+}
+
+TEST(who_does_not_read_is_not_waited_for_and_told_what_was_lost) {
+    struct terminal t;
+    screen_start(&t, false);
+    struct log_sink sink = {.sys = &bent, .terminal = &t};
+    waited_ms = 0;
+    bent.poll = takes_nothing;
+    for (int i = 0; i < 3; i++) log_sink_write(&sink, LOG_INFO, "level=info msg=x", 16);
+    EXPECT_INT(screen_writes, 0);
+    EXPECT_INT(waited_ms, OUTPUT_WAIT_MS_MAX);
+    bent.poll = takes_all;
+    log_sink_write(&sink, LOG_INFO, "level=info msg=y", 16);
+    EXPECT_TEXT(screen, "ts=2026-11-22T12:00:00.007Z level=warn msg=\"log lines were lost\" lines=3\n"
+                        "ts=2026-11-22T12:00:00.007Z level=info msg=y\n");
+    clear_screen();
+    log_sink_write(&sink, LOG_INFO, "level=info msg=z", 16);
+    EXPECT_TEXT(screen, "ts=2026-11-22T12:00:00.007Z level=info msg=z\n");
+}
+
+TEST(a_full_pipe_does_not_stop_us) {
+    struct terminal t;
+    int ends[2];
+    EXPECT(pipe(ends) == 0);
+    terminal_init(&t, &system_real, ends[1]);
+    int written = 0;
+    alarm(20);  // not for ever, should it stop us
+    while (terminal_line(&t, "level=info msg=x", 16)) written++;
+    EXPECT(written > 100);
+    EXPECT(!terminal_line(&t, "level=info msg=x", 16));
+    alarm(0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static int a_terminal(int *master) {
+    *master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (*master < 0 || grantpt(*master) != 0 || unlockpt(*master) != 0) return -1;
+    return open(ptsname(*master), O_RDWR | O_NOCTTY);
+}
+
+// Its kernel takes a part of a line and would wait with the rest.
+TEST(a_terminal_that_nobody_reads_does_not_stop_us) {
+    struct terminal t;
+    int master, fd = a_terminal(&master);
+    EXPECT(fd >= 0);
+    terminal_init(&t, &system_real, fd);
+    int written = 0;
+    alarm(20);
+    while (terminal_line(&t, "level=info msg=x", 16)) written++;
+    EXPECT(written > 10);
+    alarm(0);
+    close(t.fd);
+    close(fd);
+    close(master);
+}
+
 TEST(usage_grows_with_work) {
     struct usage before = usage_read(&system_real), after;
     EXPECT(before.peak_bytes > 500 * KiB);
@@ -268,26 +386,23 @@ TEST(usage_grows_with_work) {
     EXPECT(after.peak_bytes >= before.peak_bytes);
 }
 
-static void remove_folder(void) {
-    DIR *d = opendir(folder);
-    struct dirent *entry;
-    while ((entry = readdir(d))) unlinkat(dirfd(d), entry->d_name, 0);
-    closedir(d);
-    rmdir(folder);
-}
-
 int main(void) {
     if (!mkdtemp(folder)) return EXIT_FAILURE;
     RUN(a_file_is_read_whole);
     RUN(a_long_file_grows_its_buffer);
     RUN(what_cannot_be_read_is_named);
     RUN(instances_of_one_host_get_different_numbers);
+    RUN(a_number_of_another_file_has_another_token);
+    RUN(a_number_without_a_token_is_none);
     RUN(no_number_is_a_failure_that_says_what_to_do);
     RUN(a_status_rewrites_itself_and_is_cut_to_the_width);
     RUN(log_lines_scroll_by_above_the_status);
     RUN(a_file_gets_lines_and_no_status);
     RUN(a_partial_write_goes_on_and_a_broken_pipe_ends_it);
+    RUN(who_does_not_read_is_not_waited_for_and_told_what_was_lost);
+    RUN(a_full_pipe_does_not_stop_us);
+    RUN(a_terminal_that_nobody_reads_does_not_stop_us);
     RUN(usage_grows_with_work);
-    remove_folder();
+    remove_folder(folder);
     return test_result();
 }

@@ -33,6 +33,13 @@ static const char *said(struct buffer *b) {
     return (const char *)b->at;
 }
 
+TEST(a_byte_order_mark_is_no_part_of_the_first_key) {
+    EXPECT(load("\xef\xbb\xbf" "clusters = a, b\r\nx = 1\r\n"));
+    EXPECT_TEXT(get("clusters"), "a, b");
+    EXPECT_TEXT(get("x"), "1");
+    done();
+}
+
 TEST(separators) {
     EXPECT(load("a=1\nb:2\nc 3\nd\t=\t4\ne = = 5\nf : :6\ng\nh=\n  i\f7\nj  8 = 9\n"));
     EXPECT_TEXT(get("a"), "1");
@@ -129,6 +136,7 @@ TEST(a_zero_byte_is_refused) {
 }
 
 int main(void) {
+    RUN(a_byte_order_mark_is_no_part_of_the_first_key);
     RUN(separators);
     RUN(comments_and_blank_lines);
     RUN(continued_lines);

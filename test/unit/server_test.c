@@ -227,6 +227,50 @@ TEST(a_taken_port_is_named) {
     EXPECT(finish());
 }
 
+// A localhost that names ::1 first, on a host without IPv6.
+static struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+static struct sockaddr_in v4 = {.sin_family = AF_INET};
+static struct addrinfo second = {.ai_family = AF_INET, .ai_addr = (struct sockaddr *)&v4, .ai_addrlen = sizeof v4};
+static struct addrinfo first = {.ai_family = AF_INET6,
+                                .ai_addr = (struct sockaddr *)&v6,
+                                .ai_addrlen = sizeof v6,
+                                .ai_next = &second};
+
+static int both_addresses(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out) {
+    (void)host, (void)hints;
+    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    v4.sin_port = htons((uint16_t)strtol(service, NULL, 10));
+    *out = &first;
+    return 0;
+}
+
+static void keep_addresses(struct addrinfo *list) {
+    (void)list;
+}
+
+static int bind_code;
+
+static int bind_v4_only(int fd, const struct sockaddr *address, socklen_t size) {
+    if (address->sa_family == AF_INET6) return errno = bind_code, -1;
+    return bind(fd, address, size);
+}
+
+TEST(an_address_that_is_not_of_this_host_is_passed_over) {
+    struct system_calls sys = system_real;
+    sys.getaddrinfo = both_addresses;
+    sys.freeaddrinfo = keep_addresses;
+    sys.bind = bind_v4_only;
+    bind_code = EADDRNOTAVAIL;
+    EXPECT(begin(&sys));
+    int fd = connect_client();
+    TURN_UNTIL(sessions_count == 1);
+    close(fd);
+    bind_code = EADDRINUSE;  // half of the clients would reach whoever has it
+    struct error e = server_listen(server, "localhost", 39200, &echo, &sessions);
+    EXPECT_INT(e.code, EADDRINUSE);
+    EXPECT(finish());
+}
+
 static int accepts_failing, accepts;
 
 static int accept_sometimes(int fd, struct sockaddr *address, socklen_t *size, int flags) {
@@ -261,6 +305,7 @@ int main(void) {
     RUN(a_session_that_closes_writes_its_output_first);
     RUN(a_reset_ends_its_session_and_no_other);
     RUN(a_taken_port_is_named);
+    RUN(an_address_that_is_not_of_this_host_is_passed_over);
     RUN(without_descriptors_a_client_waits);
     return test_result();
 }

@@ -272,6 +272,18 @@ TEST(settings_in_the_wrong_place_are_warned_of) {
                     "mirror.properties:5: topics.blacklist has no effect: topics.exclude is set in line 6\n");
 }
 
+// a is only a source here, b only a target.
+TEST(settings_of_a_part_that_a_cluster_does_not_play_are_warned_of) {
+    EXPECT_WARNINGS(BASE "a.acks = all\nb.acks = all\na.fetch.sessions = 2\nb.fetch.sessions = 2\na.client.id = x\n"
+                         "a.request.timeout.ms = 9999\n",
+                    "mirror.properties:5: a.acks has no effect: it is for flows to a, and none is enabled\n"
+                    "mirror.properties:8: b.fetch.sessions has no effect: it is for flows from b, and none is enabled\n"
+                    "mirror.properties:9: a.client.id has no effect: it is for flows to a, and none is enabled\n");
+    EXPECT_WARNINGS(BASE "b->a.enabled = true\na.acks = all\nb.fetch.sessions = 2\n", "");
+    EXPECT_WARNINGS(BASE "b->a.enabled = false\na.producer.acks = all\n",
+                    "mirror.properties:6: a.producer.acks has no effect: it is for flows to a, and none is enabled\n");
+}
+
 TEST(never_plain_text_where_something_else_was_asked_for) {
     static const char *const lines[] = {"security.protocol = SSL\n",
                                         "b.security.protocol = SASL_PLAINTEXT\n",
@@ -341,12 +353,13 @@ TEST(config_providers_are_refused_where_a_value_needs_one) {
 }
 
 TEST(heartbeats_come_before_the_session_ends) {
-    EXPECT_ERRORS(BASE "b.heartbeat.interval.ms = 10000\n",
-                  "mirror.properties:5: a->b: heartbeat.interval.ms (10000) must be less than session.timeout.ms "
+    EXPECT_ERRORS(BASE "b.heartbeat.interval.ms = 5001\n",
+                  "mirror.properties:5: a->b: heartbeat.interval.ms (5001) must be at most half of session.timeout.ms "
                   "(10000)\n");
     EXPECT_ERRORS(BASE "session.timeout.ms = 3000\n",
-                  "mirror.properties:5: a->b: heartbeat.interval.ms (3000) must be less than session.timeout.ms "
+                  "mirror.properties:5: a->b: heartbeat.interval.ms (3000) must be at most half of session.timeout.ms "
                   "(3000)\n");
+    EXPECT_WARNINGS(BASE "b.heartbeat.interval.ms = 5000\n", "");
 }
 
 // Every setting can be told apart: one change, and the flow is another.
@@ -382,11 +395,15 @@ TEST(a_reload_sees_which_flows_changed) {
         if (forth_same != cases[i].forth_same || back_same != cases[i].back_same) printf("case %s", cases[i].line);
         EXPECT(forth_same == cases[i].forth_same);
         EXPECT(back_same == cases[i].back_same);
-        EXPECT(!settings_restart_needed(before, settings));
+        size_t at = 0;
+        EXPECT(!settings_restart_needed(before, settings, &at));
         done();
     }
-    EXPECT(parse(BASE "instance.id = other\n"));
-    EXPECT_TEXT(settings_restart_needed(before, settings), "instance.id");
+    EXPECT(parse(BASE "instance.id = other\nbuffer.memory = 33554432\n"));
+    size_t at = 0;
+    EXPECT_TEXT(settings_restart_needed(before, settings, &at), "buffer.memory");
+    EXPECT_TEXT(settings_restart_needed(before, settings, &at), "instance.id");
+    EXPECT(!settings_restart_needed(before, settings, &at));
     done();
     settings_free(before);
 }
@@ -459,6 +476,7 @@ int main(void) {
     RUN(unknown_settings_are_warned_of_with_the_nearest);
     RUN(settings_without_effect_are_warned_of_when_something_is_missing);
     RUN(settings_in_the_wrong_place_are_warned_of);
+    RUN(settings_of_a_part_that_a_cluster_does_not_play_are_warned_of);
     RUN(never_plain_text_where_something_else_was_asked_for);
     RUN(secrets_are_not_shown);
     RUN(of_security_only_what_cannot_be_secret_is_shown);

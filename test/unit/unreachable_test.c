@@ -38,6 +38,27 @@ TEST(a_broker_that_cannot_be_reached_costs_few_metadata) {
     }
 }
 
+static size_t unreachable(void) {
+    struct flow_status s;
+    flow_status(w->flow, &s);
+    return s.unreachable;
+}
+
+// What its partitions were when they were heard of last looks well for ever.
+TEST(a_broker_that_cannot_be_reached_stands_in_the_status) {
+    static const char *const hosts[] = {"source-2", "destination-2"};
+    for (int side = 0; side < 2; side++) {
+        begin_led_by_three();
+        EXPECT_INT(unreachable(), 0);
+        stay_away(hosts[side]);
+        EXPECT_INT(unreachable(), 1);
+        w->s.refuses = NULL;
+        world_run(w, 3 * SECOND);
+        EXPECT_INT(unreachable(), 0);
+        end();
+    }
+}
+
 // Its successor is known long before who waits has been patient: what is asked for rarely is asked for soon at first.
 TEST(a_new_leader_is_found_within_an_eighth_of_the_time) {
     static const char *const hosts[] = {"source-2", "destination-2"};
@@ -154,6 +175,7 @@ TEST(followers_that_hang_cost_few_questions) {
 
 int main(void) {
     RUN(a_broker_that_cannot_be_reached_costs_few_metadata);
+    RUN(a_broker_that_cannot_be_reached_stands_in_the_status);
     RUN(a_new_leader_is_found_within_an_eighth_of_the_time);
     RUN(a_broker_that_hangs_up_is_not_called_in_a_circle);
     RUN(a_broker_that_is_frozen_costs_few_metadata);
