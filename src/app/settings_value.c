@@ -2,7 +2,7 @@
 #include "app/settings_value.h"
 
 #include "base/memory.h"
-#include "mirror/pattern.h"
+#include "base/pattern.h"
 
 #include <assert.h>
 #include <ctype.h>

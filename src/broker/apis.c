@@ -44,6 +44,7 @@ const struct broker_api broker_api_table[] = {
     { API_DESCRIBE_CLIENT_QUOTAS,           -1, handle_describe_client_quotas },
     { API_ALTER_CLIENT_QUOTAS,              -1, handle_alter_client_quotas },
     { API_DESCRIBE_USER_SCRAM_CREDENTIALS,  -1, handle_describe_user_scram_credentials },
+    { API_ALTER_USER_SCRAM_CREDENTIALS,     -1, handle_alter_user_scram_credentials },
     { API_DESCRIBE_CLUSTER,                 -1, handle_describe_cluster },
     { API_DESCRIBE_PRODUCERS,               -1, handle_describe_producers },
     { API_DESCRIBE_TRANSACTIONS,            -1, handle_describe_transactions },

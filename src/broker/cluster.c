@@ -2,6 +2,7 @@
 #include "broker/cluster_private.h"
 
 #include "base/memory.h"
+#include "broker/config_view.h"
 #include "broker/quotas.h"
 #include "broker/request.h"
 #include "wire/message.h"
@@ -89,6 +90,9 @@ struct broker_cluster *broker_cluster_new(const struct broker_cluster_config *co
     prng_seed(&c->prng, config->seed);
     map_init(&c->topics_by_name);
     map_init(&c->topics_by_id);
+    map_init(&c->settings_of_groups);
+    map_init(&c->settings_of_metrics);
+    map_init(&c->scram_users);
     list_init(&c->changed);
     list_init(&c->requests_spare);
     timer_init(&c->rebalance, rebalance);
@@ -119,6 +123,8 @@ void broker_cluster_free(struct broker_cluster *c) {
     setting_values_free(&c->settings);
     setting_values_free(&c->settings_static);
     setting_values_free(&c->settings_dynamic);
+    config_named_free(c);
+    broker_scram_free(c);
     memory_free((char *)c->config.cluster_id);
     memory_free((char *)c->config.host);
     memory_free(c);

@@ -111,6 +111,8 @@ struct broker_cluster {
     struct broker_node nodes[BROKER_NODES_MAX];  // by id, from the lowest
     struct setting_values settings;              // of all brokers: static, then dynamic defaults
     struct setting_values settings_static, settings_dynamic;  // what they are made of
+    struct map settings_of_groups, settings_of_metrics;       // struct config_named, by name
+    struct map scram_users;                                   // struct scram_user, by name (handle_scram.c)
     struct map topics_by_name, topics_by_id;
     struct broker_topic **topics;                // sorted by name; metadata answers in this order
     size_t topics_count, topics_capacity;
@@ -133,6 +135,7 @@ struct broker_cluster {
     bool data_full;                      // and it was said
 };
 
+void broker_scram_free(struct broker_cluster *c);
 bool broker_data_is_full(struct broker_cluster *c);  // data_limit.c: no room for a producer's records
 
 // Settings of brokers (cluster.c): the cluster's dynamic value, else server.properties', else `value_default`. What one

@@ -8,6 +8,8 @@ enum config_source {  // DescribeConfigsResponse.ConfigSource
     CONFIG_OF_ALL_BROKERS = 3,
     CONFIG_STATIC = 4,
     CONFIG_DEFAULT = 5,
+    CONFIG_OF_METRICS = 7,
+    CONFIG_OF_GROUP = 8,
 };
 
 // What has settings: ConfigResource.Type.
@@ -30,3 +32,15 @@ int32_t config_synonyms(const struct broker_cluster *c, const struct broker_node
 // NULL when `name` may be set to `value`, else the sentence for INVALID_CONFIG (in `text`).
 const char *config_refusal(enum setting_scope scope, struct wire_text name, struct wire_text value, char *text,
                            size_t size);
+
+// Settings of groups and of client metrics: kept by name, whether there is such a group or not (named_settings.c).
+struct config_named {
+    char *name;
+    struct setting_values values;  // not empty
+};
+const struct map *config_named_all(const struct broker_cluster *c, int8_t resource_type);
+const struct setting_values *config_named(const struct broker_cluster *c, int8_t resource_type,
+                                          struct wire_text name);  // never NULL
+void config_named_put(struct broker_cluster *c, int8_t resource_type, struct wire_text name,
+                      struct setting_values *values);  // takes them
+void config_named_free(struct broker_cluster *c);

@@ -28,6 +28,7 @@ struct alteration {
     int32_t count;
     bool replace;  // AlterConfigs: what is not named goes
     bool validate_only;
+    struct setting_values none;  // of a resource that nothing was set of
     int16_t error_code;
     struct wire_text error_message;
 };
@@ -35,6 +36,23 @@ struct alteration {
 #define REFUSE(alteration, code, ...)                                                                                  \
     broker_refuse(&(alteration)->error_code, &(alteration)->error_message, code,                                       \
                   broker_request_say((alteration)->request, __VA_ARGS__))
+
+static bool is_named(const struct alteration *a) {  // with settings though there may be nothing of that name
+    return a->resource_type == RESOURCE_GROUP || a->resource_type == RESOURCE_METRICS;
+}
+
+static enum setting_scope scope_of(const struct alteration *a) {
+    switch (a->resource_type) {
+    case RESOURCE_TOPIC:
+        return SETTING_OF_TOPIC;
+    case RESOURCE_GROUP:
+        return SETTING_OF_GROUP;
+    case RESOURCE_METRICS:
+        return SETTING_OF_METRICS;
+    default:
+        return SETTING_OF_BROKER;
+    }
+}
 
 static bool changes_are_sound(struct alteration *a) {
     const int32_t *times =
@@ -53,8 +71,9 @@ static bool changes_are_sound(struct alteration *a) {
 // ControllerConfigurationValidator.validate.
 static bool name_is_right(struct alteration *a) {
     char reason[TOPIC_REASON_MAX];
+    if (a->resource_type == RESOURCE_BROKER) return true;
+    if (a->resource_name.size == 0) return REFUSE(a, KAFKA_INVALID_REQUEST, "Default resources are not allowed.");
     if (a->resource_type != RESOURCE_TOPIC) return true;
-    if (a->resource_name.size == 0) return REFUSE(a, KAFKA_INVALID_REQUEST, "Default topic resources are not allowed.");
     const char *refusal = topic_name_refusal(a->resource_name, reason, sizeof reason);
     return !refusal || REFUSE(a, KAFKA_INVALID_TOPIC_EXCEPTION, "Topic name is invalid: %s", refusal);
 }
@@ -67,6 +86,10 @@ static struct setting_values *resource_of(struct alteration *a) {
     if (a->resource_type == RESOURCE_TOPIC) {
         struct broker_topic *t = broker_find_topic(c, a->resource_name);
         return t ? &t->values : NULL;
+    }
+    if (is_named(a)) {
+        const struct setting_values *named = config_named(c, a->resource_type, a->resource_name);
+        return named->count ? (struct setting_values *)named : &a->none;
     }
     if (a->resource_type == RESOURCE_BROKER) {
         if (a->resource_name.size == 0) return &c->settings_dynamic;
@@ -127,9 +150,8 @@ static void set_list(struct setting_values *values, const char *name, const stru
 }
 
 static bool change_list(struct alteration *a, struct setting_values *values, const struct change *change) {
-    bool topic = a->resource_type == RESOURCE_TOPIC;
-    const struct setting_definition *d = setting_find(topic ? SETTING_OF_TOPIC : SETTING_OF_BROKER, change->name);
-    if (!d || d->type != SETTING_LIST) {
+    const struct setting_definition *d = setting_find(scope_of(a), change->name);
+    if (!d || d->type != SETTING_LIST || is_named(a)) {  // KafkaConfigSchema knows the lists of topics and brokers
         return REFUSE(a, KAFKA_INVALID_CONFIG, "Can't %s to key %.*s because its type is not LIST.",
                       change->operation == OP_APPEND ? "APPEND" : "SUBTRACT", change->name.size, change->name.at);
     }
@@ -150,16 +172,27 @@ static bool change_list(struct alteration *a, struct setting_values *values, con
 
 static bool value_is_right(struct alteration *a, const struct setting_value *v) {
     char text[MESSAGE_MAX];
-    bool topic = a->resource_type == RESOURCE_TOPIC;
-    enum setting_scope scope = topic ? SETTING_OF_TOPIC : SETTING_OF_BROKER;
+    enum setting_scope scope = scope_of(a);
+    bool broker = scope == SETTING_OF_BROKER;
     const struct setting_definition *d = setting_find(scope, text_of(v->name));
-    if (!topic && !d) return true;  // brokers take settings they do not know, for plug-ins
-    if (!topic && d->read_only) {
+    if (broker && !d) return true;  // brokers take settings they do not know, for plug-ins
+    if (broker && d->read_only) {
         return REFUSE(a, KAFKA_INVALID_REQUEST, "Cannot update these configs dynamically: [%s]", v->name);
     }
     const char *refusal = config_refusal(scope, text_of(v->name), text_of(v->value), text, sizeof text);
     if (!refusal) return true;
-    return REFUSE(a, topic ? KAFKA_INVALID_CONFIG : KAFKA_INVALID_REQUEST, "%s", refusal);
+    return REFUSE(a, broker ? KAFKA_INVALID_REQUEST : KAFKA_INVALID_CONFIG, "%s", refusal);
+}
+
+// Of groups and client metrics all names come before any value.
+static bool names_are_known(struct alteration *a, const struct setting_values *values) {
+    bool metrics = a->resource_type == RESOURCE_METRICS;
+    for (size_t i = 0; i < values->count && is_named(a); i++) {
+        if (setting_find(scope_of(a), text_of(values->at[i].name))) continue;
+        return REFUSE(a, metrics ? KAFKA_INVALID_REQUEST : KAFKA_INVALID_CONFIG, "Unknown %s: %s",
+                      metrics ? "client metrics configuration" : "group config name", values->at[i].name);
+    }
+    return true;
 }
 
 // The asked broker tries what it would go on with.
@@ -206,9 +239,14 @@ static bool controller_agrees(struct alteration *a, const struct setting_values 
 
 static bool together_right(struct alteration *a, const struct setting_values *changed) {
     char text[MESSAGE_MAX];
+    int16_t code = KAFKA_INVALID_CONFIG;
     const struct setting_values *of_brokers = &a->request->node->cluster->settings;
-    const char *refusal = topic_settings_refusal(changed, of_brokers, text, sizeof text);
-    return !refusal || REFUSE(a, KAFKA_INVALID_CONFIG, "%s", refusal);
+    const char *refusal;
+    if (a->resource_type == RESOURCE_TOPIC) refusal = topic_settings_refusal(changed, of_brokers, text, sizeof text);
+    else if (a->resource_type == RESOURCE_GROUP)
+        refusal = group_settings_refusal(changed, of_brokers, text, sizeof text);
+    else refusal = metrics_settings_refusal(changed, &code, text, sizeof text);
+    return !refusal || REFUSE(a, code, "%s", refusal);
 }
 
 static bool apply(struct alteration *a, struct setting_values *values) {
@@ -224,14 +262,14 @@ static bool apply(struct alteration *a, struct setting_values *values) {
         if (values->count > BROKER_SETTINGS_OF_RESOURCE_MAX)
             return REFUSE(a, KAFKA_POLICY_VIOLATION, "More than %d settings", BROKER_SETTINGS_OF_RESOURCE_MAX);
     }
-    bool topic = a->resource_type == RESOURCE_TOPIC;
-    if (topic && !sizes_are_right(a, values)) return false;
-    if (!name_is_right(a)) return false;
+    bool broker = a->resource_type == RESOURCE_BROKER;
+    if (!broker && !sizes_are_right(a, values)) return false;
+    if (!name_is_right(a) || !names_are_known(a, values)) return false;
     for (size_t i = 0; i < values->count; i++) {
         if (!value_is_right(a, &values->at[i])) return false;
     }
-    return topic ? together_right(a, values)
-                 : change_is_right(a, values) && controller_agrees(a, values) && sizes_are_right(a, values);
+    if (!broker) return together_right(a, values);
+    return change_is_right(a, values) && controller_agrees(a, values) && sizes_are_right(a, values);
 }
 
 // RuntimeLoggerManager, of a node that has no loggers.
@@ -265,7 +303,6 @@ static void alter(struct alteration *a) {
         return;
     }
     if (!changes_are_sound(a)) return;
-    if (a->resource_type == RESOURCE_METRICS || a->resource_type == RESOURCE_GROUP) return;  // accepted, not modelled
     if (a->resource_type == RESOURCE_LOGGER && !a->replace) {
         alter_loggers(a);
         return;
@@ -282,6 +319,10 @@ static void alter(struct alteration *a) {
     }
     if (!right || !values || a->validate_only) {
         setting_values_free(&trial);
+        return;
+    }
+    if (is_named(a)) {
+        config_named_put(a->request->node->cluster, a->resource_type, a->resource_name, &trial);
         return;
     }
     setting_values_free(values);

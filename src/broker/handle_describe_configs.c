@@ -1,5 +1,4 @@
-// DescribeConfigs: after kafka.server.ConfigHelper. Documentation is always null; groups and client metrics have no
-// settings here.
+// DescribeConfigs: after kafka.server.ConfigHelper. Documentation is always null.
 #include "broker/asked_partitions.h"
 #include "broker/config_view.h"
 #include "broker/handlers.h"
@@ -46,21 +45,37 @@ static const char *shown(struct broker_request *r, const struct setting_definiti
     return value ? setting_shown(d, value, broker_request_alloc(r, strlen(value) + SETTING_NUMBER_SIZE)) : NULL;
 }
 
-static void describe_topic(struct broker_request *r, const struct describe_configs_request_resource *asked,
-                           const struct broker_topic *t, struct describe_configs_response_resource *out) {
+// What counts where a topic or a group sets nothing. What brokers may change at run time is not looked at for groups
+// (GroupCoordinatorConfig.extractGroupConfigMap), though it is named as the source.
+static const char *default_of(struct broker_request *r, const struct setting_definition *d) {
+    const struct setting_definition *of_broker =
+        d->broker_name ? setting_find(SETTING_OF_BROKER, text_of(d->broker_name)) : NULL;
+    if (d->scope == SETTING_OF_GROUP && of_broker && !of_broker->read_only) return d->value_default;
+    char *text = broker_request_alloc(r, SETTING_NUMBER_SIZE);
+    return setting_default(d, &r->node->settings, text, SETTING_NUMBER_SIZE);
+}
+
+// Of what is no broker: `values` are those that were set of it.
+static void describe_values(struct broker_request *r, const struct describe_configs_request_resource *asked,
+                            enum setting_scope scope, const struct setting_values *values,
+                            struct describe_configs_response_resource *out) {
+    static const int8_t source[] = {[SETTING_OF_TOPIC] = CONFIG_OF_TOPIC,
+                                    [SETTING_OF_GROUP] = CONFIG_OF_GROUP,
+                                    [SETTING_OF_METRICS] = CONFIG_OF_METRICS};
     const struct broker_cluster *c = r->node->cluster;
     out->configs = REQUEST_ARRAY(r, setting_table_count, struct describe_configs_response_config);
     for (size_t i = 0; i < setting_table_count; i++) {
         const struct setting_definition *d = &setting_table[i];
-        if (d->scope != SETTING_OF_TOPIC || !asked_for(asked, d->name)) continue;
-        struct config_synonym own = {d->name, setting_values_get(&t->values, d->name), CONFIG_OF_TOPIC};
+        if (d->scope != scope || !asked_for(asked, d->name)) continue;
+        struct config_synonym own = {d->name, setting_values_get(values, d->name), source[scope]};
         if (d->internal && !own.value) continue;
         own.value = shown(r, d, own.value);
         struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
         int32_t count = d->broker_name ? config_synonyms(c, r->node, d->broker_name, synonyms) : 0;
+        if (!d->broker_name && scope == SETTING_OF_GROUP)
+            synonyms[count++] = (struct config_synonym){d->name, d->value_default, CONFIG_DEFAULT};
         struct describe_configs_response_config *config = add(out, d);
-        char *text = broker_request_alloc(r, SETTING_NUMBER_SIZE);
-        const char *by_default = setting_default(d, &r->node->settings, text, SETTING_NUMBER_SIZE);
+        const char *by_default = default_of(r, d);
         config->value = text_of(own.value ? own.value : shown(r, d, by_default));
         add_synonyms(r, config, own.value ? &own : NULL, synonyms, count);
     }
@@ -142,7 +157,7 @@ static void describe(struct broker_request *r, const struct describe_configs_req
             out->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
             out->error_message = text_of("Topic authorization failed.");
         } else if (t) {
-            describe_topic(r, asked, t, out);
+            describe_values(r, asked, SETTING_OF_TOPIC, &t->values, out);
         } else {
             out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
         }
@@ -154,8 +169,12 @@ static void describe(struct broker_request *r, const struct describe_configs_req
     case RESOURCE_LOGGER:
         is_own_id(r, out);
         break;
-    default:
+    default: {
+        const struct setting_values *values = config_named(r->node->cluster, asked->resource_type, name);
+        bool group = asked->resource_type == RESOURCE_GROUP;
         if (name.size == 0) refuse(out, text_of("The name must not be empty"));
+        else describe_values(r, asked, group ? SETTING_OF_GROUP : SETTING_OF_METRICS, values, out);
+    }
     }
 }
 

@@ -1,8 +1,7 @@
-// ACLs and SCRAM credentials: there are none and cannot be, which is what a broker without an authorizer answers
-// (kafka.server.AclApis, org.apache.kafka.image.ScramImage).
-#include "broker/asked_partitions.h"
+// ACLs: there are none and cannot be, which is what a broker without an authorizer answers (kafka.server.AclApis).
 #include "broker/config_view.h"
 #include "broker/handlers.h"
+#include "broker/request.h"
 #include "wire/error_codes.h"
 
 void handle_describe_acls(struct broker_request *r) {
@@ -32,29 +31,6 @@ void handle_delete_acls(struct broker_request *r) {
     for (; response.filter_results_count < request->filters_count; response.filter_results_count++) {
         response.filter_results[response.filter_results_count] = (struct delete_acls_response_filter){
             .error_code = KAFKA_SECURITY_DISABLED, .error_message = text_of("No Authorizer is configured.")};
-    }
-    broker_answer(r, &response);
-}
-
-void handle_describe_user_scram_credentials(struct broker_request *r) {
-    const struct describe_user_scram_credentials_request *request = r->body;
-    int32_t count = request->users_count > 0 ? request->users_count : 0;
-    struct describe_user_scram_credentials_response response = {.throttle_time_ms = r->node->throttle_ms};
-    response.error_message = text_of(NULL);
-    response.results = REQUEST_ARRAY(r, count, struct describe_user_scram_credentials_response_user);
-    const int32_t *times =
-        asked_names_times(r, request->users, sizeof *request->users,
-                          offsetof(struct describe_user_scram_credentials_request_user, name), count);
-    for (int32_t i = 0; i < count; i++) {
-        if (times[i] == 0) continue;
-        struct wire_text name = request->users[i].name;
-        bool twice = times[i] > 1;
-        const char *why = twice ? "Cannot describe SCRAM credentials for the same user twice in a single request"
-                                : "Attempt to describe a user credential that does not exist";
-        response.results[response.results_count++] = (struct describe_user_scram_credentials_response_user){
-            .user = name,
-            .error_code = twice ? KAFKA_DUPLICATE_RESOURCE : KAFKA_RESOURCE_NOT_FOUND,
-            .error_message = broker_request_say(r, "%s: %.*s", why, name.size, name.at)};
     }
     broker_answer(r, &response);
 }

@@ -45,6 +45,7 @@ void handle_delete_acls(struct broker_request *r);
 void handle_describe_log_dirs(struct broker_request *r);
 void handle_list_partition_reassignments(struct broker_request *r);
 void handle_describe_user_scram_credentials(struct broker_request *r);
+void handle_alter_user_scram_credentials(struct broker_request *r);
 void handle_consumer_group_heartbeat(struct broker_request *r);
 void handle_consumer_group_describe(struct broker_request *r);
 void handle_list_config_resources(struct broker_request *r);

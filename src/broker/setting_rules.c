@@ -2,7 +2,9 @@
 #include "broker/setting_rules.h"
 
 #include "base/limits.h"
+#include "base/pattern.h"
 #include "broker/config_view.h"
+#include "wire/error_codes.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -80,5 +82,112 @@ const char *topic_settings_refusal(const struct setting_values *topic, const str
     if (s.remote_storage)
         return "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log "
                "storage.";
+    return NULL;
+}
+
+// Groups -------------------------------------------------------------------------------------------------------------
+
+// Between which settings of the brokers one of a group has to be.
+static const struct {
+    const char *name, *min, *max;
+} group_bounds[] = {
+#define BOUNDS(kind, what) {kind "." what, "group." kind ".min." what, "group." kind ".max." what}
+    BOUNDS("consumer", "heartbeat.interval.ms"),
+    BOUNDS("consumer", "session.timeout.ms"),
+    BOUNDS("consumer", "assignment.interval.ms"),
+    BOUNDS("share", "heartbeat.interval.ms"),
+    BOUNDS("share", "session.timeout.ms"),
+    BOUNDS("share", "record.lock.duration.ms"),
+    BOUNDS("share", "delivery.count.limit"),
+    BOUNDS("share", "partition.max.record.locks"),
+    BOUNDS("share", "assignment.interval.ms"),
+    BOUNDS("streams", "heartbeat.interval.ms"),
+    BOUNDS("streams", "session.timeout.ms"),
+    {"streams.num.standby.replicas", NULL, "group.streams.max.standby.replicas"},
+    BOUNDS("streams", "assignment.interval.ms"),
+#undef BOUNDS
+};
+
+static const char *const group_kinds[] = {"consumer", "share", "streams"};
+
+static int64_t group_number(const struct setting_values *group, const struct setting_values *broker, const char *kind,
+                            const char *what) {
+    char name[SETTING_NUMBER_SIZE], text[SETTING_NUMBER_SIZE];
+    snprintf(name, sizeof name, "%s.%s", kind, what);
+    const char *value = setting_values_get(group, name);
+    const struct setting_definition *d = setting_find(SETTING_OF_GROUP, text_of(name));
+    return strtoll(value ? value : setting_default(d, broker, text, sizeof text), NULL, 10);
+}
+
+const char *group_settings_refusal(const struct setting_values *group, const struct setting_values *broker, char *text,
+                                   size_t size) {
+    for (size_t i = 0; i < sizeof group_bounds / sizeof *group_bounds; i++) {
+        const char *value = setting_values_get(group, group_bounds[i].name);
+        int64_t v = value ? strtoll(value, NULL, 10) : 0;
+        const char *min = group_bounds[i].min, *max = group_bounds[i].max;
+        bool low = value && min && v < number(broker, min), high = value && v > number(broker, max);
+        if (!low && !high) continue;
+        snprintf(text, size, "%s must be %s than or equal to %s", group_bounds[i].name, low ? "greater" : "less",
+                 low ? min : max);
+        return text;
+    }
+    for (size_t i = 0; i < sizeof group_kinds / sizeof *group_kinds; i++) {
+        const char *kind = group_kinds[i];
+        if (group_number(group, broker, kind, "session.timeout.ms") >
+            group_number(group, broker, kind, "heartbeat.interval.ms"))
+            continue;
+        snprintf(text, size, "%s.session.timeout.ms must be greater than %s.heartbeat.interval.ms", kind, kind);
+        return text;
+    }
+    return NULL;
+}
+
+// Client metrics -----------------------------------------------------------------------------------------------------
+
+#define MATCHES                                                                                                        \
+    "client_instance_id, client_id, client_software_name, client_software_version, client_source_address, "            \
+    "client_source_port"
+#define INTERVAL_MS_MIN 100
+#define INTERVAL_MS_MAX 3600000
+
+static bool is_pattern(struct wire_text t) {
+    char text[INT16_MAX + 1];  // longer values are refused before
+    const char *part = text;
+    struct pattern *compiled;
+    snprintf(text, sizeof text, "%.*s", (int)t.size, t.at);
+    struct error e = pattern_compile(&part, 1, &compiled);
+    pattern_free(compiled);
+    return !error_is(&e);
+}
+
+// name=pattern (String.split: what is empty at the end does not count).
+static bool is_match(struct wire_text element) {
+    while (element.size > 0 && element.at[element.size - 1] == '=') element.size--;
+    const char *equals = element.size > 0 ? memchr(element.at, '=', (size_t)element.size) : NULL;
+    if (!equals || memchr(equals + 1, '=', (size_t)(element.at + element.size - equals - 1))) return false;
+    struct wire_text name = {element.at, (int32_t)(equals - element.at)};
+    while (name.size > 0 && name.at[name.size - 1] == ' ') name.size--;
+    int32_t size = (int32_t)(element.at + element.size - equals - 1);
+    return setting_list_has(MATCHES, name) && is_pattern((struct wire_text){equals + 1, size});
+}
+
+const char *metrics_settings_refusal(const struct setting_values *metrics, int16_t *error_code, char *text,
+                                     size_t size) {
+    const char *interval = setting_values_get(metrics, "interval.ms"), *match = setting_values_get(metrics, "match");
+    int64_t ms = interval ? strtoll(interval, NULL, 10) : INTERVAL_MS_MIN;
+    if (ms < INTERVAL_MS_MIN || ms > INTERVAL_MS_MAX) {
+        *error_code = KAFKA_INVALID_REQUEST;
+        snprintf(text, size, "Invalid value %" PRId64 " for interval.ms, interval must be between %d and %d (1 hour)",
+                 ms, INTERVAL_MS_MIN, INTERVAL_MS_MAX);
+        return text;
+    }
+    struct wire_text list = text_of(match), element;
+    bool none = !match || strspn(match, " ") == strlen(match);
+    while (!none && setting_list_take(&list, &element)) {
+        if (is_match(element)) continue;
+        *error_code = KAFKA_INVALID_CONFIG;
+        snprintf(text, size, "Illegal client matching pattern: %.*s", (int)element.size, element.at);
+        return text;
+    }
     return NULL;
 }

@@ -1,5 +1,5 @@
-// The settings of topics and brokers as Kafka 4.3 defines them (LogConfig, KafkaConfig), without those of security and
-// tiered storage.
+// The settings of topics, brokers, groups and client metrics as Kafka 4.3 defines them (LogConfig, KafkaConfig,
+// GroupConfig, ClientMetricsConfigs), without those of security and tiered storage.
 #include "broker/topic_settings.h"
 
 #define FROM(min) min, INT64_MAX, NULL
@@ -19,12 +19,19 @@
 #define REPLICAS ONE_OF(SETTING_REPLICAS)
 #define GZIP_LEVEL ONE_OF(SETTING_GZIP_LEVEL)
 #define LONG_MAX "9223372036854775807"
+#define RESETS ONE_OF(SETTING_RESET)
+#define LEVELS ONE_OF("read_committed, read_uncommitted")
+#define NAMES ONE_OF(SETTING_NAMES)
 
 // clang-format off
 #define T(name, of_broker, type, value, ...) \
     {name, of_broker, SETTING_OF_TOPIC, SETTING_##type, value, __VA_ARGS__, DYNAMIC},
 #define B(name, type, value, bounds, ...) \
     {name, NULL, SETTING_OF_BROKER, SETTING_##type, value, bounds, __VA_ARGS__},
+#define G(name, of_broker, type, value, ...) \
+    {name, of_broker, SETTING_OF_GROUP, SETTING_##type, value, __VA_ARGS__, DYNAMIC},
+#define M(name, type, value, ...) \
+    {name, NULL, SETTING_OF_METRICS, SETTING_##type, value, __VA_ARGS__, DYNAMIC},
 
 const struct setting_definition setting_table[] = {
 //    of the topic                              its default's name at the broker      type    default, bounds
@@ -306,6 +313,26 @@ const struct setting_definition setting_table[] = {
     B("unclean.leader.election.enable", BOOLEAN, "false", ANY, DYNAMIC)
     {"producer.id.expiration.check.interval.ms", NULL, SETTING_OF_BROKER, SETTING_INT, "600000", FROM(1), INTERNAL},
     {"unclean.leader.election.interval.ms", NULL, SETTING_OF_BROKER, SETTING_LONG, "300000", FROM(1), INTERNAL},
+    G("consumer.session.timeout.ms",       "group.consumer.session.timeout.ms",         INT,     "45000", FROM(1))
+    G("consumer.heartbeat.interval.ms",    "group.consumer.heartbeat.interval.ms",      INT,     "5000", FROM(1))
+    G("consumer.assignment.interval.ms",   "group.consumer.assignment.interval.ms",     INT,     "1000", FROM(0))
+    G("share.session.timeout.ms",          "group.share.session.timeout.ms",            INT,     "45000", FROM(1))
+    G("share.heartbeat.interval.ms",       "group.share.heartbeat.interval.ms",         INT,     "5000", FROM(1))
+    G("share.record.lock.duration.ms",     "group.share.record.lock.duration.ms",       INT,     "30000", FROM(1000))
+    G("share.delivery.count.limit",        "group.share.delivery.count.limit",          INT,     "5", FROM(2))
+    G("share.partition.max.record.locks",  "group.share.partition.max.record.locks",    INT,     "2000", FROM(100))
+    G("share.auto.offset.reset",           NULL,                                        STRING,  "latest", RESETS)
+    G("share.isolation.level",             NULL,                                     STRING, "read_uncommitted", LEVELS)
+    G("share.renew.acknowledge.enable",    NULL,                                        BOOLEAN, "true", ANY)
+    G("share.assignment.interval.ms",      "group.share.assignment.interval.ms",        INT,     "1000", FROM(0))
+    G("streams.session.timeout.ms",        "group.streams.session.timeout.ms",          INT,     "45000", FROM(1))
+    G("streams.heartbeat.interval.ms",     "group.streams.heartbeat.interval.ms",       INT,     "5000", FROM(1))
+    G("streams.num.standby.replicas",      "group.streams.num.standby.replicas",        INT,     "0", FROM(0))
+    G("streams.initial.rebalance.delay.ms", "group.streams.initial.rebalance.delay.ms",  INT,     "3000", FROM(0))
+    G("streams.assignment.interval.ms",    "group.streams.assignment.interval.ms",      INT,     "1000", FROM(0))
+    M("metrics",     LIST, "", NAMES)
+    M("interval.ms", INT,  "300000", ANY)
+    M("match",       LIST, "", NAMES)
 };
 // clang-format on
 

@@ -114,8 +114,7 @@ static bool text_is(struct wire_text t, const char *word) {
     return strlen(word) == (size_t)t.size && strncasecmp(word, t.at, (size_t)t.size) == 0;
 }
 
-// Names stand in `list` with ", " between them.
-static bool list_has(const char *list, struct wire_text name) {
+bool setting_list_has(const char *list, struct wire_text name) {
     for (const char *at = list; at;) {
         size_t size = strcspn(at, ",");
         if (size == (size_t)name.size && memcmp(at, name.at, size) == 0) return true;
@@ -124,7 +123,7 @@ static bool list_has(const char *list, struct wire_text name) {
     return false;
 }
 
-static bool take_element(struct wire_text *list, struct wire_text *element) {
+bool setting_list_take(struct wire_text *list, struct wire_text *element) {
     if (list->size < 0) return false;
     const char *comma = list->size ? memchr(list->at, ',', (size_t)list->size) : NULL;
     int32_t size = comma ? (int32_t)(comma - list->at) : list->size;
@@ -204,7 +203,7 @@ static bool is_replica(struct wire_text t) {  // [0-9]+:[0-9]+
 static const char *refuse_replicas(const struct refusal *r, struct wire_text value) {
     struct wire_text list = value, element;
     if (text_is(trimmed(value), "*")) return NULL;
-    while (take_element(&list, &element)) {
+    while (setting_list_take(&list, &element)) {
         if (element.size == 0 || is_replica(element)) continue;
         snprintf(r->text, r->size,
                  "Invalid value [%.*s] for configuration %s: %s must be the literal '*' or a list of replicas in the "
@@ -219,14 +218,57 @@ static const char *refuse_list(const struct refusal *r, struct wire_text value) 
     struct wire_text list = trimmed(value), element;
     if (!r->d->allowed || list.size == 0) return NULL;
     if (strcmp(r->d->allowed, SETTING_REPLICAS) == 0) return refuse_replicas(r, value);
-    while (take_element(&list, &element)) {
+    bool any = strcmp(r->d->allowed, SETTING_NAMES) == 0;
+    while (setting_list_take(&list, &element)) {
         if (element.size == 0) {
             snprintf(r->text, r->size, "Configuration '%s' values must not be empty.", r->d->name);
             return r->text;
         }
-        if (!list_has(r->d->allowed, element)) return refuse(r, element, "String must be one of: ", r->d->allowed);
+        if (!any && !setting_list_has(r->d->allowed, element))
+            return refuse(r, element, "String must be one of: ", r->d->allowed);
     }
     return NULL;
+}
+
+// java.time.Duration.parse, of what is not negative: PnDTnHnMn.nS, each part once and in this order.
+static bool is_duration(struct wire_text t) {
+    static const char units[] = "DHMS";
+    const char *at = t.at, *end = t.at + t.size, *unit = units;
+    bool time = false, any = false;
+    if (at == end || (*at++ | 0x20) != 'p') return false;
+    while (at < end) {
+        if (!time && (*at | 0x20) == 't') {
+            time = true;
+            any = false;
+            if (unit == units) unit++;
+            at++;
+            continue;
+        }
+        const char *digits = at;
+        while (at < end && *at >= '0' && *at <= '9') at++;
+        bool fraction = at < end && (*at == '.' || *at == ',');
+        if (at == digits || at == end) return false;
+        for (at += fraction; fraction && at < end && *at >= '0' && *at <= '9';) at++;
+        unit = at < end ? strchr(unit, *at & ~0x20) : NULL;
+        if (!unit || !*unit || (*unit != 'D') != time || (fraction && *unit != 'S')) return false;
+        unit++, at++;
+        any = true;
+    }
+    return any;
+}
+
+static const char *refuse_text(const struct refusal *r, struct wire_text value) {
+    static const char by_duration[] = "by_duration:";
+    const int32_t prefix = (int32_t)sizeof by_duration - 1;
+    struct wire_text t = trimmed(value);
+    if (!r->d->allowed) return NULL;
+    bool resets = strcmp(r->d->allowed, SETTING_RESET) == 0;
+    if (resets && t.size > prefix && memcmp(t.at, by_duration, (size_t)prefix) == 0) {
+        if (is_duration((struct wire_text){t.at + prefix, t.size - prefix})) return NULL;
+    } else if (setting_list_has(r->d->allowed, t)) {
+        return NULL;
+    }
+    return refuse(r, value, "String must be one of: ", r->d->allowed);
 }
 
 const char *setting_refusal(const struct setting_definition *d, struct wire_text value, char *text, size_t size) {
@@ -247,8 +289,7 @@ const char *setting_refusal(const struct setting_definition *d, struct wire_text
     case SETTING_LIST:
         return refuse_list(&r, value);
     case SETTING_STRING:
-        if (!d->allowed || list_has(d->allowed, trimmed(value))) return NULL;
-        return refuse(&r, value, "String must be one of: ", d->allowed);
+        return refuse_text(&r, value);
     case SETTING_CLASS:
     case SETTING_PASSWORD:
         return NULL;
@@ -260,16 +301,16 @@ const char *setting_refusal(const struct setting_definition *d, struct wire_text
 
 static bool names_again(const char *list, const char *end, struct wire_text name) {
     struct wire_text rest = {list, (int32_t)(end - list)}, element;
-    while (take_element(&rest, &element))
+    while (setting_list_take(&rest, &element))
         if (element.size == name.size && memcmp(element.at, name.at, (size_t)name.size) == 0) return true;
     return false;
 }
 
-// Where only some names are allowed (ConfigDef.ValidList), what stands there again is left out.
+// Where names are looked at (ConfigDef.ValidList), what stands there again is left out.
 static void show_list(struct wire_text list, bool once, char *text) {
     struct wire_text element;
     char *begin = text;
-    for (bool first = true; take_element(&list, &element); first = false) {
+    for (bool first = true; setting_list_take(&list, &element); first = false) {
         if (!first && once && names_again(begin, text, element)) continue;
         if (!first) *text++ = ',';
         memcpy(text, element.at, (size_t)element.size);
@@ -356,7 +397,7 @@ static bool is_true(struct lookup *k, const char *name) {
 
 static bool list_names(const char *value, const char *word) {
     struct wire_text list = text_of(value), element;
-    while (take_element(&list, &element))
+    while (setting_list_take(&list, &element))
         if (text_is(element, word)) return true;
     return false;
 }

@@ -1,6 +1,7 @@
-// The settings of topics and brokers that the model obeys or at least knows: one table with Kafka's names, defaults,
-// types and bounds (org.apache.kafka.storage.internals.log.LogConfig, org.apache.kafka.server.config). The table makes
-// parser, DescribeConfigs, and the errors of CreateTopics and IncrementalAlterConfigs.
+// The settings of topics, brokers, groups and client metrics that the model obeys or at least knows: one table with
+// Kafka's names, defaults, types and bounds (org.apache.kafka.storage.internals.log.LogConfig,
+// org.apache.kafka.server.config, GroupConfig, ClientMetricsConfigs). The table makes parser, DescribeConfigs, and the
+// errors of CreateTopics and IncrementalAlterConfigs.
 #pragma once
 #include "base/bytes.h"
 #include "wire/message.h"
@@ -37,7 +38,7 @@ void setting_values_set(struct setting_values *v, const char *name, struct wire_
 void setting_values_merge(struct setting_values *v, const struct setting_values *const *from, size_t count);  // anew
 void setting_values_unset(struct setting_values *v, const char *name);
 
-enum setting_scope { SETTING_OF_TOPIC, SETTING_OF_BROKER };
+enum setting_scope { SETTING_OF_TOPIC, SETTING_OF_BROKER, SETTING_OF_GROUP, SETTING_OF_METRICS };
 
 // As DescribeConfigs numbers them (org.apache.kafka.clients.admin.ConfigEntry.ConfigType, DescribeConfigsResponse).
 enum setting_type {
@@ -55,6 +56,8 @@ enum setting_type {
 // `allowed` of the lists of throttled replicas (ThrottledReplicaListValidator).
 #define SETTING_REPLICAS "[partitionId]:[brokerId],[partitionId]:[brokerId],..."
 #define SETTING_GZIP_LEVEL "[1,...,9] or -1"
+#define SETTING_NAMES "any names"                                     // but empty ones (ConfigDef.ValidList)
+#define SETTING_RESET "earliest, latest, by_duration:PnDTnHnMn.nS"  // ShareGroupAutoOffsetResetStrategy
 
 struct setting_definition {
     const char *name;         // of the topic's setting, e.g. retention.ms
@@ -71,6 +74,11 @@ extern const struct setting_definition setting_table[];
 extern const size_t setting_table_count;
 
 const struct setting_definition *setting_find(enum setting_scope scope, struct wire_text name);
+
+// Lists as ConfigDef cuts them: takes the next element off, without the spaces around it; one of nothing is one, empty.
+bool setting_list_take(struct wire_text *list, struct wire_text *element);
+// Whether a name stands in `list`, with ", " between them.
+bool setting_list_has(const char *list, struct wire_text name);
 
 // NULL when the value is right, else Kafka's kind of sentence for INVALID_CONFIG (static or in `text`).
 const char *setting_refusal(const struct setting_definition *d, struct wire_text value, char *text, size_t size);

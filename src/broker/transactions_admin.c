@@ -1,4 +1,5 @@
 // DescribeTransactions and ListTransactions (KIP-664).
+#include "base/pattern.h"
 #include "broker/handlers.h"
 #include "broker/transactions_private.h"
 
@@ -53,13 +54,14 @@ static bool is_named(const struct transaction *t, struct wire_text name) {
     return text_equal(name, transaction_state_name(t->data.state));
 }
 
-static bool passes(const struct list_transactions_request *body, const struct transaction *t) {
+static bool passes(const struct list_transactions_request *body, struct pattern *pattern, const struct transaction *t) {
     bool state = body->state_filters_count <= 0, producer = body->producer_id_filters_count <= 0;
     for (int32_t i = 0; i < body->state_filters_count; i++) state = state || is_named(t, body->state_filters[i]);
     for (int32_t i = 0; i < body->producer_id_filters_count; i++)
         producer = producer || body->producer_id_filters[i] == t->data.producer_id;
     int64_t age_ms = t->shard->shard.cluster->wall_ms - t->data.start_ms;
-    return state && producer && (body->duration_filter < 0 || age_ms > body->duration_filter);
+    bool named = !pattern || pattern_match(pattern, t->id) == PATTERN_MATCHES;
+    return state && producer && named && (body->duration_filter < 0 || age_ms > body->duration_filter);
 }
 
 static bool is_state(struct wire_text name) {
@@ -69,7 +71,7 @@ static bool is_state(struct wire_text name) {
     return false;
 }
 
-static void list_shard(struct broker_request *r, const struct transaction_shard *s,
+static void list_shard(struct broker_request *r, const struct transaction_shard *s, struct pattern *pattern,
                        struct list_transactions_response *response) {
     size_t count = s->by_id.count + (size_t)response->transaction_states_count;
     struct list_transactions_response_transaction_state *grown =
@@ -79,7 +81,7 @@ static void list_shard(struct broker_request *r, const struct transaction_shard 
     response->transaction_states = grown;
     const struct transaction *t;
     for (size_t i = 0; (t = map_next(&s->by_id, &i));) {
-        if (!passes(r->body, t)) continue;
+        if (!passes(r->body, pattern, t)) continue;
         struct list_transactions_response_transaction_state *out = &grown[response->transaction_states_count++];
         out->transactional_id = text_of(t->id);
         out->producer_id = t->data.producer_id;
@@ -87,11 +89,50 @@ static void list_shard(struct broker_request *r, const struct transaction_shard 
     }
 }
 
+// What PCRE2 knows and RE2/J does not: references to groups, looking around, atomic groups, possessive quantifiers.
+static bool is_re2(const char *at) {
+    for (bool in_class = false; *at; at++) {
+        if (*at == '\\') {
+            if (at[1] >= '1' && at[1] <= '9') return false;
+            if (at[1] == 'Q') at = strstr(at, "\\E");
+            if (!at || !at[1]) return true;
+            at++;
+        } else if (in_class) {
+            in_class = *at != ']';
+        } else if (*at == '[') {
+            in_class = true;
+        } else if (*at == '(' && at[1] == '?' && (strchr("=!>", at[2]) || (at[2] == '<' && strchr("=!", at[3])))) {
+            return false;
+        } else if (strchr("*+?}", *at) && (at[1] == '*' || at[1] == '+')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// False: it is no regular expression. NULL: any id.
+static bool compile_pattern(struct broker_request *r, struct pattern **pattern) {
+    const struct list_transactions_request *body = r->body;
+    *pattern = NULL;
+    if (body->transactional_id_pattern.size <= 0) return true;
+    const char *text = broker_request_text(r, body->transactional_id_pattern);
+    if (!is_re2(text)) return false;
+    struct error e = pattern_compile(&text, 1, pattern);
+    return !error_is(&e);
+}
+
+static void refuse_list(struct list_transactions_response *response, int16_t error_code) {
+    message_defaults(&list_transactions_response_message, response);
+    response->error_code = error_code;
+}
+
 void handle_list_transactions(struct broker_request *r) {
     const struct list_transactions_request *body = r->body;
     const struct broker_transactions *transactions = r->node->cluster->transactions;
     struct list_transactions_response response;
-    message_defaults(&list_transactions_response_message, &response);
+    struct pattern *pattern;
+    bool understood = compile_pattern(r, &pattern);
+    refuse_list(&response, KAFKA_NONE);
     response.unknown_state_filters = REQUEST_ARRAY(r, body->state_filters_count, struct wire_text);
     for (int32_t i = 0; i < body->state_filters_count; i++)
         if (!is_state(body->state_filters[i]))
@@ -100,11 +141,12 @@ void handle_list_transactions(struct broker_request *r) {
         const struct transaction_shard *s =
             map_get_number(&transactions->shards, coordinator_shard_key(r->node->id, p));
         if (s && s->shard.loading) {
-            message_defaults(&list_transactions_response_message, &response);
-            response.error_code = KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
+            refuse_list(&response, KAFKA_COORDINATOR_LOAD_IN_PROGRESS);
             break;
         }
-        if (s && s->by_id.count) list_shard(r, s, &response);
+        if (s && s->by_id.count && understood) list_shard(r, s, pattern, &response);
     }
+    if (!understood && !response.error_code) refuse_list(&response, KAFKA_INVALID_REGULAR_EXPRESSION);
+    pattern_free(pattern);
     broker_answer(r, &response);
 }

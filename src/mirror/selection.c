@@ -2,7 +2,7 @@
 #include "mirror/selection.h"
 
 #include "base/memory.h"
-#include "mirror/pattern.h"
+#include "base/pattern.h"
 
 #include <assert.h>
 

@@ -241,5 +241,84 @@ def retained(t):
         asking.offsets(t, name, -1)
 
 
+# Of groups: right, doubtful and wrong.
+OF_GROUP = [("consumer.session.timeout.ms", "45001"), ("consumer.session.timeout.ms", "44999"),
+            ("consumer.session.timeout.ms", "60001"), ("consumer.session.timeout.ms", "x"),
+            ("consumer.session.timeout.ms", "0"), ("consumer.heartbeat.interval.ms", "+06000"),
+            ("consumer.heartbeat.interval.ms", "4999"), ("consumer.heartbeat.interval.ms", "15001"),
+            ("consumer.assignment.interval.ms", "15000"), ("consumer.assignment.interval.ms", "15001"),
+            ("consumer.assignor.offload.enable", "true"),
+            ("share.session.timeout.ms", "50000"), ("share.heartbeat.interval.ms", "1"),
+            ("share.record.lock.duration.ms", "60001"), ("share.record.lock.duration.ms", "15000"),
+            ("share.delivery.count.limit", "11"), ("share.delivery.count.limit", "10"),
+            ("share.partition.max.record.locks", "99"), ("share.partition.max.record.locks", "10001"),
+            ("share.assignment.interval.ms", "-1"), ("share.renew.acknowledge.enable", " FALSE "),
+            ("share.renew.acknowledge.enable", "no"), ("share.isolation.level", "read_committed"),
+            ("share.isolation.level", "committed"), ("share.isolation.level", "READ_COMMITTED"),
+            ("streams.session.timeout.ms", "60000"), ("streams.heartbeat.interval.ms", "15001"),
+            ("streams.num.standby.replicas", "2"), ("streams.num.standby.replicas", "3"),
+            ("streams.num.standby.replicas", "-1"), ("streams.initial.rebalance.delay.ms", "99999999"),
+            ("streams.assignment.interval.ms", "15001"), ("no.such.thing", "1"), ("retention.ms", "1")]
+RESETS = ["earliest", " latest ", "none", "Earliest", "by_duration", "by_duration:", "by_duration:PT1H",
+          "by_duration:P1D", "by_duration:P1DT2H3M4.5S", "by_duration:PT", "by_duration:P", "by_duration:1",
+          "by_duration:-PT1S", "by_duration:pt5m", "by_duration:P1H", "by_duration:PT1M1H", "by_duration:PT1.5M", ""]
+OF_METRICS = [("interval.ms", "100"), ("interval.ms", "99"), ("interval.ms", "3600001"), ("interval.ms", "x"),
+              ("interval.ms", " 0200"), ("metrics", "org.apache.kafka., a ,b"), ("metrics", "*"), ("metrics", ""),
+              ("metrics", "a,a"), ("metrics", "a,"), ("metrics", ","), ("match", "client_id=x"),
+              ("match", " client_id = a.* , client_software_name=java"), ("match", "client_id"), ("match", "who=x"),
+              ("match", "client_id="), ("match", "client_id=a=b"), ("match", "client_id=a="), ("match", "=x"),
+              ("match", "client_id=(x"), ("match", ""), ("no.such.thing", "1")]
+
+
+def named(t, kind, changes, unlike):
+    """One resource that is named before there is anything of that name; `unlike`: of what all names are listed."""
+    name = t.topic("named")
+
+    def look(keys=None):
+        time.sleep(HEARD_SECONDS)
+        described(t, kind, name, 2, keys)
+        listed = t.ask("ListConfigResources", 1, {"resource_types": [kind]}, note=False)
+        t.note("listed", [r for r in listed["config_resources"] if r["resource_name"] == name])
+
+    look()
+    for key, value in changes:
+        alter(t, name, [(key, SET, value)], kind)
+        look([key])
+        alter(t, name, [(key, DELETE, None)], kind)
+    for name_asked, configs in (("", changes[:1]), (name, [changes[0], ("no.such.thing", "1")]),
+                                (name, [("no.such.thing", "1"), (changes[0][0], "x")])):
+        t.ask("AlterConfigs", 2, {"resources": [{"resource_type": kind, "resource_name": name_asked, "configs": [
+            {"name": key, "value": value} for key, value in configs]}]})
+        alter(t, name_asked, [(key, SET, value) for key, value in configs], kind, validate_only=True)
+    for operation in (APPEND, SUBTRACT, 9):
+        alter(t, name, [(changes[0][0], operation, changes[0][1])], kind)
+    alter(t, name, [(unlike, APPEND, "a")], kind)
+    alter(t, name, [(changes[0][0], SET, None)], kind)
+    alter(t, name, [], kind)
+    look()
+    t.ask("AlterConfigs", 2, {"resources": [{"resource_type": kind, "resource_name": name, "configs": [
+        {"name": changes[0][0], "value": changes[0][1]}]}]})
+    look()
+    t.ask("AlterConfigs", 2, {"resources": [{"resource_type": kind, "resource_name": name, "configs": []}]})
+    look()
+
+
+def of_groups(t):
+    """What a group is told of the protocols that are not spoken here is kept and shown all the same."""
+    named(t, GROUP, OF_GROUP + [("share.auto.offset.reset", value) for value in RESETS], "share.auto.offset.reset")
+    name = t.topic("pair")
+    alter(t, name, [("consumer.session.timeout.ms", SET, "45000"), ("consumer.heartbeat.interval.ms", SET, "15000")],
+          GROUP)
+    described(t, GROUP, name, 1, ["consumer.session.timeout.ms", "consumer.heartbeat.interval.ms"])
+    t.ask("ListConfigResources", 1, {"resource_types": [BROKER, LOGGER, BROKER]})
+    alter(t, name, [("consumer.session.timeout.ms", DELETE, None), ("consumer.heartbeat.interval.ms", DELETE, None)],
+          GROUP)
+
+
+def of_metrics(t):
+    """Subscriptions to clients' metrics (KIP-714) are kept, though nobody is asked for them."""
+    named(t, METRICS, OF_METRICS, "match")
+
+
 SCRIPTS = [shown, of_brokers, lists, long_values, together, kinds, rolled, older_names,
-           retained]
+           retained, of_groups, of_metrics]

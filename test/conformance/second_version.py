@@ -415,5 +415,40 @@ def markers(t):
     asking.fetch(t, "w", 0)
 
 
+def listed(t):
+    """ListTransactions: what passes its filters."""
+    asking.create(t, "t", 2, [1, 1])
+    producers = [started(t, name) for name in ("a", "a-b", "b")]
+    producers[0].write("t", 1)
+    producers[1].write("t", 1, 1)
+    producers[1].end(True)
+    producers[1].settled("t", partition=1)
+
+    def ask(version, **filters):
+        answers = [t.ask("ListTransactions", version, filters, node, note=False) for node in (1, 2, 3)]
+        states = [s for a in answers for s in a.pop("transaction_states") or []
+                  if s["transactional_id"].startswith(t.prefix)]  # who coordinates whom differs
+        t.note(f"ListTransactions v{version} {filters.get('transactional_id_pattern')}", {
+            "answers": answers, "states": sorted(states, key=lambda s: s["transactional_id"])})
+
+    for version in (0, 1, 2):
+        ask(version)
+        for states in (["Ongoing"], ["Empty", "CompleteCommit"], ["ongoing"], ["Nothing", "Ongoing"], ["Nothing"],
+                       ["PrepareEpochFence", "Dead"], [""]):
+            ask(version, state_filters=states)
+        ask(version, producer_id_filters=[producers[0].pid, 7])
+        ask(version, producer_id_filters=[producers[0].pid], state_filters=["Empty"])
+    for duration in (-1, -5, 0, 3_600_000, 1 << 62):
+        ask(1, duration_filter=duration)
+    begin = t.prefix.replace("-", ".")
+    for pattern in (None, "", ".*", f"{begin}-a", f"{begin}-a.*", f"{begin}-[ab]", ".*-(b|a-b)", "a", "^.*b$", "*", "(",
+                    "[", "a{2,1}", ".*(?i)-A", "\\Q" + t.prefix + "-a\\E", ".*(?=b)b", "(.)\\1"):
+        ask(2, transactional_id_pattern=pattern)
+        ask(2, transactional_id_pattern=pattern, state_filters=["Ongoing", "Nothing"])
+    for p in producers[:1]:
+        p.end(False)
+
+
 SCRIPTS = [transactions, back_to_back, many_partitions, refusals, overtaking, empty_ones, mixed_versions, fenced,
-           goes_on, times_out, two_producers, offsets, offsets_of_a_deleted_topic, brokers_requests, markers]
+           goes_on, times_out, two_producers, offsets, offsets_of_a_deleted_topic, brokers_requests, markers,
+           listed]

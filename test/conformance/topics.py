@@ -1,5 +1,7 @@
 """Scripts: versions, topics, metadata, settings."""
 
+import time
+
 import asking
 import batches
 import messages
@@ -218,7 +220,7 @@ def _minimum(t):
 
 
 def security(t):
-    """There is no authorizer, and nobody has credentials."""
+    """There is no authorizer."""
     for version in (1, 3):
         t.ask("DescribeAcls", version, {"resource_type_filter": 1, "resource_name_filter": None,
                                         "principal_filter": None, "host_filter": None, "operation": 1,
@@ -229,11 +231,39 @@ def security(t):
         t.ask("DeleteAcls", version, {"filters": [{
             "resource_type_filter": 1, "resource_name_filter": None, "principal_filter": None, "host_filter": None,
             "operation": 1, "permission_type": 1}]})
-    for users in (None, [], ["u"], ["u", "u"], ["u", "v", "u"]):
-        users = users and [{"name": name} for name in users]
-        answer = t.ask("DescribeUserScramCredentials", 0, {"users": users}, note=False)
+
+
+def credentials(t):
+    """Credentials for SCRAM are kept and described, whatever the listeners are."""
+    def alter(deletions=(), upsertions=()):
+        answer = t.ask("AlterUserScramCredentials", 0, {
+            "deletions": [{"name": name, "mechanism": mechanism} for name, mechanism in deletions],
+            "upsertions": [{"name": name, "mechanism": mechanism, "iterations": iterations, "salt": b"salt",
+                            "salted_password": password} for name, mechanism, iterations, password in upsertions]},
+                       note=False)
         answer["results"].sort(key=lambda u: u["user"])
-        t.note(f"credentials of {users}", answer)
+        t.note(f"{deletions} {upsertions}", answer)
+        for users in (None, [], ["u"], ["u", "u"], ["u", "v", "u"], ["v"]):
+            users = users and [{"name": name} for name in users]
+            time.sleep(0.2)
+            answer = t.ask("DescribeUserScramCredentials", 0, {"users": users}, note=False)
+            answer["results"].sort(key=lambda u: u["user"])
+            for user in answer["results"]:
+                user["credential_infos"].sort(key=lambda i: i["mechanism"])
+            t.note(f"credentials of {users}", answer)
+
+    alter()
+    alter(upsertions=[("u", 1, 4096, b"x"), ("v", 2, 16384, b"x")])
+    alter(upsertions=[("u", 1, 4095, b"x"), ("v", 1, 16385, b"x"), ("", 1, 4096, b"x"), ("w", 0, 4096, b"x")])
+    alter(upsertions=[("u", 2, 4096, b"")])
+    alter([("v", 1), ("w", 1), ("", 1), ("u", 3), ("u", 1)])
+    alter([("u", 1), ("u", 2)], [("v", 2, 5000, b"x"), ("v", 1, 5000, b"x")])
+    alter([("u", 1)], [("u", 2, 5000, b"x"), ("v", 2, 5000, b"x")])
+    alter([("u", 2)], [("u", 2, 5000, b"x")])
+    alter(upsertions=[("u", 2, 5000, b""), ("u", 1, 5000, b"x")])
+    alter(upsertions=[("u", 2, 7000, b"x")])
+    alter([("u", 1)])
+    alter([("u", 2), ("v", 2)])
 
 
 def log_dirs(t):
@@ -266,5 +296,5 @@ def config_resources(t):
             r for r in resources if r[0] != 2 or r[1] == t.topic("r")]})
 
 
-SCRIPTS = [api_versions, unknown_version, garbage, bytes_behind, security, log_dirs, config_resources, create_topics,
-           metadata, topic_partitions, create_partitions, delete_topics, configs]
+SCRIPTS = [api_versions, unknown_version, garbage, bytes_behind, security, credentials, log_dirs, config_resources,
+           create_topics, metadata, topic_partitions, create_partitions, delete_topics, configs]

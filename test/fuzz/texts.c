@@ -3,7 +3,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "fuzz/fuzz.h"
-#include "mirror/pattern.h"
+#include "base/pattern.h"
 
 #include <assert.h>
 

@@ -1,7 +1,7 @@
 // Which topics a flow mirrors: whole-name matches, exclusions, internal topics, cycles, and patterns that never end.
 #include "mirror/selection.h"
 
-#include "mirror/pattern.h"
+#include "base/pattern.h"
 #include "unit/test.h"
 
 #define COUNT(a) (sizeof a / sizeof a[0])

@@ -1,6 +1,6 @@
 // Regular expressions with the meaning java.util.regex gives them, on top of PCRE2.
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "mirror/pattern.h"
+#include "base/pattern.h"
 
 #include "base/buffer.h"
 #include "base/limits.h"
