@@ -19,12 +19,20 @@ static void run_tasks(struct list *tasks, struct connection *connection, const s
     }
 }
 
+// Who greets and hangs up, again and again, is not reached each time.
+static void on_held(struct timer *t, int64_t now_us) {
+    (void)now_us;
+    struct broker *b = CONTAINER_OF(t, struct broker, held);
+    if (!broker_link_ready(&b->control) || b->stranger) return;
+    b->reported = false;
+    log_line(&b->cluster->env->log, LOG_INFO, "broker reachable again", "cluster=%s broker=%s:%u",
+             b->cluster->config.alias, b->host, b->port);
+}
+
 static void on_ready(struct broker_link *l) {
     struct broker *b = CONTAINER_OF(l, struct broker, control);
-    if (b->reported && !b->stranger)
-        log_line(&l->cluster->env->log, LOG_INFO, "broker reachable again", "cluster=%s broker=%s:%u",
-                 l->cluster->config.alias, b->host, b->port);
-    b->reported = b->stranger;  // until it says that it belongs here
+    struct environment *env = b->cluster->env;
+    if (b->reported) timer_set(&env->timers, &b->held, env->now_us + LINK_HELD_US);
     run_tasks(&b->tasks, &l->connection, NULL);
     if (broker_link_ready(l)) run_tasks(&b->cluster->waiting, &l->connection, NULL);
 }
@@ -51,6 +59,7 @@ static void on_lost(struct broker_link *l, const struct error *why) {
     struct cluster *c = b->cluster;
     char detail[2 * ERROR_DETAIL_MAX];
     bool unreachable = !hung_up(b, why);
+    timer_cancel(&c->env->timers, &b->held);
     if (unreachable && !b->reported)
         log_line(&c->env->log, LOG_WARN, "broker unreachable", "cluster=%s broker=%s:%u error=%s", c->config.alias,
                  b->host, b->port, log_quote(why->detail, detail, sizeof detail));
@@ -78,6 +87,7 @@ struct broker *cluster_add_broker(struct cluster *c, int32_t node_id, const char
         b->node_id = node_id;
         b->cluster = c;
         list_init(&b->tasks);
+        timer_init(&b->held, on_held);
         broker_link_init(&b->control, c, node_id);
         b->control.on_ready = on_ready;
         b->control.on_lost = on_lost;
@@ -226,6 +236,7 @@ void cluster_free(struct cluster *c) {
     struct broker *b;
     size_t i = 0;
     while ((b = map_next(&c->brokers, &i))) {
+        timer_cancel(&c->env->timers, &b->held);
         broker_link_free(&b->control);
         memory_free(b->host);
         memory_free(b);

@@ -37,8 +37,9 @@ struct broker {
     struct list tasks;  // waiting for `control`
     struct cluster *cluster;
     bool gone;          // not in the newest metadata
-    bool reported;      // its failure was logged, and no control connection has come about since
+    bool reported;      // its failure was logged, and no control connection has held since
     bool stranger;      // metadata.c: it belongs to another cluster, and that was logged
+    struct timer held;  // till one has
     struct trouble unreached;   // of all connections to it
     bool owes_metadata;         // metadata.c
     int64_t metadata_asked_us;

@@ -177,6 +177,7 @@ static void on_response(void *context, const struct error *error, const void *re
         if (stranger) let_go_of_stranger(b, response);
         return;
     }
+    if (b->stranger) timer_set(&c->env->timers, &b->held, c->env->now_us);  // to be said
     b->stranger = false;
     if (b->metadata_asked_us < c->refreshed_at_us) {  // another broker was asked later, and answered sooner
         RARE("metadata: an answer came too late");

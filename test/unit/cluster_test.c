@@ -371,7 +371,7 @@ TEST(a_broker_that_hangs_up_on_an_idle_connection_is_not_unreachable) {
     EXPECT_INT(c.refreshes, before + 1);  // it may have moved its leaders before it was stopped
     EXPECT(!scripted_told(&s, "broker unreachable"));
     scripted_cut_node(&s, 2);  // at once, again
-    scripted_run(&s, SECOND);
+    scripted_run(&s, SECOND + LINK_HELD_US);
     EXPECT_INT(scripted_count(&s, "broker unreachable"), 1);
     EXPECT_INT(scripted_count(&s, "broker reachable again"), 1);
     scripted_run(&s, 600 * SECOND);
@@ -379,6 +379,24 @@ TEST(a_broker_that_hangs_up_on_an_idle_connection_is_not_unreachable) {
     scripted_cut_node(&s, 2);  // it is stopped
     scripted_run(&s, 11 * SECOND);
     EXPECT_INT(scripted_count(&s, "broker unreachable"), 2);
+    end();
+}
+
+// It greets, and hangs up: a line a second of each would fill the log.
+TEST(a_broker_that_greets_and_hangs_up_is_unreachable_once) {
+    begin(2);
+    struct counted_task a = task();
+    cluster_submit(&c, 2, &a.task);
+    for (int i = 0; i < 600; i++) {
+        scripted_run(&s, SECOND / 10);
+        scripted_cut_node(&s, 2);
+    }
+    EXPECT_INT(scripted_count(&s, "broker unreachable"), 1);
+    EXPECT_INT(scripted_count(&s, "broker reachable again"), 0);
+    EXPECT_INT(cluster_unreachable(&c), 1);
+    scripted_run(&s, 3 * SECOND);
+    EXPECT_INT(scripted_count(&s, "broker reachable again"), 1);
+    EXPECT_INT(cluster_unreachable(&c), 0);
     end();
 }
 
@@ -535,6 +553,7 @@ int main(void) {
     RUN(a_withdrawn_task_is_not_run);
     RUN(tasks_of_a_broker_that_cannot_be_reached_fail);
     RUN(a_broker_that_hangs_up_on_an_idle_connection_is_not_unreachable);
+    RUN(a_broker_that_greets_and_hangs_up_is_unreachable_once);
     RUN(tasks_of_a_broker_that_is_gone_fail);
     RUN(a_broker_may_move_while_connections_to_its_old_place_are_open);
     RUN(the_wait_between_attempts_grows_and_ends_with_success);
