@@ -147,7 +147,7 @@ TEST(a_destination_without_enough_replicas_costs_few_metadata) {
     uint64_t source = w->flow->source.refreshes, destination = w->flow->destination.refreshes;
     w->s.serve[API_PRODUCE] = refuse_all;
     for (int32_t i = 0; i < w->partitions; i++) world_write(w, i, 5);
-    world_run(w, MINUTES * 60 * SECOND);
+    world_run(w, 60 * SECOND);
     EXPECT(w->flow->source.refreshes - source < ASKED_MAX);
     EXPECT(w->flow->destination.refreshes - destination < ASKED_MAX);
     w->s.serve[API_PRODUCE] = world_produce;
@@ -164,9 +164,9 @@ TEST(followers_that_hang_cost_few_questions) {
     world_write(w, 0, 5);
     world_run(w, 40 * SECOND);
     int before = w->s.requests_count[API_DESCRIBE_PRODUCERS];
-    world_run(w, MINUTES * 60 * SECOND);
+    world_run(w, 60 * SECOND);
     int asked = w->s.requests_count[API_DESCRIBE_PRODUCERS] - before;
-    EXPECT(asked > 0 && asked < 2 * 2 * MINUTES * 60);
+    EXPECT(asked > 0 && asked < 2 * 2 * 60);
     to->followers_stuck = false;
     world_run(w, 3 * SECOND);
     EXPECT(equal());
