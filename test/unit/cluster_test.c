@@ -124,6 +124,19 @@ TEST(a_broker_that_lags_behind_does_not_bring_an_older_leader_back) {
     end();
 }
 
+// Who is asked may know of an election, and not yet where the one who was elected listens.
+TEST(a_leader_may_be_named_after_its_epoch) {
+    begin(3);
+    s.topics[0].leaders[0] = -1;
+    s.topics[0].epochs[0] = 8;
+    refresh();
+    EXPECT_INT(cluster_topic(&c, "t")->partitions[0].leader, -1);
+    s.topics[0].leaders[0] = 2;
+    refresh();
+    EXPECT_INT(cluster_topic(&c, "t")->partitions[0].leader, 2);
+    end();
+}
+
 TEST(connected_brokers_are_asked_for_metadata_in_turn) {
     begin(3);
     EXPECT(cluster_connect_others(&c));
@@ -522,6 +535,7 @@ int main(void) {
     RUN(the_bootstrap_connection_goes_when_the_brokers_are_known);
     RUN(leaders_topics_and_their_end_are_taken_over);
     RUN(a_broker_that_lags_behind_does_not_bring_an_older_leader_back);
+    RUN(a_leader_may_be_named_after_its_epoch);
     RUN(connected_brokers_are_asked_for_metadata_in_turn);
     RUN(a_frozen_broker_does_not_keep_metadata_back);
     RUN(of_two_answers_the_older_one_counts_only_when_it_comes_first);
