@@ -236,6 +236,27 @@ TEST(when_nobody_who_is_connected_answers_others_are_connected_to) {
     end();
 }
 
+// Else the question would wait for two connections at once.
+TEST(who_is_not_reached_need_not_answer_when_another_one_has) {
+    begin(3);
+    struct counted_task controller = task();
+    cluster_submit(&c, CLUSTER_CONTROLLER, &controller.task);
+    scripted_run(&s, MS);
+    s.serve[API_METADATA] = NULL;
+    refresh();
+    s.unreachable = true;
+    for (int i = 0; i < 2; i++) {
+        scripted_run(&s, METADATA_ANSWER_US);
+        EXPECT(opened(2) + opened(3) > 0);
+        answer_node(1);
+        EXPECT_INT(c.refreshes, i + 2);
+        EXPECT(!link_linked(&c.refresh_task.link));
+        refresh();
+        EXPECT_INT(scripted_unanswered(&s, API_METADATA), 1);
+    }
+    end();
+}
+
 static void metadata_of_nobody(struct scripted *script, struct scripted_request *r) {
     struct metadata_response m;
     message_defaults(&metadata_response_message, &m);
@@ -540,6 +561,7 @@ int main(void) {
     RUN(a_frozen_broker_does_not_keep_metadata_back);
     RUN(of_two_answers_the_older_one_counts_only_when_it_comes_first);
     RUN(when_nobody_who_is_connected_answers_others_are_connected_to);
+    RUN(who_is_not_reached_need_not_answer_when_another_one_has);
     RUN(a_broker_that_knows_nobody_yet_says_nothing);
     RUN(partitions_and_ports_that_cannot_be_are_not_taken);
     RUN(refreshes_keep_a_distance_and_age_brings_one);
