@@ -287,6 +287,7 @@ static void lane_send(struct lane *l, struct connection *connection) {
     if (!error_is(&e)) return;
     l->busy = false;
     answer_all(&l->asked, &e);
+    if (!list_empty(&l->waiting)) retry_later(l);  // more of them than one request takes
 }
 
 void leader_query_ask(struct leader_queries *qs, int32_t node_id, struct leader_query *q) {

@@ -105,6 +105,37 @@ TEST(while_one_needs_a_lease_the_whole_connection_does) {
     end();
 }
 
+// Joined to what is queued, or queued.
+static void queue_small(bool leased) {
+    struct test_batch of_one = PLAIN_BATCH;
+    struct batch_header h;
+    struct buffer out;
+    int32_t grown;
+    buffer_init(&out, MiB);
+    struct bytes made = test_batch_write(&out, &of_one, &(struct test_record){NULL, "value", 1000}, 1);
+    struct bytes batch = {memcpy(frame->at, made.at, made.size), made.size};
+    buffer_free(&out);
+    assert(batch_look(batch, &h) == BATCH_WHOLE);
+    if (appender_join(&p, batch, &h, JOINED_SIZE_MAX, leased, &grown)) return;
+    struct append x = {.hold = frame, .at = batch.at, .size = h.size, .count = 1, .small = true, .may_grow = true,
+                       .leased = leased};
+    appender_queue(&p, &x);
+}
+
+TEST(what_is_joined_needs_one_lease_however_many_parts_do) {
+    begin();
+    queue_small(false);
+    EXPECT(!needs_lease());
+    for (int i = 0; i < 3; i++) queue_small(true);
+    EXPECT(needs_lease());
+    EXPECT_INT(p.unanswered, 1);
+    scripted_run(&s, MS);
+    EXPECT(needs_lease());
+    answer_oldest();
+    EXPECT(!needs_lease());
+    end();
+}
+
 TEST(what_is_under_way_needs_it_whoever_sent_it) {
     begin();
     queue(1, true);
@@ -133,6 +164,7 @@ TEST(without_one_nothing_is_written) {
 
 int main(void) {
     RUN(while_one_needs_a_lease_the_whole_connection_does);
+    RUN(what_is_joined_needs_one_lease_however_many_parts_do);
     RUN(what_is_under_way_needs_it_whoever_sent_it);
     RUN(without_one_nothing_is_written);
     return test_result();

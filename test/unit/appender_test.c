@@ -247,6 +247,20 @@ TEST(of_a_slow_broker_each_answer_is_news) {
     end();
 }
 
+TEST(who_was_asked_nothing_was_not_silent) {
+    begin_with(1);
+    queue(0, 1, 100);
+    scripted_run(&s, MS);
+    reply(fine);
+    scripted_run(&s, 10 * APPENDER_SILENT_US);
+    queue(0, 2, 100);
+    scripted_run(&s, APPENDER_SILENT_US - MS);
+    EXPECT_INT(seen.silent, 0);
+    scripted_run(&s, 2 * MS);
+    EXPECT_INT(seen.silent, 1);
+    end();
+}
+
 int main(void) {
     RUN(one_batch_of_each_partition_in_a_request);
     RUN(no_more_requests_under_way_than_the_depth);
@@ -261,5 +275,6 @@ int main(void) {
     RUN(topics_go_by_id_only_where_all_have_one);
     RUN(half_of_the_answers_are_waited_for_and_no_byte_more_than_they_have);
     RUN(of_a_slow_broker_each_answer_is_news);
+    RUN(who_was_asked_nothing_was_not_silent);
     return test_result();
 }

@@ -168,6 +168,7 @@ TEST(who_falls_silent_next_leaves_room_too) {
     budget_set_aside(&b, 50);
     EXPECT_TEXT(story, "c");
     EXPECT_INT(c.has, 20);
+    EXPECT_INT(budget_rest(&b), 30);
     EXPECT(!try_to_take(&d));  // half of what was left
     budget_set_aside(&b, 20);
     EXPECT_TEXT(story, "cd");
@@ -176,6 +177,20 @@ TEST(who_falls_silent_next_leaves_room_too) {
     EXPECT(!try_to_take(&a));
     budget_withdraw(&a.waiter);
     budget_release(&b, 80);
+}
+
+// An empty budget lets anything through, but it is not empty while a silent broker has some of it.
+TEST(beside_a_silent_one_nothing_passes_the_limit) {
+    begin(100);
+    struct waiter a = waiter('a', 50), c = waiter('c', 51);
+    EXPECT(try_to_take(&a));
+    budget_set_aside(&b, 50);
+    EXPECT(!try_to_take(&c));
+    c.wants = 50;
+    EXPECT(try_to_take(&c));
+    budget_withdraw(&c.waiter);
+    budget_set_aside(&b, -50);
+    budget_release(&b, 100);
 }
 
 // A batch that is written anew, and grows, for a broker that is silent.
@@ -228,6 +243,7 @@ int main(void) {
     RUN(who_withdraws_inside_a_call_of_another_is_not_asked);
     RUN(a_part_is_not_kept_small_by_what_others_use);
     RUN(who_falls_silent_next_leaves_room_too);
+    RUN(beside_a_silent_one_nothing_passes_the_limit);
     RUN(what_is_set_aside_may_be_counted_later);
     RUN(never_above_the_limit_whatever_is_taken_and_given_back);
     return test_result();

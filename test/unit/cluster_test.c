@@ -124,6 +124,19 @@ TEST(a_broker_that_lags_behind_does_not_bring_an_older_leader_back) {
     end();
 }
 
+// Who is asked may know of an election, and not yet where the one who was elected listens.
+TEST(a_leader_may_be_named_after_its_epoch) {
+    begin(3);
+    s.topics[0].leaders[0] = -1;
+    s.topics[0].epochs[0] = 8;
+    refresh();
+    EXPECT_INT(cluster_topic(&c, "t")->partitions[0].leader, -1);
+    s.topics[0].leaders[0] = 2;
+    refresh();
+    EXPECT_INT(cluster_topic(&c, "t")->partitions[0].leader, 2);
+    end();
+}
+
 TEST(connected_brokers_are_asked_for_metadata_in_turn) {
     begin(3);
     EXPECT(cluster_connect_others(&c));
@@ -220,6 +233,27 @@ TEST(when_nobody_who_is_connected_answers_others_are_connected_to) {
     scripted_run(&s, 10 * SECOND);  // the others' time is over
     refresh();
     EXPECT(c.refreshes > 2);
+    end();
+}
+
+// Else the question would wait for two connections at once.
+TEST(who_is_not_reached_need_not_answer_when_another_one_has) {
+    begin(3);
+    struct counted_task controller = task();
+    cluster_submit(&c, CLUSTER_CONTROLLER, &controller.task);
+    scripted_run(&s, MS);
+    s.serve[API_METADATA] = NULL;
+    refresh();
+    s.unreachable = true;
+    for (int i = 0; i < 2; i++) {
+        scripted_run(&s, METADATA_ANSWER_US);
+        EXPECT(opened(2) + opened(3) > 0);
+        answer_node(1);
+        EXPECT_INT(c.refreshes, i + 2);
+        EXPECT(!link_linked(&c.refresh_task.link));
+        refresh();
+        EXPECT_INT(scripted_unanswered(&s, API_METADATA), 1);
+    }
     end();
 }
 
@@ -540,10 +574,12 @@ int main(void) {
     RUN(the_bootstrap_connection_goes_when_the_brokers_are_known);
     RUN(leaders_topics_and_their_end_are_taken_over);
     RUN(a_broker_that_lags_behind_does_not_bring_an_older_leader_back);
+    RUN(a_leader_may_be_named_after_its_epoch);
     RUN(connected_brokers_are_asked_for_metadata_in_turn);
     RUN(a_frozen_broker_does_not_keep_metadata_back);
     RUN(of_two_answers_the_older_one_counts_only_when_it_comes_first);
     RUN(when_nobody_who_is_connected_answers_others_are_connected_to);
+    RUN(who_is_not_reached_need_not_answer_when_another_one_has);
     RUN(a_broker_that_knows_nobody_yet_says_nothing);
     RUN(partitions_and_ports_that_cannot_be_are_not_taken);
     RUN(refreshes_keep_a_distance_and_age_brings_one);

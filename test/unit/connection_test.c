@@ -539,34 +539,6 @@ TEST(past_the_fence_nothing_is_written) {
     end();
 }
 
-TEST(output_has_a_limit_and_what_is_refused_leaves_no_trace) {
-    begin_ready();
-    s.write_max = 1;
-    static char large[INT16_MAX];
-    memset(large, 'x', sizeof large);
-    struct delete_topics_request request;
-    message_defaults(&delete_topics_request_message, &request);
-    static struct wire_text names[200];
-    for (int i = 0; i < 200; i++) names[i] = (struct wire_text){large, sizeof large};
-    request.topic_names = names;
-    request.topic_names_count = 200;
-    struct connection_call call = {.api_key = API_DELETE_TOPICS, .version_max = 3, .request = &request,
-                                   .reply = on_large, .timeout_us = 30 * SECOND};
-    struct error e = connection_call(&c, &call);
-    EXPECT(!error_is(&e));
-    size_t size = c.out.size;
-    e = connection_call(&c, &call);
-    EXPECT_INT(e.kind, ERROR_LIMIT);
-    EXPECT_INT(c.out.size, size);
-    EXPECT_INT(c.requests_count, 1);
-    EXPECT(ask().kind == ERROR_NONE);  // a small one still fits
-    s.write_max = 0;
-    scripted_run(&s, MS);
-    EXPECT_INT(scripted_unanswered(&s, API_DELETE_TOPICS), 1);
-    EXPECT_INT(scripted_unanswered(&s, API_INIT_PRODUCER_ID), 1);
-    end();
-}
-
 int main(void) {
     RUN(greets_and_speaks_the_highest_common_version);
     RUN(a_refused_greeting_is_a_lost_connection);
@@ -588,6 +560,5 @@ int main(void) {
     RUN(payloads_go_from_where_they_lie_and_are_let_go_when_written);
     RUN(closing_lets_go_of_payloads_half_written);
     RUN(past_the_fence_nothing_is_written);
-    RUN(output_has_a_limit_and_what_is_refused_leaves_no_trace);
     return test_result();
 }

@@ -280,6 +280,29 @@ TEST(who_never_gets_room_for_much_asks_for_less) {
     budget_release(&budget, 5 * MiB - 302 * KiB);
     reply(0, 1000);
     EXPECT_INT(asked(&f)->max_bytes, MiB);
+    budget_grow(&budget, 5 * MiB - 300 * KiB);
+    reply(0, MiB);
+    EXPECT(!asked(&f));  // the next time it is waited for more again
+    budget_release(&budget, 5 * MiB - 300 * KiB);
+    scripted_run(&s, MS);
+    EXPECT_INT(asked(&f)->max_bytes, MiB);
+    end(1);
+}
+
+// It has answered more than it was asked for, and waits until that may come.
+TEST(who_waits_for_our_room_is_not_silent) {
+    begin(1);
+    f.on_turn = NULL;
+    struct budget_waiter others = {.room = NULL};
+    EXPECT(budget_take_oversized(&budget, KiB, &others));
+    reply(0, MiB);
+    EXPECT(f.link.connection.paused);
+    scripted_run(&s, f.wait_ms_max * MS + 3 * FETCH_SILENT_US);
+    EXPECT_INT(budget.aside, 0);
+    budget_oversized_done(&budget);
+    budget_release(&budget, KiB);
+    scripted_run(&s, MS);
+    EXPECT_INT(bytes_answered, MiB);
     end(1);
 }
 
@@ -321,6 +344,7 @@ int main(void) {
     RUN(who_answers_nothing_at_once_is_not_asked_again_at_once);
     RUN(the_first_batch_alone_is_asked_for_in_little);
     RUN(who_answers_nothing_leaves_room_for_the_others);
+    RUN(who_waits_for_our_room_is_not_silent);
     RUN(who_never_gets_room_for_much_asks_for_less);
     RUN(what_is_written_anew_may_be_larger_than_what_came);
     return test_result();

@@ -80,6 +80,19 @@ TEST(codes_that_pass_cost_no_membership) {
     }
 }
 
+TEST(a_rejoin_that_is_due_is_not_lost_with_the_connection) {
+    begin(NULL);
+    int32_t generation = w.coordinator.group.generation;
+    struct group *g = &a->o.group;
+    group_rejoin(g, "test");
+    group_told_coordinator(g, (struct wire_text){g->host, (int32_t)strlen(g->host)}, g->port + 1);
+    EXPECT_INT(g->state, GROUP_PAUSING);
+    world_run(&w, 550 * MS);
+    EXPECT_INT(g->state, GROUP_STABLE);
+    EXPECT_INT(w.coordinator.group.generation, generation + 1);
+    world_free(&w);
+}
+
 TEST(a_forgotten_member_loses_everything_and_joins_as_a_new_one) {
     static const int16_t keys[] = {API_HEARTBEAT, API_JOIN_GROUP, API_SYNC_GROUP};
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
@@ -195,6 +208,7 @@ int main(void) {
     RUN(heartbeats_come_in_time_and_only_their_sending_counts);
     RUN(another_coordinator_that_others_name_is_looked_for);
     RUN(codes_that_pass_cost_no_membership);
+    RUN(a_rejoin_that_is_due_is_not_lost_with_the_connection);
     RUN(a_forgotten_member_loses_everything_and_joins_as_a_new_one);
     RUN(what_only_a_person_can_put_right_is_said_and_retried_slowly);
     RUN(a_static_leader_that_comes_back_is_told_to_skip_the_assignment);

@@ -248,6 +248,22 @@ static void answer_batches(int32_t size) {
     scripted_run(&s, MS);
 }
 
+// And whoever did not fit into the request that could not be made.
+TEST(what_cannot_be_asked_is_told_to_all) {
+    enum { MANY = 2 * QUERY_BATCHES_MAX + 1 };
+    static struct asked many[MANY];
+    begin();
+    s.version_max[API_FETCH] = -1;
+    for (int i = 0; i < MANY; i++) {
+        many[i] = (struct asked){.q = x[0].q};
+        many[i].q.kind = QUERY_BATCH;
+        leader_query_ask(&qs, 1, &many[i].q);
+    }
+    scripted_run(&s, SECOND);
+    for (int i = 0; i < MANY; i++) EXPECT(many[i].answers == 1 && many[i].last.error.kind == ERROR_PROTOCOL);
+    end();
+}
+
 TEST(a_batch_that_did_not_fit_is_asked_for_again_in_front) {
     begin();
     ask(0, QUERY_BATCH);
@@ -308,6 +324,7 @@ int main(void) {
     RUN(a_failure_is_everybodys_and_who_asks_again_does_not_spin);
     RUN(a_broker_that_is_gone_leaves_nobody_waiting);
     RUN(a_broker_that_lacks_the_api_is_an_answer_too);
+    RUN(what_cannot_be_asked_is_told_to_all);
     RUN(a_batch_that_did_not_fit_is_asked_for_again_in_front);
     RUN(who_is_alone_and_gets_nothing_is_told_so);
     RUN(batches_are_asked_for_by_name_where_an_id_is_unknown);

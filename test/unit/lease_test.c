@@ -202,6 +202,20 @@ TEST(who_is_fenced_or_lost_has_no_lease) {
     world_free(&w);
 }
 
+TEST(who_was_replaced_asks_under_no_name) {
+    world_init(&w, 7, 2);
+    a = &w.instances[0];
+    instance_start(a, "a");
+    world_run(&w, 3000 * MS);
+    run_wanting(100 * MS);
+    EXPECT(leased(a));
+    instance_start(&w.instances[1], "a");
+    run_wanting(5000 * MS);
+    EXPECT(!a->o.group.instance_id && w.instances[1].o.group.instance_id);
+    EXPECT(leased(a));
+    world_free(&w);
+}
+
 int main(void) {
     RUN(who_needs_no_lease_asks_for_none);
     RUN(a_lease_comes_at_once_and_is_renewed_with_each_heartbeat);
@@ -213,5 +227,6 @@ int main(void) {
     RUN(a_rebalance_that_waits_for_a_dead_member_ends_no_lease);
     RUN(a_connection_lost_in_such_a_rebalance_ends_no_lease);
     RUN(who_is_fenced_or_lost_has_no_lease);
+    RUN(who_was_replaced_asks_under_no_name);
     return test_result();
 }

@@ -215,6 +215,7 @@ TEST(a_try_that_loses_its_backlog_is_taken_back) {
     way.idle = true;
     pass(SECOND);
     EXPECT_INT(l.sessions, 64);
+    EXPECT_INT(l.before, 0);
 }
 
 TEST(a_way_that_becomes_short_needs_few_sessions) {
@@ -254,6 +255,19 @@ TEST(a_change_is_not_judged_before_all_sessions_have_turned) {
     }
     pass(8 * SECOND);  // not one byte came while it warmed up, and that counts for nothing
     EXPECT_INT(l.proven, 32);
+}
+
+TEST(who_never_turns_is_not_waited_for_longer) {
+    begin((struct way){100 * MS, 50, 3.2, 100, false});
+    while (l.before == 0) pass(100 * MS);
+    int64_t began_us = now_us;
+    while (l.state == LINE_WARMING && now_us < began_us + 2 * LINE_MEASURE_US_MAX) {
+        now_us += SECOND;
+        struct line_seen seen = {
+            .now_us = now_us, .received = received, .sessions_max = 100, .backlog = true, .turning = true};
+        line_look(&l, &seen);
+    }
+    EXPECT_INT(l.state, LINE_MEASURING);
 }
 
 TEST(few_bytes_say_little) {
@@ -313,6 +327,7 @@ int main(void) {
     RUN(a_way_that_becomes_short_needs_few_sessions);
     RUN(the_round_trip_is_the_shortest_lately);
     RUN(a_change_is_not_judged_before_all_sessions_have_turned);
+    RUN(who_never_turns_is_not_waited_for_longer);
     RUN(few_bytes_say_little);
     RUN(a_busy_broker_does_not_make_a_line_long);
     RUN(a_fetch_is_worth_many_round_trips);

@@ -76,7 +76,7 @@ const char *drain_refused(int64_t moment_us, struct outcome *out) {
     return said || waiting ? said : "nothing was under way";
 }
 
-// It has begun anew elsewhere, and lets go then.
+// It has begun anew elsewhere, and lets go then. Or nobody hears any more what became of what it had sent.
 const char *drain_orphans(int64_t moment_us, struct outcome *out) {
     struct plan plan = slow_plan(40 + (uint64_t)moment_us);
     struct world *w = world_begin(&plan, NULL, false, out);
@@ -85,7 +85,12 @@ const char *drain_orphans(int64_t moment_us, struct outcome *out) {
     bool orphans = move_on(w);
     instance_stop(&w->instances[0]);
     world_run(w, 1 * SECOND);
-    return finish(w, &f, 5 * SECOND, orphans);
+    if (moment_us % 2 == 0) return finish(w, &f, 5 * SECOND, orphans);
+    network_reset(w, DESTINATION, f.leader);
+    world_run(w, 5 * SECOND);
+    bool gone = !w->instances[0].alive;
+    const char *said = finish(w, &f, 5 * SECOND, orphans);
+    return said || gone ? said : "a slice was never let go of";
 }
 
 // Where the state may be forgotten, nothing is appended elsewhere before.
