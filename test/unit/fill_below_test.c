@@ -270,12 +270,13 @@ TEST(what_was_copied_stays_when_filler_is_deleted) {
 }
 
 TEST(what_the_first_batch_hides_is_hidden_later_too) {
-    static const int64_t bases[] = {0, 1000};  // without filler below, and with
+    static const int64_t bases[] = {0, 1000, 1000};  // without filler below, and with
+    static const int64_t hidden[] = {4, 4, 9};        // even all but the last one
     for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
         begin(1);
         write_ten_at(bases[i]);
         world_write(w, 0, 5);
-        from->start += 4;
+        from->start += hidden[i];
         die_before_deleting();
         world_start(w);
         world_run(w, 3 * SECOND);
