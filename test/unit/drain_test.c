@@ -70,6 +70,28 @@ TEST(what_an_earlier_attempt_sent_is_waited_for_when_stopping) {
     end();
 }
 
+// What it would say is for the next owner to hear.
+TEST(a_look_at_the_logs_ends_with_the_slice) {
+    begin_unanswered(1);
+    world_run(w, 100 * MS);
+    w->s.serve[API_DESCRIBE_PRODUCERS] = w->s.serve[API_OFFSET_FOR_LEADER_EPOCH] = NULL;
+    world_change_leader(w, &w->destination, 0);
+    world_run(w, 2 * SECOND);
+    EXPECT_INT(state(), PARTITION_RESYNC);
+    EXPECT(world_partition(w, 0)->append.under_way > 0);
+    flow_stop(w->flow);
+    world_describe_producers(&w->s, scripted_next(&w->s, API_DESCRIBE_PRODUCERS));
+    world_epoch_ends(&w->s, scripted_next(&w->s, API_OFFSET_FOR_LEADER_EPOCH));
+    world_describe_producers(&w->s, scripted_next(&w->s, API_DESCRIBE_PRODUCERS));
+    world_run(w, SECOND);
+    EXPECT_INT(state(), PARTITION_DRAIN);
+    EXPECT(!w->stopped);
+    while (answer_one(KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER)) continue;
+    world_run(w, SECOND);
+    EXPECT(w->stopped);
+    end();
+}
+
 // Nobody hears any more what became of its requests; they may be executed as long after that as rule 14 says.
 TEST(what_was_sent_counts_from_when_its_connection_is_lost) {
     begin_unanswered(1);
@@ -100,6 +122,7 @@ int main(void) {
     RUN(stopping_waits_for_what_is_under_way);
     RUN(a_refusal_while_stopping_ends_no_other_wait);
     RUN(what_an_earlier_attempt_sent_is_waited_for_when_stopping);
+    RUN(a_look_at_the_logs_ends_with_the_slice);
     RUN(what_was_sent_counts_from_when_its_connection_is_lost);
     RUN(what_an_earlier_attempt_sent_counts_from_when_its_connection_is_lost);
     return test_result();

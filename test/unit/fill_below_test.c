@@ -232,6 +232,29 @@ TEST(what_was_copied_stays_when_the_source_starts_inside_the_next_batch) {
     end();
 }
 
+// Behind filler nothing has landed yet, but it will.
+TEST(what_is_under_way_stays_when_the_source_starts_inside_the_next_batch) {
+    begin(1);
+    write_above(1000);
+    int64_t first = from->end;
+    w->s.serve[API_PRODUCE] = NULL;
+    w->s.in_turn = true;
+    world_start(w);
+    world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+    world_run(w, 300 * MS);
+    EXPECT_INT(to->end, 1000);
+    EXPECT_INT(world_partition(w, 0)->log_end, first);
+    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
+    model_delete_below(from, first + 4);
+    world_run(w, 100 * MS);
+    w->s.serve[API_PRODUCE] = world_produce;
+    for (struct scripted_request *r; (r = scripted_next(&w->s, API_PRODUCE));) world_produce(&w->s, r);
+    world_run(w, 3 * SECOND);
+    EXPECT_INT(to->start, 1000);
+    EXPECT_INT(to->end, from->end);
+    end();
+}
+
 TEST(what_was_copied_stays_when_filler_is_deleted) {
     begin(1);
     write_above(1000);
@@ -247,12 +270,13 @@ TEST(what_was_copied_stays_when_filler_is_deleted) {
 }
 
 TEST(what_the_first_batch_hides_is_hidden_later_too) {
-    static const int64_t bases[] = {0, 1000};  // without filler below, and with
+    static const int64_t bases[] = {0, 1000, 1000};  // without filler below, and with
+    static const int64_t hidden[] = {4, 4, 9};        // even all but the last one
     for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
         begin(1);
         write_ten_at(bases[i]);
         world_write(w, 0, 5);
-        from->start += 4;
+        from->start += hidden[i];
         die_before_deleting();
         world_start(w);
         world_run(w, 3 * SECOND);
@@ -451,6 +475,7 @@ int main(void) {
     RUN(a_look_at_the_beginning_ends_when_the_partition_must_wait);
     RUN(a_beginning_that_goes_while_it_is_asked_for_is_looked_for_again);
     RUN(what_was_copied_stays_when_the_source_starts_inside_the_next_batch);
+    RUN(what_is_under_way_stays_when_the_source_starts_inside_the_next_batch);
     RUN(what_was_copied_stays_when_filler_is_deleted);
     RUN(what_the_first_batch_hides_is_hidden_later_too);
     RUN(what_is_wanted_while_a_delete_is_under_way_is_deleted_too);

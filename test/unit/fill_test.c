@@ -316,6 +316,24 @@ TEST(a_destination_that_keeps_less_goes_on) {
     end();
 }
 
+// The filler was our own, and a moment ago; but records have landed behind it.
+TEST(behind_the_first_records_a_lost_range_is_not_filled) {
+    begin(1);
+    write_above(1000);
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT(equal());
+    EXPECT(ownership_is_leased(&w->flow->ownership));
+    int64_t copied = to->end;
+    world_write(w, 0, 20);
+    model_delete_below(from, from->end);
+    world_write(w, 0, 2);
+    world_run(w, 60 * SECOND);
+    EXPECT_HALTED(copied, "lost range");
+    EXPECT_INT(to->end, copied);
+    end();
+}
+
 int main(void) {
     RUN(a_log_that_starts_later_is_filled_up_to_there);
     RUN(a_log_start_inside_a_batch_hides_the_same_records);
@@ -332,5 +350,6 @@ int main(void) {
     RUN(a_first_batch_that_does_not_come_is_waited_for);
     RUN(a_topic_made_anew_behind_filler_is_found_out);
     RUN(a_destination_that_keeps_less_goes_on);
+    RUN(behind_the_first_records_a_lost_range_is_not_filled);
     return test_result();
 }

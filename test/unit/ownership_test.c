@@ -125,6 +125,21 @@ TEST(who_leaves_hands_over_at_once) {
     world_free(&w);
 }
 
+// There is nothing left to wait for.
+TEST(who_loses_its_membership_while_it_drains_leaves_at_once) {
+    world_init(&w, 15, 2);
+    struct instance *a = &w.instances[0], *b = &w.instances[1];
+    instance_start(a, "same");
+    EXPECT(run_until_all_owned(3000 * MS));
+    a->drain_us_max = 100000 * MS;
+    instance_stop(a);
+    instance_start(b, "same");
+    world_run(&w, 1000 * MS);
+    EXPECT(a->lost > 0);
+    EXPECT_INT(a->stopped, 1);
+    world_free(&w);
+}
+
 TEST(who_leaves_in_the_middle_of_a_rebalance_leaves_too) {
     world_init(&w, 7, 2);
     struct instance *a = &w.instances[0], *b = &w.instances[1];
@@ -384,6 +399,7 @@ int main(int argc, char **argv) {
     RUN(a_coordinator_that_is_silent_for_longer_than_the_guard_stops_everything);
     RUN(lost_connections_and_a_failover_within_the_guard_disturb_nobody);
     RUN(who_leaves_hands_over_at_once);
+    RUN(who_loses_its_membership_while_it_drains_leaves_at_once);
     RUN(who_leaves_in_the_middle_of_a_rebalance_leaves_too);
     RUN(a_dead_member_in_a_rebalance_stops_nobody_else);
     RUN(few_heartbeats_are_enough_in_a_rebalance);

@@ -106,6 +106,30 @@ TEST(more_of_a_silent_broker_s_partitions_is_not_fetched) {
     end_stuck();
 }
 
+// Where the source starts was asked for before, and is told when the broker is silent already.
+TEST(what_comes_for_a_broker_that_is_silent_leaves_room) {
+    begin_stuck(2, 64 * MiB, MiB);
+    const struct partition *p = world_partition(w, 1);
+    struct model_log *l = &w->source.logs[1];
+    write_sized(1, 50 * 1000);
+    world_run(w, 100 * MS);
+    w->s.serve[API_LIST_OFFSETS] = NULL;
+    write_sized(1, 50 * 1000);
+    model_delete_below(l, l->end - 2);  // inside it
+    world_run(w, 2 * APPENDER_SILENT_US);
+    EXPECT(p->append.appender->silent && p->log_end < l->end);
+    w->s.serve[API_LIST_OFFSETS] = world_list_offsets;
+    for (struct scripted_request *r; (r = scripted_next(&w->s, API_LIST_OFFSETS));) world_list_offsets(&w->s, r);
+    world_run(w, SECOND);
+    EXPECT_INT(p->log_end, l->end);
+    EXPECT_INT(p->bytes_aside, p->bytes_in_flight);
+    EXPECT(!p->fetch.session);
+    w->s.serve[API_PRODUCE] = world_produce;
+    for (struct scripted_request *r; (r = scripted_next(&w->s, API_PRODUCE));) world_produce(&w->s, r);
+    EXPECT(arrives(1, SECOND));
+    end();
+}
+
 // Its connections stay, and it tells nobody.
 TEST(that_another_one_leads_than_who_is_frozen_is_heard_from_others) {
     begin_stuck(2, 64 * MiB, MiB);
@@ -173,6 +197,7 @@ int main(void) {
     RUN(what_another_flow_has_under_way_leaves_room);
     RUN(a_silent_broker_leaves_room_for_the_others);
     RUN(more_of_a_silent_broker_s_partitions_is_not_fetched);
+    RUN(what_comes_for_a_broker_that_is_silent_leaves_room);
     RUN(that_another_one_leads_than_who_is_frozen_is_heard_from_others);
     RUN(that_another_one_leads_than_who_answers_no_fetch_is_heard_from_others);
     RUN(a_broker_that_falls_silent_again_is_noticed_again);

@@ -11,6 +11,10 @@ void check_budget(struct world *w, const struct instance *in) {
         if (p->append.unanswered == 0 && p->bytes_in_flight != 0)
             world_fail(w, "budget", "%s counts %lld bytes of %s-%d, and nothing of it is under way", in->name,
                        (long long)p->bytes_in_flight, p->topic->source_name, (int)p->index);
+        bool silent = p->state == PARTITION_COPY && p->append.appender && p->append.appender->silent;
+        if (silent ? p->bytes_aside != p->bytes_in_flight : p->bytes_aside > p->bytes_in_flight)
+            world_fail(w, "budget", "%s has set %lld bytes of %s-%d aside, and %lld are under way", in->name,
+                       (long long)p->bytes_aside, p->topic->source_name, (int)p->index, (long long)p->bytes_in_flight);
     }
 }
 
@@ -26,8 +30,9 @@ void check_waiting(struct world *w) {
 }
 
 void check_given_back(struct world *w, const struct instance *in) {
-    if (in->budget.used != 0 || in->budget.oversized)
-        world_fail(w, "budget", "%s ended with %lld bytes still counted", in->name, (long long)in->budget.used);
+    if (in->budget.used != 0 || in->budget.aside != 0 || in->budget.oversized)
+        world_fail(w, "budget", "%s ended with %lld bytes still counted, %lld of them set aside", in->name,
+                   (long long)in->budget.used, (long long)in->budget.aside);
     if (in->env.frames.bytes_lent != 0)
         world_fail(w, "budget", "%s ended with %zu bytes of frames lent", in->name, in->env.frames.bytes_lent);
 }
