@@ -106,8 +106,10 @@ static void on_deleted_behind(struct leader_query *q, const struct leader_answer
 
 static void on_replicated(struct leader_query *q, const struct leader_answer *a) {
     struct partition *p = CONTAINER_OF(q, struct partition, delete_query);
-    int64_t below = error_is(&a->error) ? -1 : a->offset - BATCH_FILLER_COUNT_MAX;
-    if (p->state != PARTITION_GAP || below <= p->tail_log_start) return;
+    if (p->state != PARTITION_GAP || error_is(&a->error)) return;
+    int64_t filled = a->offset < p->log_end ? a->offset : p->log_end;  // another owner may have gone on to the records
+    int64_t below = filled - BATCH_FILLER_COUNT_MAX;
+    if (below <= p->tail_log_start) return;
     RARE("fill: what is filled is deleted meanwhile");
     ask_delete(p, below, on_deleted_behind);
 }
