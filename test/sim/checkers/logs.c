@@ -13,6 +13,17 @@ static int32_t find_life(const struct ledger_topic *t, int32_t partition, const 
     return 0;
 }
 
+// Where the log of a later life starts just behind what was mirrored of an earlier one, nobody can tell them apart
+// (docs/ARCHITECTURE.md): what comes then is of the later one.
+static void begin_later_life(struct ledger_topic *t, int32_t partition, const struct stored_batch *b) {
+    int64_t base = b->header.base_offset;
+    for (int32_t life = t->life_at_destination[partition] + 1; life < t->lives; life++) {
+        const struct ledger_partition *later = &t->lived[life][partition];
+        if (later->start >= base && ledger_range(later, base, batch_last_offset(&b->header)).count > 0)
+            t->life_at_destination[partition] = life;
+    }
+}
+
 // Also what the destination's cleaner has left of one: thinned, below what the source has, and none of its batches.
 static bool is_filler(const struct ledger_topic *t, int32_t partition, const struct stored_batch *b) {
     const struct batch_header *h = &b->header;
@@ -38,6 +49,7 @@ static void look_at(struct world *w, struct ledger_topic *t, int32_t partition, 
     }
     c->has_records = true;
     if (t->life_at_destination[partition] < 0) t->life_at_destination[partition] = find_life(t, partition, b);
+    else begin_later_life(t, partition, b);
     const struct ledger_partition *truth = &t->lived[t->life_at_destination[partition]][partition];
     struct ledger_range source = check_offsets(w, t, partition, truth, b);
     if (source.count > 0) check_payload(w, t, partition, &source, b);
