@@ -309,6 +309,7 @@ def of_groups(t):
     name = t.topic("pair")
     alter(t, name, [("consumer.session.timeout.ms", SET, "45000"), ("consumer.heartbeat.interval.ms", SET, "15000")],
           GROUP)
+    time.sleep(HEARD_SECONDS)
     described(t, GROUP, name, 1, ["consumer.session.timeout.ms", "consumer.heartbeat.interval.ms"])
     t.ask("ListConfigResources", 1, {"resource_types": [BROKER, LOGGER, BROKER]})
     alter(t, name, [("consumer.session.timeout.ms", DELETE, None), ("consumer.heartbeat.interval.ms", DELETE, None)],
