@@ -119,12 +119,7 @@ static void on_replicated(struct leader_query *q, const struct leader_answer *a)
 static void delete_behind(struct partition *p) {
     if (p->log_end - p->deleted_at < FILL_DELETE_OFFSETS || leader_query_running(&p->delete_query)) return;
     p->deleted_at = p->log_end;
-    p->delete_query.kind = QUERY_OFFSET;
-    p->delete_query.partition = p->append.name;
-    p->delete_query.leader_epoch = p->destination_epoch;
-    p->delete_query.value = QUERY_LATEST;
-    p->delete_query.answer = on_replicated;
-    leader_query_ask(&p->flow->destination_queries, p->destination_leader, &p->delete_query);
+    watch_ask(p, &p->delete_query, on_replicated);
 }
 
 // One at a time: the next is made when the last one stands.

@@ -55,3 +55,6 @@ void partition_drained_yet(struct partition *p);
 // watch.c
 void watch_acked(struct partition *p);  // acked_end moved
 void watch_cancel(struct partition *p);
+// Asks for the destination's high watermark, with a query of the partition's that does not run.
+void watch_ask(struct partition *p, struct leader_query *q,
+               void (*answer)(struct leader_query *, const struct leader_answer *));

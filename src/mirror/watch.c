@@ -34,14 +34,18 @@ static void on_answer(struct leader_query *q, const struct leader_answer *a) {
     fill_raise_log_start(p);
 }
 
+void watch_ask(struct partition *p, struct leader_query *q,
+               void (*answer)(struct leader_query *, const struct leader_answer *)) {
+    q->kind = QUERY_OFFSET;
+    q->partition = p->append.name;
+    q->leader_epoch = p->destination_epoch;
+    q->value = QUERY_LATEST;
+    q->answer = answer;
+    leader_query_ask(&p->flow->destination_queries, p->destination_leader, q);
+}
+
 static void ask(struct partition *p) {
-    if (leader_query_running(&p->watch_query)) return;
-    p->watch_query.kind = QUERY_OFFSET;
-    p->watch_query.partition = p->append.name;
-    p->watch_query.leader_epoch = p->destination_epoch;
-    p->watch_query.value = QUERY_LATEST;
-    p->watch_query.answer = on_answer;
-    leader_query_ask(&p->flow->destination_queries, p->destination_leader, &p->watch_query);
+    if (!leader_query_running(&p->watch_query)) watch_ask(p, &p->watch_query, on_answer);
 }
 
 void watch_acked(struct partition *p) {

@@ -1,38 +1,11 @@
 // What a connection learns of its line, and how it changes what it expects to receive.
-#include "unit/test.h"
+#include "unit/connection_story.h"
 
-#include "unit/scripted_broker.h"
-
-static struct scripted s;
-static struct connection c;
 static int answers;
-
-static void on_state(struct connection *connection, const struct error *why) {
-    (void)connection, (void)why;
-}
 
 static void on_reply(void *context, const struct error *error, const void *response, struct frame *frame) {
     (void)context, (void)response, (void)frame;
     answers += !error_is(error);
-}
-
-static void begin(void) {
-    scripted_init(&s);
-    connection_init(&c, &s.env);
-    c.client_id = "test";
-    c.host = "broker-1";
-    c.port = 9092;
-    c.open_timeout_us = 10 * SECOND;
-    c.on_state = on_state;
-    connection_open(&c);
-    scripted_run(&s, MS);
-    assert(c.state == CONNECTION_READY);
-    answers = 0;
-}
-
-static void end(void) {
-    connection_free(&c);
-    scripted_free(&s);
 }
 
 static void ask(void) {

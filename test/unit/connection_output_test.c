@@ -1,35 +1,8 @@
 // More than a connection can write at once: how much may wait, and where what was written in part goes on.
-#include "unit/test.h"
-
-#include "unit/scripted_broker.h"
-
-static struct scripted s;
-static struct connection c;
-
-static void on_state(struct connection *connection, const struct error *why) {
-    (void)connection, (void)why;
-}
+#include "unit/connection_story.h"
 
 static void on_reply(void *context, const struct error *error, const void *response, struct frame *frame) {
     (void)context, (void)error, (void)response, (void)frame;
-}
-
-static void begin(void) {
-    scripted_init(&s);
-    connection_init(&c, &s.env);
-    c.client_id = "test";
-    c.host = "broker-1";
-    c.port = 9092;
-    c.open_timeout_us = 10 * SECOND;
-    c.on_state = on_state;
-    connection_open(&c);
-    scripted_run(&s, MS);
-    assert(c.state == CONNECTION_READY);
-}
-
-static void end(void) {
-    connection_free(&c);
-    scripted_free(&s);
 }
 
 // A request of as many times 32 KiB.

@@ -2,6 +2,7 @@
 #include "app/flow_setup.h"
 
 #include "base/memory.h"
+#include "unit/folder.h"
 #include "unit/test.h"
 
 #include <assert.h>
@@ -30,14 +31,6 @@ static void set_up(struct flow_setup *s, const char *more) {
     problems_free(&problems);
     struct error e = flow_setup_init(s, l, &l->settings->flows[0], &log);
     assert(!error_is(&e));
-}
-
-static void remove_folder(const char *path) {
-    DIR *d = opendir(path);
-    struct dirent *entry;
-    while ((entry = readdir(d))) unlinkat(dirfd(d), entry->d_name, 0);
-    closedir(d);
-    rmdir(path);
 }
 
 // The lock is the kernel's word for it that a predecessor has ended only of who used the same file: not of a process of

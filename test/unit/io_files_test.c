@@ -6,6 +6,7 @@
 #include "io/instance_lock.h"
 #include "io/log_sink.h"
 #include "io/usage.h"
+#include "unit/folder.h"
 #include "unit/test.h"
 
 #include <assert.h>
@@ -17,14 +18,6 @@
 #include <unistd.h>
 
 static char folder[] = "/tmp/odraz-io-test-XXXXXX";
-
-static void remove_folder(const char *path) {
-    DIR *d = opendir(path);
-    struct dirent *entry;
-    while ((entry = readdir(d))) unlinkat(dirfd(d), entry->d_name, 0);
-    closedir(d);
-    rmdir(path);
-}
 
 static const char *in_folder(const char *name) {
     static char path[128];
