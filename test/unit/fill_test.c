@@ -226,6 +226,38 @@ TEST(what_is_filled_is_deleted_meanwhile) {
     end();
 }
 
+// Another owner has filled all of it and gone on to the records, which are replicated.
+static void show_what_another_did(struct scripted *s, struct scripted_request *r) {
+    int64_t end = to->end;
+    if (end >= FILL_DELETE_OFFSETS && end < from->start) to->end = 2 * from->start;
+    world_list_offsets(s, r);
+    to->end = end;
+}
+
+static bool deletes_of_others;
+
+static void delete_what_is_filled(struct scripted *s, struct scripted_request *r) {
+    const struct delete_records_request *q = r->body;
+    deletes_of_others |= q->topics[0].partitions[0].offset > to->end;
+    world_delete_records(s, r);
+}
+
+TEST(what_another_owner_has_mirrored_is_not_deleted) {
+    begin(1);
+    write_above(2 * FILL_DELETE_OFFSETS);
+    w->s.serve[API_PRODUCE] = NULL;
+    w->s.serve[API_LIST_OFFSETS] = show_what_another_did;
+    w->s.serve[API_DELETE_RECORDS] = delete_what_is_filled;
+    world_start(w);
+    for (int i = 0; i < 500 && !equal(); i++) {
+        if (scripted_unanswered(&w->s, API_PRODUCE) > 0) world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+        world_run(w, 10 * MS);
+    }
+    EXPECT(equal());
+    EXPECT(!deletes_of_others);
+    end();
+}
+
 // Followers hang from the middle on, and so does the leader in the end.
 static void produce_half(struct scripted *s, struct scripted_request *r) {
     if (to->end > FILL_DELETE_OFFSETS + BATCH_FILLER_COUNT_MAX) return;
@@ -346,6 +378,7 @@ int main(void) {
     RUN(a_filler_refused_while_its_slice_goes_is_no_halt);
     RUN(an_emptied_log_halts_when_the_source_starts_later_still);
     RUN(what_is_filled_is_deleted_meanwhile);
+    RUN(what_another_owner_has_mirrored_is_not_deleted);
     RUN(who_follows_knows_what_was_filled_and_deleted);
     RUN(a_first_batch_that_does_not_come_is_waited_for);
     RUN(a_topic_made_anew_behind_filler_is_found_out);
