@@ -124,7 +124,8 @@ static int64_t bytes_worth_asking(const struct fetch_session *s) {
 static int32_t bytes_max_of(const struct fetch_session *s, const struct fetch_partition *p) {
     int32_t share = s->shared / sharing(s), batch = p->batch_bytes < s->shared ? p->batch_bytes : s->shared;
     if (share < s->share_min) share = s->share_min;
-    if (p->first_only && sharing(s) > FETCH_PARTITIONS_FEW) share = FETCH_FIRST_BATCH_BYTES;
+    bool size_known = p->batch_bytes > 0;
+    if (p->first_only && (size_known || sharing(s) > FETCH_PARTITIONS_FEW)) share = FETCH_FIRST_BATCH_BYTES;
     return share > batch ? share : batch;
 }
 

@@ -25,7 +25,7 @@ void copy_begin(struct partition *p) {
     if (p->log_end == 0 || p->tail.size == 0 || p->only_filler) p->fetch.last_fetched_epoch = -1;
     p->withheld = false;
     p->fill_to = 0;
-    p->fetch.first_only = p->alone;
+    p->fetch.first_only = p->alone || p->failures > 1;  // what comes behind what is refused again comes in vain
     fetch_session_add(flow_fetch_session(p->flow, p), &p->fetch);
     if (p->log_start_wanted >= 0) fill_raise_log_start(p);
 }
@@ -358,7 +358,7 @@ int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a) {
     if (p->state != PARTITION_COPY) return 0;
     p->bytes_in_flight += kept;  // only now: a partition that left COPY meanwhile keeps nothing of this answer
     fetch_what_comes_next(p);
-    if (p->alone ? kept > 0 : under_way_beyond(p, 1)) withhold(p);
+    if (p->fetch.first_only ? kept > 0 : under_way_beyond(p, 1)) withhold(p);
     if (p->append.appender->silent) copy_on_silence(p);
     return kept;
 }
@@ -540,6 +540,7 @@ static void refused(struct partition *p, const struct append *a, int16_t code) {
 static void landed(struct partition *p, const struct append *a) {
     struct flow *f = p->flow;
     p->failures = 0;
+    p->fetch.first_only = p->alone;
     p->trouble = (struct trouble){0};
     p->damaged_tries = 0;
     p->refused = 0;

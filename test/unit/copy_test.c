@@ -253,6 +253,41 @@ TEST(a_batch_that_stands_damaged_and_must_be_read_is_called_so) {
     end();
 }
 
+TEST(a_header_that_stands_damaged_is_no_reason_of_its_own) {
+    begin_copied();
+    size_t place = from->bytes.size;
+    model_write(from, &(struct model_batch){.count = 3, .timestamp = w->s.env.wall_ms});
+    from->bytes.at[place + 22] |= BATCH_ATTRIBUTE_TRANSACTIONAL;
+    world_run(w, 10 * SECOND);
+    EXPECT_INT(world_partition(w, 0)->state, PARTITION_HALTED);
+    EXPECT(strstr(world_partition(w, 0)->halt_reason, "damaged"));
+    end();
+}
+
+TEST(what_precedes_a_batch_that_cannot_be_copied_comes_home_first) {
+    begin_with(1);
+    write_large(100 * KiB, 6);
+    int64_t reached = from->end;
+    model_write(from, &(struct model_batch){.count = 3, .timestamp = w->s.env.wall_ms,
+                                            .attributes = BATCH_ATTRIBUTE_TRANSACTIONAL});
+    w->s.serve[API_PRODUCE] = NULL;
+    world_run(w, SECOND);
+    int fetches = w->s.requests_count[API_FETCH], answered = 0;
+    for (struct scripted_request *r; answered < 5 && (r = scripted_next(&w->s, API_PRODUCE)); answered++) {
+        world_produce(&w->s, r);
+        world_run(w, MS);
+    }
+    EXPECT_INT(answered, 5);
+    EXPECT_INT(w->s.requests_count[API_FETCH], fetches);
+    w->s.serve[API_PRODUCE] = world_produce;
+    for (struct scripted_request *r; (r = scripted_next(&w->s, API_PRODUCE));) world_produce(&w->s, r);
+    world_run(w, 3 * SECOND);
+    EXPECT_INT(world_partition(w, 0)->state, PARTITION_HALTED);
+    EXPECT_INT(world_partition(w, 0)->halt_offset, reached);
+    EXPECT_INT(to->end, reached);
+    end();
+}
+
 TEST(a_log_end_inside_a_batch_of_the_source_halts) {
     begin_copied();
     world_kill(w);
@@ -314,6 +349,8 @@ int main(void) {
     RUN(append_times_are_written_into_the_records);
     RUN(a_batch_that_cannot_be_read_halts_only_where_it_must_be_read);
     RUN(a_batch_that_stands_damaged_and_must_be_read_is_called_so);
+    RUN(a_header_that_stands_damaged_is_no_reason_of_its_own);
+    RUN(what_precedes_a_batch_that_cannot_be_copied_comes_home_first);
     RUN(a_log_end_inside_a_batch_of_the_source_halts);
     RUN(a_filler_that_is_lost_is_made_again);
     RUN(refusals_that_no_retry_mends_halt);

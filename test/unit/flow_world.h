@@ -565,6 +565,28 @@ static inline void world_write(struct world *w, int32_t index, int batches) {
         model_write(l, &(struct model_batch){.count = (int32_t)(l->end % 10 + 1), .timestamp = w->s.env.wall_ms});
 }
 
+// As a leader with too few followers in sync.
+static inline void world_refuse_all(struct scripted *s, struct scripted_request *r) {
+    const struct produce_request *q = r->body;
+    struct produce_response a;
+    message_defaults(&produce_response_message, &a);
+    a.responses = WORLD_ARRAY(r, q->topic_data_count, struct produce_response_topic);
+    for (; a.responses_count < q->topic_data_count; a.responses_count++) {
+        const struct produce_request_topic *from_topic = &q->topic_data[a.responses_count];
+        struct produce_response_topic *t = &a.responses[a.responses_count];
+        *t = (struct produce_response_topic){.name = from_topic->name, .topic_id = from_topic->topic_id};
+        t->partition_responses =
+            WORLD_ARRAY(r, from_topic->partition_data_count, struct produce_response_partition);
+        for (; t->partition_responses_count < from_topic->partition_data_count; t->partition_responses_count++) {
+            struct produce_response_partition *p = &t->partition_responses[t->partition_responses_count];
+            message_defaults(&produce_response_partition_message, p);
+            p->index = from_topic->partition_data[t->partition_responses_count].index;
+            p->error_code = KAFKA_NOT_ENOUGH_REPLICAS;
+        }
+    }
+    scripted_answer(s, r, &a);
+}
+
 static inline void world_change_leader(struct world *w, struct model_cluster *c, int32_t index) {
     struct model_log *l = &c->logs[index];
     l->leader = l->leader % WORLD_BROKERS + 1;

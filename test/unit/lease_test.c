@@ -202,6 +202,20 @@ TEST(who_is_fenced_or_lost_has_no_lease) {
     world_free(&w);
 }
 
+// Woken up late, with an answer that comes before the timer: what was held back for the old lease is let go of.
+TEST(a_lease_that_comes_after_the_end_of_the_last_one_is_another) {
+    begin(1);
+    run_wanting(100 * MS);
+    EXPECT(leased(a));
+    a->o.fence_us = a->o.lease_us + 1000 * MS;
+    a->env.now_us = a->o.lease_us + 10 * MS;
+    a->o.group.leased_us = a->env.now_us - MS;
+    a->o.group.callbacks.leased(&a->o);
+    EXPECT_INT(a->leases_over, 1);
+    EXPECT(a->o.lease_us > a->env.now_us);
+    world_free(&w);
+}
+
 TEST(who_was_replaced_asks_under_no_name) {
     world_init(&w, 7, 2);
     a = &w.instances[0];
@@ -227,6 +241,7 @@ int main(void) {
     RUN(a_rebalance_that_waits_for_a_dead_member_ends_no_lease);
     RUN(a_connection_lost_in_such_a_rebalance_ends_no_lease);
     RUN(who_is_fenced_or_lost_has_no_lease);
+    RUN(a_lease_that_comes_after_the_end_of_the_last_one_is_another);
     RUN(who_was_replaced_asks_under_no_name);
     return test_result();
 }

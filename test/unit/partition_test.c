@@ -132,6 +132,21 @@ TEST(refusals_that_pass_cost_a_look_at_the_log) {
     }
 }
 
+TEST(what_is_refused_again_and_again_is_tried_ever_more_rarely) {
+    begin_copied(1);
+    world_write(w, 0, 1);
+    w->s.serve[API_PRODUCE] = world_refuse_all;
+    world_run(w, 5 * SECOND);
+    int before = w->s.requests_count[API_PRODUCE];
+    world_run(w, 20 * SECOND);
+    int tries = w->s.requests_count[API_PRODUCE] - before;
+    EXPECT(tries >= 10 && tries <= 21);
+    w->s.serve[API_PRODUCE] = world_produce;
+    world_run(w, 2 * SECOND);
+    EXPECT(equal());
+    end();
+}
+
 TEST(an_answer_below_the_expected_offset_is_looked_into) {
     begin_copied(1);
     world_write(w, 0, 1);
@@ -546,6 +561,7 @@ int main(void) {
     RUN(what_one_cleaner_took_is_not_compared);
     RUN(a_source_that_seems_to_end_earlier_is_asked_about);
     RUN(refusals_that_pass_cost_a_look_at_the_log);
+    RUN(what_is_refused_again_and_again_is_tried_ever_more_rarely);
     RUN(an_answer_below_the_expected_offset_is_looked_into);
     RUN(an_answer_above_the_expected_offset_halts);
     RUN(what_a_lost_connection_left_undone_is_done_once);

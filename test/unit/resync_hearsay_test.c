@@ -106,6 +106,26 @@ TEST(one_lie_does_not_move_what_fits) {
     }
 }
 
+// The same bit, flipped again much later, is as new as the first one.
+TEST(a_doubt_of_long_ago_is_over) {
+    for (lie = 0; lie < LIES; lie++) {
+        begin_copied(1);
+        w->s.serve[API_FETCH] = fetch_with_a_lie;
+        w->s.serve[API_OFFSET_FOR_LEADER_EPOCH] = epoch_ends_with_a_lie;
+        for (int i = 0; i < 3; i++) {
+            turn = 0;
+            told = 0;
+            world_change_leader(w, &w->destination, 0);
+            world_run(w, 2 * SECOND);
+            EXPECT_INT(told, 1);
+            EXPECT_INT(state(), PARTITION_COPY);
+            EXPECT_INT(world_partition(w, 0)->log_end, to->end);
+        }
+        EXPECT(equal());
+        end();
+    }
+}
+
 static void fetch_with_a_later_start(struct scripted *s, struct scripted_request *r) {
     int64_t start = from->start;
     if (world_side(w, r) == &w->source && my_turn()) told++, from->start += 2;
@@ -152,6 +172,7 @@ TEST(what_was_thinned_is_looked_at_twice) {
 int main(void) {
     RUN(one_lie_makes_no_other_topic_fit);
     RUN(one_lie_does_not_move_what_fits);
+    RUN(a_doubt_of_long_ago_is_over);
     RUN(a_start_that_is_said_once_deletes_nothing);
     RUN(what_was_thinned_is_looked_at_twice);
     return test_result();

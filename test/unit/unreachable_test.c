@@ -120,32 +120,11 @@ TEST(a_broker_that_is_frozen_costs_few_metadata) {
     }
 }
 
-static void refuse_all(struct scripted *s, struct scripted_request *r) {
-    const struct produce_request *q = r->body;
-    struct produce_response a;
-    message_defaults(&produce_response_message, &a);
-    a.responses = WORLD_ARRAY(r, q->topic_data_count, struct produce_response_topic);
-    for (; a.responses_count < q->topic_data_count; a.responses_count++) {
-        const struct produce_request_topic *from_topic = &q->topic_data[a.responses_count];
-        struct produce_response_topic *t = &a.responses[a.responses_count];
-        *t = (struct produce_response_topic){.name = from_topic->name, .topic_id = from_topic->topic_id};
-        t->partition_responses =
-            WORLD_ARRAY(r, from_topic->partition_data_count, struct produce_response_partition);
-        for (; t->partition_responses_count < from_topic->partition_data_count; t->partition_responses_count++) {
-            struct produce_response_partition *p = &t->partition_responses[t->partition_responses_count];
-            message_defaults(&produce_response_partition_message, p);
-            p->index = from_topic->partition_data[t->partition_responses_count].index;
-            p->error_code = KAFKA_NOT_ENOUGH_REPLICAS;
-        }
-    }
-    scripted_answer(s, r, &a);
-}
-
 // Fewer brokers run than min.insync.replicas: each append is refused, for hours.
 TEST(a_destination_without_enough_replicas_costs_few_metadata) {
     begin_led_by_three();
     uint64_t source = w->flow->source.refreshes, destination = w->flow->destination.refreshes;
-    w->s.serve[API_PRODUCE] = refuse_all;
+    w->s.serve[API_PRODUCE] = world_refuse_all;
     for (int32_t i = 0; i < w->partitions; i++) world_write(w, i, 5);
     world_run(w, 60 * SECOND);
     EXPECT(w->flow->source.refreshes - source < ASKED_MAX);
@@ -153,6 +132,30 @@ TEST(a_destination_without_enough_replicas_costs_few_metadata) {
     w->s.serve[API_PRODUCE] = world_produce;
     world_run(w, 3 * SECOND);
     EXPECT(equal());
+    end();
+}
+
+static uint64_t fetched(void) {
+    return flow_fetch_session(w->flow, world_partition(w, 0))->link.connection.bytes_in;
+}
+
+// Nor does it cost the line: what comes behind a batch that is refused again and again would be thrown away.
+TEST(what_is_refused_again_is_tried_with_little) {
+    begin_copied(1);
+    for (int i = 0; i < 100; i++)
+        model_write(&w->source.logs[0],
+                    &(struct model_batch){.count = 50, .timestamp = w->s.env.wall_ms, .size = 100 * KiB});
+    w->s.serve[API_PRODUCE] = world_refuse_all;
+    world_run(w, 5 * SECOND);
+    uint64_t before = fetched();
+    world_run(w, 5 * SECOND);
+    EXPECT(fetched() > before);
+    EXPECT(fetched() - before < 5 * (FETCH_FIRST_BATCH_BYTES + 2 * 100 * KiB));
+    w->s.serve[API_PRODUCE] = world_produce;
+    int fetches = w->s.requests_count[API_FETCH];
+    for (int i = 0; i < 3000 && !equal(); i++) world_run(w, MS);
+    EXPECT(equal());
+    EXPECT(w->s.requests_count[API_FETCH] - fetches < 25);  // with what comes after that it is as it was before
     end();
 }
 
@@ -180,6 +183,7 @@ int main(void) {
     RUN(a_broker_that_hangs_up_is_not_called_in_a_circle);
     RUN(a_broker_that_is_frozen_costs_few_metadata);
     RUN(a_destination_without_enough_replicas_costs_few_metadata);
+    RUN(what_is_refused_again_is_tried_with_little);
     RUN(followers_that_hang_cost_few_questions);
     return test_result();
 }
