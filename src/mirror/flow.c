@@ -189,6 +189,7 @@ struct flow *flow_new(struct environment *env, struct budget *budget, const stru
     budget_init_part(&f->budget, budget);
     env->frames.bytes_lent_much = (size_t)budget->limit;
     f->config = *config;
+    f->config.topics.flow = config->name;
     cluster_init(&f->source, env, &config->source);
     cluster_init(&f->destination, env, &config->destination);
     f->source.on_metadata = f->destination.on_metadata = on_metadata;
@@ -197,7 +198,7 @@ struct flow *flow_new(struct environment *env, struct budget *budget, const stru
     leader_queries_init(&f->destination_queries, &f->destination);
     struct topics_callbacks callbacks = {
         .ready = on_topic_ready, .halted = on_topic_halted, .forgets_sooner = on_forgets_sooner};
-    f->topics = topics_new(&f->source, &f->destination, &config->topics, &callbacks, f);
+    f->topics = topics_new(&f->source, &f->destination, &f->config.topics, &callbacks, f);
     f->draining = memory_alloc_zeroed((size_t)config->slices, sizeof *f->draining);
     lanes_init(f);
     fetch_lines_init(f);
