@@ -221,6 +221,33 @@ static void check_heartbeat(struct parsing *p, const struct flow_settings *f, co
                   (long long)f->heartbeat_interval_ms, (long long)f->session_timeout_ms);
 }
 
+static const char *shared_pattern(const struct flow_settings *a, const struct flow_settings *b) {
+    for (size_t i = 0; i < a->topics.count; i++)
+        for (size_t j = 0; j < b->topics.count; j++)
+            if (strcmp(a->topics.items[i], b->topics.items[j]) == 0) return a->topics.items[i];
+    return NULL;
+}
+
+// What both write stands at the target for good, mixed, before either sees the other's records and halts.
+static void check_names(struct parsing *p, const struct flow_settings *f) {
+    const struct settings *settings = p->settings;
+    if (f->replication_policy != REPLICATION_POLICY_IDENTITY) return;
+    for (const struct flow_settings *other = settings->flows; other < f; other++) {
+        const char *shared = other->target == f->target && other->replication_policy == REPLICATION_POLICY_IDENTITY
+                                 ? shared_pattern(other, f)
+                                 : NULL;
+        if (!shared) continue;
+        const struct property *cause = effective(p, settings_find("replication.policy.class"),
+                                                 settings->clusters[f->source].alias,
+                                                 settings->clusters[f->target].alias);
+        problem_warning(p->problems, cause->line,
+                        "%s and %s both mirror %.*s under the names of the source: a topic that both have would be "
+                        "mixed, and halt",
+                        other->name, f->name, SHOWN_VALUE_MAX, shared);
+        return;
+    }
+}
+
 static void add_flow(struct parsing *p, uint32_t source, uint32_t target) {
     struct settings *settings = p->settings;
     const char *source_alias = settings->clusters[source].alias, *target_alias = settings->clusters[target].alias;
@@ -236,6 +263,7 @@ static void add_flow(struct parsing *p, uint32_t source, uint32_t target) {
         f->client_id = memory_copy_string(name);
     }
     check_heartbeat(p, f, source_alias, target_alias);
+    check_names(p, f);
 }
 
 static void resolve_flows(struct parsing *p) {

@@ -135,6 +135,7 @@
 // ownership
 #define SLICES_MAX 1024                      // of one flow; a multiple of 64
 #define SLICES_WEIGHT_MAX 65535
+#define SLICES_SOURCE_MAX 63                 // characters of a source cluster's id; Kafka makes 22
 #define GROUP_MEMBERS_MAX 256                // instances that share one flow
 #define GROUP_METADATA_MAX (64 * KiB)        // what one member says when it joins
 #define GROUP_ASSIGNMENTS_MAX (4 * MiB)      // what a leader says to all of them

@@ -141,6 +141,7 @@ static void begin(struct flow *f) {
     f->producer_id = provenance_producer_id(f->source.cluster_id, f->destination.cluster_id);
     log_line(&f->env->log, LOG_INFO, "flow started", "flow=%s source=%s destination=%s producer_id=%lld",
              f->config.name, f->source.cluster_id, f->destination.cluster_id, (long long)f->producer_id);
+    ownership_start(&f->ownership, f->source.cluster_id);
     topics_start(f->topics);
 }
 
@@ -171,6 +172,7 @@ static void init_ownership(struct flow *f) {
                                       .predecessor_dead = f->config.predecessor_dead,
                                       .slices = f->config.slices,
                                       .weight = 1,
+                                      .rules = selection_digest(f->config.topics.selection),
                                       .session_timeout_ms = f->config.session_timeout_ms,
                                       .heartbeat_interval_ms = f->config.heartbeat_interval_ms,
                                       .open_timeout_us = f->config.destination.open_timeout_us};
@@ -189,6 +191,7 @@ struct flow *flow_new(struct environment *env, struct budget *budget, const stru
     budget_init_part(&f->budget, budget);
     env->frames.bytes_lent_much = (size_t)budget->limit;
     f->config = *config;
+    f->config.topics.flow = config->name;
     cluster_init(&f->source, env, &config->source);
     cluster_init(&f->destination, env, &config->destination);
     f->source.on_metadata = f->destination.on_metadata = on_metadata;
@@ -197,7 +200,7 @@ struct flow *flow_new(struct environment *env, struct budget *budget, const stru
     leader_queries_init(&f->destination_queries, &f->destination);
     struct topics_callbacks callbacks = {
         .ready = on_topic_ready, .halted = on_topic_halted, .forgets_sooner = on_forgets_sooner};
-    f->topics = topics_new(&f->source, &f->destination, &config->topics, &callbacks, f);
+    f->topics = topics_new(&f->source, &f->destination, &f->config.topics, &callbacks, f);
     f->draining = memory_alloc_zeroed((size_t)config->slices, sizeof *f->draining);
     lanes_init(f);
     fetch_lines_init(f);
@@ -212,7 +215,6 @@ struct flow *flow_new(struct environment *env, struct budget *budget, const stru
 void flow_start(struct flow *f) {
     cluster_start(&f->source);
     cluster_start(&f->destination);
-    ownership_start(&f->ownership);
     coordinator_watch_start(f);
     timer_set(&f->env->timers, &f->watch_idle, f->env->now_us + WATCH_IDLE_INTERVAL_US);
 }
@@ -221,7 +223,8 @@ void flow_stop(struct flow *f) {
     assert(!f->stopping && f->stopped);
     f->stopping = true;
     topics_stop(f->topics);
-    ownership_stop(&f->ownership);
+    if (f->ownership.started) ownership_stop(&f->ownership);
+    else f->stopped(f);  // not begun yet
 }
 
 void flow_free(struct flow *f) {

@@ -182,9 +182,25 @@ static void on_metadata(void *context, struct buffer *out) {
                                 .weight = o->stopping ? 0 : o->config.weight,
                                 .generation = o->known_generation,
                                 .joins = ++o->joins,
-                                .held = o->owned};
+                                .held = o->owned,
+                                .rules = o->config.rules};
+    snprintf(m.source, sizeof m.source, "%s", o->source_id);
     for (int i = 0; i < SLICES_MAX / 64; i++) m.held.words[i] |= o->draining.words[i];
     slices_encode_metadata(&m, out);
+}
+
+// Two settings files may say the same aliases, which name the group, and mean different things.
+static void compare_settings(const struct ownership *o, const struct slices_metadata *m, const char *member) {
+    if (strncmp(m->source, o->source_id, SLICES_SOURCE_MAX) != 0)
+        log_line(&o->env->log, LOG_WARN, "a member of our group mirrors another source cluster",
+                 "group=%s member=%s source=%s ours=%s reason=\"its slices are shared apart from ours; another alias "
+                 "for one of the sources keeps the two from disturbing each other\"",
+                 o->group_id, member, m->source, o->source_id);
+    else if (m->rules != o->config.rules)
+        log_line(&o->env->log, LOG_ERROR, "a member of our group mirrors other topics, or under other names",
+                 "group=%s member=%s reason=\"what is in its slices is mirrored as it says, what is in ours as we say: "
+                 "give all instances the same settings, or the source another alias\"",
+                 o->group_id, member);
 }
 
 static void read_member(struct ownership *o, const struct group_member *from, struct slices_member *to) {
@@ -203,6 +219,7 @@ static void read_member(struct ownership *o, const struct group_member *from, st
         log_line(&o->env->log, LOG_ERROR, "a member has another number of slices: it gets none",
                  "group=%s member=%s slices=%" PRId32 " ours=%" PRId32, o->group_id,
                  log_quote(id, quoted, sizeof quoted), to->metadata.count, o->config.slices);
+    else compare_settings(o, &to->metadata, log_quote(id, quoted, sizeof quoted));
 }
 
 static void on_assign(void *context, int32_t generation, struct group_member *members, int32_t count,
@@ -340,8 +357,9 @@ void ownership_free(struct ownership *o) {
     group_free(&o->group);
 }
 
-void ownership_start(struct ownership *o) {
+void ownership_start(struct ownership *o, const char *source_cluster_id) {
     assert(!o->started);
+    o->source_id = source_cluster_id;
     o->started = true;
 #ifdef ODRAZ_TEST_NO_OWNERSHIP
     o->fence_us = o->lease_us = INT64_MAX;

@@ -39,6 +39,7 @@ struct ownership_config {
     const char *instance_id;                  // group.instance.id, NULL: a dynamic member
     int32_t slices;                           // the same in all instances of the flow, 1 .. SLICES_MAX
     int32_t weight;                           // share of the slices, 1 .. SLICES_WEIGHT_MAX; 0 takes none
+    uint64_t rules;                           // selection_digest(): members that differ are named
     int32_t session_timeout_ms;
     int32_t heartbeat_interval_ms;  // a tenth of the session time-out is right
     int64_t open_timeout_us;
@@ -64,6 +65,7 @@ struct ownership {
 
     struct group group;
     char group_id[GROUP_ID_MAX];
+    const char *source_id;     // of the cluster that is mirrored
     int32_t known_generation;  // what our newest metadata said
     int32_t joins;             // said so far
     bool stopping, started;
@@ -73,7 +75,7 @@ struct ownership {
 void ownership_init(struct ownership *o, struct environment *env, const struct ownership_config *config,
                     const struct ownership_callbacks *callbacks, void *context);
 void ownership_free(struct ownership *o);  // no callbacks
-void ownership_start(struct ownership *o);
+void ownership_start(struct ownership *o, const char *source_cluster_id);  // (borrowed)
 
 // Revokes everything (REVOKE_STOPPED), leaves once all is released, and calls `stopped`, perhaps before it returns.
 void ownership_stop(struct ownership *o);

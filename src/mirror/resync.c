@@ -124,11 +124,14 @@ static bool tail_is_ours(struct partition *p) {
         RARE("resync: a foreign last batch");
         // (Its offset may be another each time: a stranger goes on writing.)
         if (!seen_twice(p, "foreign records", bytes_of_text("foreign records"))) return false;
-        partition_halt(
-            p, t->base_offset,
-            "foreign records: offsets %lld..%lld of the destination were not written by this flow; the mirror "
-            "must be the only writer of %s (diverged)",
-            (long long)t->base_offset, (long long)batch_last_offset(t), p->topic->destination_name);
+        bool mirrored = provenance_is_ours(t->producer_id) && !provenance_same_flow(t->producer_id, f->producer_id);
+        partition_halt(p, t->base_offset,
+                       "foreign records: offsets %lld..%lld of the destination were %s; the mirror must be the only "
+                       "writer of %s (diverged)",
+                       (long long)t->base_offset, (long long)batch_last_offset(t),
+                       mirrored ? "mirrored from another cluster, or from this one's predecessor"
+                                : "not written by this flow",
+                       p->topic->destination_name);
         return false;
     }
     // Not the count: the destination's cleaner may have thinned it (DefaultRecordBatch.lastSequence).

@@ -1,6 +1,7 @@
 // Which topics of the source a flow mirrors: MirrorSourceConnector.shouldReplicateTopic.
 #include "mirror/selection.h"
 
+#include "base/map.h"
 #include "base/memory.h"
 #include "base/pattern.h"
 
@@ -11,13 +12,33 @@ struct selection {
     bool heartbeats;
     const char *target_alias;
     struct naming naming;
+    uint64_t digest;
 };
+
+static uint64_t digest_patterns(const char *const *patterns, size_t count) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++) sum += hash_bytes(patterns[i], strlen(patterns[i]));
+    return sum;
+}
+
+static uint64_t digest(const struct selection_rules *r) {
+    const struct naming *n = &r->naming;
+    uint64_t parts[] = {digest_patterns(r->topics, r->topics_count), digest_patterns(r->exclude, r->exclude_count),
+                        r->heartbeats, (uint64_t)n->policy, hash_bytes(n->separator, strlen(n->separator)),
+                        n->internal_separator_enabled};
+    return hash_bytes(parts, sizeof parts);
+}
+
+uint64_t selection_digest(const struct selection *s) {
+    return s->digest;
+}
 
 struct error selection_create(const struct selection_rules *rules, struct selection **out) {
     struct selection *s = NEW(struct selection);
     s->heartbeats = rules->heartbeats;
     s->target_alias = rules->target_alias;
     s->naming = rules->naming;
+    s->digest = digest(rules);
     struct error e = pattern_compile(rules->topics, rules->topics_count, &s->topics);
     if (!error_is(&e)) e = pattern_compile(rules->exclude, rules->exclude_count, &s->exclude);
     if (error_is(&e)) {

@@ -30,6 +30,9 @@ enum selection_verdict {
 MUST_USE struct error selection_create(const struct selection_rules *rules, struct selection **out);
 void selection_free(struct selection *s);
 
+// Of the rules: the same for the same ones, in whatever order they were written.
+uint64_t selection_digest(const struct selection *s);
+
 enum selection_verdict selection_judge(struct selection *s, const char *topic);
 
 // For people: "matches none of topics", ...

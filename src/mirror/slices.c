@@ -5,8 +5,9 @@
 
 #include <assert.h>
 
-#define SLICES_VERSION 1
+#define SLICES_VERSION 2
 #define METADATA_HEAD_SIZE 13
+#define METADATA_TAIL_SIZE 9
 #define ASSIGNMENT_HEAD_SIZE 4
 #define FLAG_REJOIN 1
 #define NOBODY SIZE_MAX
@@ -83,17 +84,22 @@ static int compare_names(struct bytes a, struct bytes b) {
     return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
 }
 
+// Whether it is one of those that mirror that source, and counts slices as the leader does.
+static bool shares(const struct slices_member *m, const char *source, int32_t count) {
+    return m->readable && m->metadata.count == count && strcmp(m->metadata.source, source) == 0;
+}
+
 // Rendezvous hashing with weights: distances -log2(u) / weight are exponentially distributed, so the chance of being
 // the lowest is the share of the weight. Distances are compared crosswise: 38 + 16 bits.
-static size_t wish(const struct slices_member *members, const uint64_t *seeds, size_t members_count, int32_t count,
-                   int32_t slice) {
+static size_t wish(const struct slices_member *members, const uint64_t *seeds, size_t members_count,
+                   const char *source, int32_t count, int32_t slice) {
     uint8_t number[2];
     store_be16(number, (uint16_t)slice);
     size_t best = NOBODY;
     uint64_t best_distance = 0;
     for (size_t i = 0; i < members_count; i++) {
         const struct slices_member *m = &members[i];
-        if (!m->readable || m->metadata.count != count || m->metadata.weight == 0) continue;
+        if (!shares(m, source, count) || m->metadata.weight == 0) continue;
         uint64_t distance = minus_log2(finalize(fnv1a(seeds[i], number, sizeof number)));
         if (best != NOBODY) {
             uint64_t mine = distance * (uint64_t)members[best].metadata.weight;
@@ -119,13 +125,13 @@ static bool holds_unseen(const struct slices_member *m, int32_t count, int32_t g
 
 // Who says to hold the slice; `contested` when the answer is not to be relied on. A current member is believed rather
 // than one that is not.
-static size_t find_holder(const struct slices_member *members, size_t members_count, int32_t count, int32_t generation,
-                          int32_t slice, bool *contested) {
+static size_t find_holder(const struct slices_member *members, size_t members_count, const char *source, int32_t count,
+                          int32_t generation, int32_t slice, bool *contested) {
     size_t holder = NOBODY;
     *contested = false;
     for (size_t i = 0; i < members_count; i++) {
         const struct slices_member *m = &members[i];
-        if (!m->readable || m->metadata.count != count || !slices_has(&m->metadata.held, slice)) continue;
+        if (!shares(m, source, count) || !slices_has(&m->metadata.held, slice)) continue;
         bool current = is_current(m, generation);
         bool holder_current = holder != NOBODY && is_current(&members[holder], generation);
         if (holder == NOBODY || (current && !holder_current)) {
@@ -138,6 +144,30 @@ static size_t find_holder(const struct slices_member *members, size_t members_co
     return holder;
 }
 
+// Shares all slices among those that mirror one source. True: some were kept back, because of what is `unseen`.
+static bool assign_source(struct slices_member *members, const uint64_t *seeds, size_t members_count,
+                          const char *source, int32_t count, int32_t generation, bool unseen) {
+    bool kept_back = false;
+    for (int32_t slice = 0; slice < count; slice++) {
+        bool contested;
+        size_t holder = find_holder(members, members_count, source, count, generation, slice, &contested);
+        size_t wished = wish(members, seeds, members_count, source, count, slice);
+        if (wished == NOBODY || contested) continue;
+        if (holder == NOBODY) {
+            kept_back |= unseen;
+            holder = unseen ? NOBODY : wished;
+        }
+        if (holder == wished) slices_add(&members[wished].assignment.given, slice);
+    }
+    return kept_back;
+}
+
+static bool is_first_of_source(const struct slices_member *members, size_t i) {
+    for (size_t k = 0; k < i; k++)
+        if (members[k].readable && strcmp(members[k].metadata.source, members[i].metadata.source) == 0) return false;
+    return members[i].readable;
+}
+
 void slices_assign(struct slices_member *members, size_t members_count, int32_t count, int32_t generation) {
     assert(count > 0 && count <= SLICES_MAX);
     uint64_t *seeds = memory_alloc(sizeof *seeds * (members_count + 1));
@@ -147,17 +177,10 @@ void slices_assign(struct slices_member *members, size_t members_count, int32_t 
         members[i].assignment = (struct slices_assignment){.count = count};
         unseen |= holds_unseen(&members[i], count, generation);
     }
-    for (int32_t slice = 0; slice < count; slice++) {
-        bool contested;
-        size_t holder = find_holder(members, members_count, count, generation, slice, &contested);
-        size_t wished = wish(members, seeds, members_count, count, slice);
-        if (wished == NOBODY || contested) continue;
-        if (holder == NOBODY) {
-            kept_back |= unseen;
-            holder = unseen ? NOBODY : wished;
-        }
-        if (holder == wished) slices_add(&members[wished].assignment.given, slice);
-    }
+    for (size_t i = 0; i < members_count; i++)
+        if (is_first_of_source(members, i))
+            kept_back |= assign_source(members, seeds, members_count, members[i].metadata.source, count, generation,
+                                       unseen);
     for (size_t i = 0; i < members_count; i++)
         members[i].assignment.rejoin = kept_back && !is_current(&members[i], generation);
     memory_free(seeds);
@@ -199,6 +222,19 @@ void slices_encode_metadata(const struct slices_metadata *m, struct buffer *out)
     buffer_append_be32(out, (uint32_t)m->generation);
     buffer_append_be32(out, (uint32_t)m->joins);
     encode_set(&m->held, m->count, out);
+    buffer_append_be64(out, m->rules);
+    buffer_append_u8(out, (uint8_t)strlen(m->source));
+    buffer_append(out, m->source, strlen(m->source));
+}
+
+// What stands behind the held slices.
+static struct error decode_tail(struct bytes in, struct slices_metadata *m) {
+    size_t size = in.size < METADATA_TAIL_SIZE ? SIZE_MAX : in.at[8];
+    if (size > SLICES_SOURCE_MAX || in.size - METADATA_TAIL_SIZE < size)
+        return error_make(ERROR_PROTOCOL, 0, "slices", "cut off in the source's id: %zu bytes", in.size);
+    m->rules = load_be64(in.at);
+    memcpy(m->source, in.at + METADATA_TAIL_SIZE, size);
+    return error_none();
 }
 
 struct error slices_decode_metadata(struct bytes in, struct slices_metadata *m) {
@@ -208,7 +244,11 @@ struct error slices_decode_metadata(struct bytes in, struct slices_metadata *m) 
     m->weight = load_be16(in.at + 3);
     m->generation = (int32_t)load_be32(in.at + 5);
     m->joins = (int32_t)load_be32(in.at + 9);
-    return decode_set((struct bytes){in.at + METADATA_HEAD_SIZE, in.size - METADATA_HEAD_SIZE}, m->count, &m->held);
+    struct bytes rest = {in.at + METADATA_HEAD_SIZE, in.size - METADATA_HEAD_SIZE};
+    e = decode_set(rest, m->count, &m->held);
+    if (error_is(&e)) return e;
+    size_t held_size = (size_t)(m->count + 7) / 8;
+    return decode_tail((struct bytes){rest.at + held_size, rest.size - held_size}, m);
 }
 
 void slices_encode_assignment(const struct slices_assignment *a, struct buffer *out) {

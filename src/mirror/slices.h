@@ -35,9 +35,9 @@ int32_t slices_count(const struct slices *s);
 // partition as 4 bytes, big endian; MurmurHash3's 64-bit finalizer; then (upper 32 bits * count) >> 32.
 int32_t slice_of_partition(const char *topic, size_t topic_size, int32_t partition, int32_t count);
 
-// What a member says when it joins: version 1 is
+// What a member says when it joins: version 2 is
 //   int8 version, int16 count of slices, int16 weight, int32 generation, int32 joins, (count + 7) / 8 bytes of held
-//   slices.
+//   slices, int64 rules, int8 size and so many bytes of source.
 // The lowest bit of the first byte is slice 0. Bytes behind are a later version's business and skipped.
 struct slices_metadata {
     int32_t count;
@@ -45,6 +45,8 @@ struct slices_metadata {
     int32_t generation;  // the newest it knew, SLICES_GENERATION_NONE when none
     int32_t joins;       // differs each time: the coordinator takes a repeated JoinGroup for no news (classicGroupJoin)
     struct slices held;
+    uint64_t rules;                      // differs where other topics are mirrored, or under other names
+    char source[SLICES_SOURCE_MAX + 1];  // the id of the cluster it mirrors; a longer one is cut
 };
 
 // What the leader answers: int8 version, int16 count, int8 flags (1 = rejoin), the bytes of the given slices. An empty
@@ -73,4 +75,7 @@ struct slices_member {
 // The assignment for a generation. A slice's wish is the member with the lowest -log2(hash(slice, name)) / weight
 // (rendezvous hashing), so one that joins or leaves moves only its own share. A slice whose holder is not the wish is
 // given to nobody: its holder lets go, rejoins, and a later generation gives it away.
+//
+// Aliases name the group, and two settings files may say the same aliases of different sources. So the members that
+// mirror the same one share all slices among themselves: else half of each source would be mirrored by nobody.
 void slices_assign(struct slices_member *members, size_t members_count, int32_t count, int32_t generation);

@@ -74,8 +74,8 @@ static void react(struct topic *t, const struct answer *a, struct wire_text mess
         return;
     }
     if (t->failures == 0)
-        log_line(&t->owner->env->log, LOG_INFO, "topic must wait", "topic=%s destination=%s error=%s",
-                 t->t.source_name, t->t.destination_name, kafka_error_name(a->code));
+        log_line(&t->owner->env->log, LOG_INFO, "topic must wait", "flow=%s topic=%s destination=%s error=%s",
+                 t->owner->config.flow, t->t.source_name, t->t.destination_name, kafka_error_name(a->code));
     cluster_refresh(t->owner->source);
     cluster_refresh(t->owner->destination);
     topic_back_off(t);
@@ -86,8 +86,8 @@ static void react(struct topic *t, const struct answer *a, struct wire_text mess
 static void warn_once(struct topic *t, uint32_t bit, const char *what, const char *where) {
     if (t->warned & bit) return;
     t->warned |= bit;
-    log_line(&t->owner->env->log, LOG_WARN, "settings not read", "topic=%s destination=%s at=%s reason=\"%s\"",
-             t->t.source_name, t->t.destination_name, where, what);
+    log_line(&t->owner->env->log, LOG_WARN, "settings not read", "flow=%s topic=%s destination=%s at=%s reason=\"%s\"",
+             t->owner->config.flow, t->t.source_name, t->t.destination_name, where, what);
 }
 
 static void take_source(struct topic *t, const struct describe_configs_response_resource *r, const struct answer *a) {
@@ -124,8 +124,8 @@ static bool fits(struct topic *t, const struct describe_configs_response_resourc
         if (t->warned & 1u << i) continue;
         t->warned |= 1u << i;
         log_line(&t->owner->env->log, LOG_WARN, "destination topic's setting may hurt",
-                 "topic=%s destination=%s setting=%s value=%.*s reason=\"%s\"", t->t.source_name,
-                 t->t.destination_name, check->name, (int)value.size, value.at, check->why);
+                 "flow=%s topic=%s destination=%s setting=%s value=%.*s reason=\"%s\"", t->owner->config.flow,
+                 t->t.source_name, t->t.destination_name, check->name, (int)value.size, value.at, check->why);
     }
     return true;
 }
@@ -189,11 +189,12 @@ void topic_take_created(struct topic_lane *l, const struct create_topics_respons
         if (!t) continue;
         struct answer a = ANSWER_OF(created, r->error_code);
         if (r->error_code == KAFKA_NONE)
-            log_line(log, LOG_INFO, "destination topic created", "topic=%s destination=%s partitions=%" PRId32,
-                     t->t.source_name, t->t.destination_name, t->wanted_next);
+            log_line(log, LOG_INFO, "destination topic created", "flow=%s topic=%s destination=%s partitions=%" PRId32,
+                     l->owner->config.flow, t->t.source_name, t->t.destination_name, t->wanted_next);
         if (r->error_code == KAFKA_NONE && t->refused.size > 0)
-            log_line(log, LOG_WARN, "settings not taken over", "topic=%s destination=%s settings=%.*s",
-                     t->t.source_name, t->t.destination_name, (int)t->refused.size, (const char *)t->refused.at);
+            log_line(log, LOG_WARN, "settings not taken over", "flow=%s topic=%s destination=%s settings=%.*s",
+                     l->owner->config.flow, t->t.source_name, t->t.destination_name, (int)t->refused.size,
+                     (const char *)t->refused.at);
         // Somebody else's topic may have fewer partitions than asked for.
         if (a.reaction == GO_ON) provided(t, r->error_code == KAFKA_NONE ? t->wanted_next : 1);
         else if (a.reaction == FEWER_SETTINGS) fewer_settings(t, &a, r->error_message);
@@ -209,8 +210,8 @@ void topic_take_grown(struct topic_lane *l, const struct create_partitions_respo
         struct answer a = ANSWER_OF(grown, r->error_code);
         if (a.reaction == GO_ON) {
             log_line(&l->owner->env->log, LOG_INFO, "destination topic grown",
-                     "topic=%s destination=%s partitions=%" PRId32, t->t.source_name, t->t.destination_name,
-                     t->wanted_next);
+                     "flow=%s topic=%s destination=%s partitions=%" PRId32, l->owner->config.flow,
+                     t->t.source_name, t->t.destination_name, t->wanted_next);
             provided(t, t->wanted_next);
         } else if (a.reaction == HALT) {
             char reason[TOPIC_REASON_MAX];

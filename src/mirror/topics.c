@@ -84,8 +84,8 @@ void topic_halt(struct topic *t, const char *format, ...) {
     topic_forget_settings(t);
     if (!news) return;
     if (t->doubt != NO_DOUBT) schedule_recheck(ts, TOPIC_RECHECK_US_MIN);
-    log_line(&ts->env->log, LOG_ERROR, "topic halted", "topic=%s destination=%s reason=%s", t->t.source_name,
-             t->t.destination_name, log_quote(reason, quoted, sizeof quoted));
+    log_line(&ts->env->log, LOG_ERROR, "topic halted", "flow=%s topic=%s destination=%s reason=%s", ts->config.flow,
+             t->t.source_name, t->t.destination_name, log_quote(reason, quoted, sizeof quoted));
     if (ts->callbacks.halted) ts->callbacks.halted(ts->context, &t->t);
 }
 
@@ -100,8 +100,8 @@ static void become_ready(struct topic *t, int32_t partitions) {
     t->t.ready = true;
     t->t.partitions_count = partitions;
     if (!news) return;
-    log_line(&ts->env->log, LOG_INFO, "topic ready", "topic=%s destination=%s partitions=%" PRId32, t->t.source_name,
-             t->t.destination_name, partitions);
+    log_line(&ts->env->log, LOG_INFO, "topic ready", "flow=%s topic=%s destination=%s partitions=%" PRId32,
+             ts->config.flow, t->t.source_name, t->t.destination_name, partitions);
     if (ts->callbacks.ready) ts->callbacks.ready(ts->context, &t->t);
 }
 
@@ -221,8 +221,8 @@ static void provide(struct topic *t, int32_t wanted, int32_t have) {
         return;
     }
     log_line(&ts->env->log, LOG_INFO, "destination topic has fewer partitions",
-             "topic=%s destination=%s source_partitions=%" PRId32 " destination_partitions=%" PRId32,
-             t->t.source_name, t->t.destination_name, wanted, have);
+             "flow=%s topic=%s destination=%s source_partitions=%" PRId32 " destination_partitions=%" PRId32,
+             ts->config.flow, t->t.source_name, t->t.destination_name, wanted, have);
     topic_ask(t, LANE_GROW);
 }
 
@@ -239,8 +239,9 @@ static bool has_leaders(struct topic *t, const struct cluster_topic *d, int32_t 
         await(t, ts->destination);
         return false;
     }
-    log_line(&ts->env->log, LOG_WARN, "partitions without leader", "topic=%s destination=%s partitions=%" PRId32,
-             t->t.source_name, t->t.destination_name, missing);
+    log_line(&ts->env->log, LOG_WARN, "partitions without leader",
+             "flow=%s topic=%s destination=%s partitions=%" PRId32, ts->config.flow, t->t.source_name,
+             t->t.destination_name, missing);
     return true;
 }
 
@@ -278,8 +279,8 @@ void topic_growth_refused(struct topic *t, const char *reason) {
     char quoted[2 * TOPIC_REASON_MAX];
     if (!t->growth_refused)
         log_line(&t->owner->env->log, LOG_ERROR, "destination topic not grown: its new partitions are not mirrored",
-                 "topic=%s destination=%s source_partitions=%" PRId32 " reason=%s", t->t.source_name,
-                 t->t.destination_name, t->wanted, log_quote(reason, quoted, sizeof quoted));
+                 "flow=%s topic=%s destination=%s source_partitions=%" PRId32 " reason=%s", t->owner->config.flow,
+                 t->t.source_name, t->t.destination_name, t->wanted, log_quote(reason, quoted, sizeof quoted));
     t->growth_refused = true;
     t->wanted = 0;
     if (has_enough(t, visible(t->owner->destination, t->t.destination_name))) topic_look(t);
@@ -306,8 +307,8 @@ static void add(struct topics *ts, const struct cluster_topic *s) {
     timer_init(&t->again, on_again);
     buffer_init(&t->refused, REFUSED_TEXT_MAX);
     map_put_text(&ts->topics, s->name, strlen(s->name), t);
-    log_line(&ts->env->log, LOG_INFO, "topic found", "topic=%s destination=%s partitions=%" PRId32, s->name, name,
-             s->partitions_count);
+    log_line(&ts->env->log, LOG_INFO, "topic found", "flow=%s topic=%s destination=%s partitions=%" PRId32,
+             ts->config.flow, s->name, name, s->partitions_count);
 }
 
 static void consider(struct topics *ts, const struct cluster_topic *s) {
@@ -318,13 +319,14 @@ static void consider(struct topics *ts, const struct cluster_topic *s) {
     if (verdict != SELECTION_MIRROR) {
         map_put_text(&ts->rejected, s->name, size, ts);
         if (verdict == SELECTION_GAVE_UP)
-            log_line(&ts->env->log, LOG_WARN, "topic not mirrored", "topic=%s reason=\"%s\"", s->name,
-                     selection_verdict_text(verdict));
+            log_line(&ts->env->log, LOG_WARN, "topic not mirrored", "flow=%s topic=%s reason=\"%s\"", ts->config.flow,
+                     s->name, selection_verdict_text(verdict));
     } else if (ts->topics.count < TOPICS_MAX) {
         add(ts, s);
     } else if (!ts->full_reported) {
         ts->full_reported = true;
-        log_line(&ts->env->log, LOG_ERROR, "too many topics: further ones are not mirrored", "limit=%d", TOPICS_MAX);
+        log_line(&ts->env->log, LOG_ERROR, "too many topics: further ones are not mirrored", "flow=%s limit=%d",
+                 ts->config.flow, TOPICS_MAX);
     }
 }
 
@@ -341,9 +343,9 @@ static void discover(struct topics *ts) {
     while ((s = map_next(&ts->source->topics, &i))) consider(ts, s);
     if (first && ts->topics.count == 0)
         log_line(&ts->env->log, LOG_WARN, "no topic to mirror yet",
-                 "source_topics=%zu reason=\"none of the topics that may be described at the source is selected by "
-                 "topics and topics.exclude\"",
-                 ts->source->topics.count);
+                 "flow=%s source_topics=%zu reason=\"none of the topics that may be described at the source is "
+                 "selected by topics and topics.exclude\"",
+                 ts->config.flow, ts->source->topics.count);
 }
 
 // Refreshing ----------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ struct topics_config {
     int16_t replication_factor;  // of topics to create; -1: the destination's default
     bool refresh;                // look for new topics and partitions while running; halted topics in any case
     int64_t refresh_interval_us;
+    const char *flow;  // its name, for the log
 };
 
 struct topics_callbacks {

@@ -77,7 +77,7 @@ static struct cluster_config cluster_config(struct instance *in, enum side side)
 static void start_flow(struct instance *in) {
     const struct plan *p = &in->world->plan;
     struct selection_rules rules = selected_rules(p);
-    struct topics_config topics = {NULL, rules.naming, (int16_t)p->replication_factor, true, 30 * SECOND};
+    struct topics_config topics = {NULL, rules.naming, (int16_t)p->replication_factor, true, 30 * SECOND, NULL};
     struct error e = selection_create(&rules, &in->selection);
     topics.selection = in->selection;
     assert(!error_is(&e));

@@ -118,6 +118,18 @@ TEST(what_an_earlier_attempt_sent_counts_from_when_its_connection_is_lost) {
     end();
 }
 
+// Whose source was never reached.
+TEST(a_flow_that_has_not_begun_stops_at_once) {
+    begin(1);
+    w->s.serve[API_METADATA] = NULL;
+    world_start(w);
+    EXPECT_INT(w->flow->producer_id, 0);
+    EXPECT_INT(w->s.requests_count[API_JOIN_GROUP], 0);  // who has nothing to give away takes no slices
+    flow_stop(w->flow);
+    EXPECT(w->stopped);
+    end();
+}
+
 int main(void) {
     RUN(stopping_waits_for_what_is_under_way);
     RUN(a_refusal_while_stopping_ends_no_other_wait);
@@ -125,5 +137,6 @@ int main(void) {
     RUN(a_look_at_the_logs_ends_with_the_slice);
     RUN(what_was_sent_counts_from_when_its_connection_is_lost);
     RUN(what_an_earlier_attempt_sent_counts_from_when_its_connection_is_lost);
+    RUN(a_flow_that_has_not_begun_stops_at_once);
     return test_result();
 }

@@ -512,7 +512,7 @@ static inline void world_start(struct world *w) {
                                  .source = world_cluster_config(w, 0),
                                  .destination = world_cluster_config(w, 1),
                                  .topics = {w->selection, {REPLICATION_POLICY_IDENTITY, "a", ".", true}, -1, true,
-                                            60 * SECOND},
+                                            60 * SECOND, NULL},
                                  .acks = 1,
                                  .slices = 4,
                                  .session_timeout_ms = 10000,

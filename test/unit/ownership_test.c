@@ -287,6 +287,36 @@ TEST(an_instance_that_counts_otherwise_owns_nothing_and_is_told) {
     world_free(&w);
 }
 
+// Two regions whose settings files say the same aliases.
+TEST(instances_that_mirror_another_source_own_all_of_theirs) {
+    world_init(&w, 16, 4);
+    for (int i = 0; i < 4; i++) {
+        w.instances[i].source_id = i % 2 ? "eu" : "us";
+        instance_start(&w.instances[i], NULL);
+        world_run(&w, 500 * MS);
+    }
+    world_run(&w, 3000 * MS);
+    EXPECT_INT(instance_owns(&w.instances[0]) + instance_owns(&w.instances[2]), SLICES_DEFAULT);
+    EXPECT_INT(instance_owns(&w.instances[1]) + instance_owns(&w.instances[3]), SLICES_DEFAULT);
+    EXPECT(instance_owns(&w.instances[3]) > 0);
+    instance_kill(&w.instances[1]);
+    world_run(&w, 3000 * MS);
+    EXPECT_INT(instance_owns(&w.instances[3]), SLICES_DEFAULT);
+    EXPECT_INT(w.violations, 0);
+    world_free(&w);
+}
+
+// Two teams' topics, and one pair of aliases: what one has in its slices the other does not mirror.
+TEST(instances_that_mirror_other_topics_are_named) {
+    world_init(&w, 17, 2);
+    w.instances[1].config.rules = 2;
+    for (int i = 0; i < 2; i++) instance_start(&w.instances[i], NULL);
+    EXPECT(run_until_all_owned(3000 * MS));
+    EXPECT(strstr(w.error_line, "mirrors other topics"));
+    EXPECT_INT(w.violations, 0);
+    world_free(&w);
+}
+
 TEST(a_foreign_member_with_garbage_blocks_nothing_that_is_owned) {
     world_init(&w, 12, 1);
     struct instance *a = &w.instances[0];
@@ -408,6 +438,8 @@ int main(int argc, char **argv) {
     RUN(a_predecessor_that_is_only_paused_is_waited_for);
     RUN(two_instances_under_one_id_are_told_the_setting_and_go_on);
     RUN(an_instance_that_counts_otherwise_owns_nothing_and_is_told);
+    RUN(instances_that_mirror_another_source_own_all_of_theirs);
+    RUN(instances_that_mirror_other_topics_are_named);
     RUN(a_foreign_member_with_garbage_blocks_nothing_that_is_owned);
     RUN(no_slice_has_two_owners_whatever_happens);
     return test_result();

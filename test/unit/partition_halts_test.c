@@ -157,8 +157,19 @@ TEST(a_foreign_last_batch_halts) {
     model_write(to, &(struct model_batch){.count = 2, .timestamp = w->s.env.wall_ms, .producer_id = 7});
     world_write(w, 0, 20);
     world_start(w);
-    EXPECT_HALTED(at, "foreign records");
+    EXPECT_HALTED(at, "not written by this flow");
     EXPECT_INT(to->end, at + 2);
+    end();
+}
+
+// Two sources have a topic of one name, or the source was made anew: somebody has to know where to look.
+TEST(records_of_another_source_are_named) {
+    begin_copied(1);
+    world_kill(w);
+    int64_t at = to->end, other = provenance_producer_id("another source", "destination");
+    model_write(to, &(struct model_batch){.count = 2, .timestamp = w->s.env.wall_ms, .producer_id = other});
+    world_start(w);
+    EXPECT_HALTED(at, "mirrored from another cluster");
     end();
 }
 
@@ -238,6 +249,7 @@ int main(void) {
     RUN(a_hole_in_the_source_halts);
     RUN(a_lost_range_halts);
     RUN(a_foreign_last_batch_halts);
+    RUN(records_of_another_source_are_named);
     RUN(a_foreign_batch_in_a_quiet_partition_is_noticed);
     RUN(partitions_that_a_topic_made_anew_does_not_have_stay_halted);
     RUN(a_source_made_anew_halts);

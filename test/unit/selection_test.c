@@ -55,6 +55,36 @@ TEST(defaults_mirror_all_but_internal_and_replicas) {
     EXPECT_INT(verdict(&r, "connect-internal"), SELECTION_INTERNAL);
 }
 
+static uint64_t digest(const struct selection_rules *rules) {
+    struct selection *s;
+    struct error e = selection_create(rules, &s);
+    if (error_is(&e)) return 0;
+    uint64_t found = selection_digest(s);
+    selection_free(s);
+    return found;
+}
+
+TEST(rules_have_one_digest_in_whatever_order) {
+    static const char *const two[] = {"orders", "payments"}, *const turned[] = {"payments", "orders"};
+    struct selection_rules a = rules_a_to_b(), b = a;
+    EXPECT(digest(&a) == digest(&b));
+    a.topics = two, b.topics = turned;
+    a.topics_count = b.topics_count = 2;
+    EXPECT(digest(&a) == digest(&b));
+    b.topics_count = 1;
+    EXPECT(digest(&a) != digest(&b));
+    b = a, b.exclude_count = 1;
+    EXPECT(digest(&a) != digest(&b));
+    b = a, b.topics = a.exclude, b.exclude = a.topics, b.topics_count = 3, b.exclude_count = 2;
+    EXPECT(digest(&a) != digest(&b));
+    b = a, b.heartbeats = false;
+    EXPECT(digest(&a) != digest(&b));
+    b = a, b.naming.policy = REPLICATION_POLICY_IDENTITY;
+    EXPECT(digest(&a) != digest(&b));
+    b = a, b.naming.separator = "_";
+    EXPECT(digest(&a) != digest(&b));
+}
+
 TEST(internal_topics_stay_even_when_listed) {
     struct selection_rules r = rules_a_to_b();
     r.exclude_count = 0;
@@ -140,6 +170,7 @@ TEST(a_catastrophic_pattern_gives_up) {
 
 int main(void) {
     RUN(defaults_mirror_all_but_internal_and_replicas);
+    RUN(rules_have_one_digest_in_whatever_order);
     RUN(internal_topics_stay_even_when_listed);
     RUN(a_topic_of_the_target_does_not_go_back);
     RUN(whole_names_must_match);

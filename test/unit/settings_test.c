@@ -362,6 +362,27 @@ TEST(heartbeats_come_before_the_session_ends) {
     EXPECT_WARNINGS(BASE "b.heartbeat.interval.ms = 5000\n", "");
 }
 
+#define TWO_SOURCES                                                                                                    \
+    "clusters = a, b, c\n"                                                                                             \
+    "a.bootstrap.servers = one:9092\n"                                                                                 \
+    "b.bootstrap.servers = two:9092\n"                                                                                 \
+    "c.bootstrap.servers = three:9092\n"                                                                               \
+    "a->c.enabled = true\n"                                                                                            \
+    "b->c.enabled = true\n"
+
+TEST(sources_whose_topics_may_have_the_same_names_are_warned_of) {
+    EXPECT_WARNINGS(TWO_SOURCES "replication.policy.class = Identity\n",
+                    "mirror.properties:7: a->c and b->c both mirror .* under the names of the source: a topic that "
+                    "both have would be mixed, and halt\n");
+    EXPECT_WARNINGS(TWO_SOURCES "topics = orders, pay\nb->c.topics = cash, pay\nreplication.policy.class = Identity\n",
+                    "mirror.properties:9: a->c and b->c both mirror pay under the names of the source: a topic that "
+                    "both have would be mixed, and halt\n");
+    EXPECT_WARNINGS(TWO_SOURCES "a->c.topics = eu.*\nb->c.topics = us.*\nreplication.policy.class = Identity\n", "");
+    EXPECT_WARNINGS(TWO_SOURCES "a->c.replication.policy.class = Identity\n", "");
+    EXPECT_WARNINGS(BASE "b->a.enabled = true\nreplication.policy.class = Identity\n", "");
+    EXPECT_WARNINGS(TWO_SOURCES, "");
+}
+
 // Every setting can be told apart: one change, and the flow is another.
 TEST(a_reload_sees_which_flows_changed) {
     EXPECT(parse(BASE "b->a.enabled = true\n"));
@@ -483,6 +504,7 @@ int main(void) {
     RUN(lines_of_a_secret_are_not_shown_as_names);
     RUN(config_providers_are_refused_where_a_value_needs_one);
     RUN(heartbeats_come_before_the_session_ends);
+    RUN(sources_whose_topics_may_have_the_same_names_are_warned_of);
     RUN(a_reload_sees_which_flows_changed);
     RUN(the_nearest_word);
     RUN(the_table_is_sound);

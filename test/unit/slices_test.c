@@ -138,6 +138,23 @@ TEST(a_member_that_counts_otherwise_gets_nothing_and_blocks_while_it_holds) {
     EXPECT(slices_empty(&m[0].assignment.given));
 }
 
+TEST(those_who_mirror_one_source_share_all_slices_among_themselves) {
+    struct slices_member m[4];
+    make_members(m, 4);
+    for (int i = 0; i < 4; i++) memcpy(m[i].metadata.source, i % 2 ? "eu" : "us", 3);
+    int32_t generation = 1;
+    EXPECT(settle(m, 4, &generation) > 0);
+    for (int32_t s = 0; s < SLICES; s++) {
+        EXPECT(slices_has(&m[0].metadata.held, s) != slices_has(&m[2].metadata.held, s));
+        EXPECT(slices_has(&m[1].metadata.held, s) != slices_has(&m[3].metadata.held, s));
+    }
+    for (int i = 0; i < 4; i++) EXPECT(!slices_empty(&m[i].metadata.held));
+    m[0].readable = false;  // it may be one of either
+    m[1].metadata.held = (struct slices){0};
+    slices_assign(m, 4, SLICES, ++generation);
+    EXPECT(slices_empty(&m[0].assignment.given) && slices_empty(&m[1].assignment.given));
+}
+
 TEST(metadata_and_assignments_come_back_as_they_were) {
     struct prng prng;
     prng_seed(&prng, 1);
@@ -148,16 +165,18 @@ TEST(metadata_and_assignments_come_back_as_they_were) {
         struct slices_metadata m = {.count = count,
                                     .weight = (int32_t)prng_between(&prng, 0, SLICES_WEIGHT_MAX),
                                     .generation = (int32_t)prng_between(&prng, -1, INT32_MAX),
-                                    .joins = i},
+                                    .joins = i,
+                                    .rules = prng_next(&prng)},
                                m2;
+        for (int k = i % (SLICES_SOURCE_MAX + 1); k > 0; k--) m.source[k - 1] = (char)('a' + k % 26);
         for (int32_t s = 0; s < count; s++)
             if (prng_below(&prng, 2)) slices_add(&m.held, s);
         buffer_clear(&out);
         slices_encode_metadata(&m, &out);
-        EXPECT_INT(out.size, 13 + (count + 7) / 8);
+        EXPECT_INT(out.size, 13 + (count + 7) / 8 + 9 + (int)strlen(m.source));
         struct error e = slices_decode_metadata((struct bytes){out.at, out.size}, &m2);
         EXPECT(!error_is(&e) && m2.count == m.count && m2.weight == m.weight && m2.generation == m.generation &&
-               m2.joins == i);
+               m2.joins == i && m2.rules == m.rules && strcmp(m2.source, m.source) == 0);
         EXPECT(memcmp(&m.held, &m2.held, sizeof m.held) == 0);
 
         struct slices_assignment a = {.count = count, .rejoin = prng_below(&prng, 2), .given = m.held}, a2;
@@ -173,19 +192,24 @@ TEST(metadata_and_assignments_come_back_as_they_were) {
 TEST(garbage_is_an_error_value) {
     struct slices_metadata m;
     struct slices_assignment a;
-    static const uint8_t other_version[] = {2, 0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-    static const uint8_t no_slices[] = {1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-    static const uint8_t too_many[] = {1, 4, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-    static const uint8_t cut_off[] = {1, 0, 64, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3};
-    static const uint8_t past_the_count[] = {1, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 8};
-    static const uint8_t longer[] = {1, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 7, 99, 99};
+    static const uint8_t other_version[] = {1, 0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t no_slices[] = {2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t too_many[] = {2, 4, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t cut_off[] = {2, 0, 64, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3};
+    static const uint8_t past_the_count[] = {2, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 8};
+    static const uint8_t no_source[] = {2, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 9};
+    static const uint8_t cut_source[] = {2, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 9, 2, 'e'};
+    static const uint8_t long_source[23 + 64] = {2, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 9, 64};
+    static const uint8_t longer[] = {2, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 9, 1, 'e', 99, 99};
     struct error e = slices_decode_metadata((struct bytes){NULL, 0}, &m);
     EXPECT_INT(e.kind, ERROR_PROTOCOL);
 #define REFUSED(at) (e = slices_decode_metadata((struct bytes){at, sizeof at}, &m), e.kind == ERROR_PROTOCOL)
     EXPECT(REFUSED(other_version) && REFUSED(no_slices) && REFUSED(too_many) && REFUSED(cut_off));
-    EXPECT(REFUSED(past_the_count));
+    EXPECT(REFUSED(past_the_count) && REFUSED(no_source) && REFUSED(cut_source) && REFUSED(long_source));
     EXPECT(!REFUSED(longer));  // a later version says more
     EXPECT_INT(slices_count(&m.held), 3);
+    EXPECT_INT(m.rules, 9);
+    EXPECT_TEXT(m.source, "e");
     e = slices_decode_assignment((struct bytes){NULL, 0}, &a);
     EXPECT(!error_is(&e) && a.count == 0);
 
@@ -195,7 +219,7 @@ TEST(garbage_is_an_error_value) {
         size_t size = prng_below(&prng, 40);
         uint8_t *at = memory_alloc(size ? size : 1);  // exactly: the sanitizer sees a read behind it
         for (size_t k = 0; k < size; k++) at[k] = (uint8_t)prng_next(&prng);
-        if (size > 0) at[0] = 1;
+        if (size > 0) at[0] = 2;
         if (size > 1) at[1] &= 1;
         e = slices_decode_metadata((struct bytes){at, size}, &m);
         EXPECT(error_is(&e) || (m.count > 0 && m.count <= SLICES_MAX && slices_count(&m.held) <= m.count));
@@ -214,6 +238,7 @@ int main(void) {
     RUN(metadata_that_is_not_current_keeps_free_slices_back);
     RUN(a_contested_slice_is_given_to_nobody_or_to_the_member_that_is_current);
     RUN(a_member_that_counts_otherwise_gets_nothing_and_blocks_while_it_holds);
+    RUN(those_who_mirror_one_source_share_all_slices_among_themselves);
     RUN(metadata_and_assignments_come_back_as_they_were);
     RUN(garbage_is_an_error_value);
     return test_result();

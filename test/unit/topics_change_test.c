@@ -11,7 +11,7 @@ TEST(fewer_partitions_grow) {
     expect_ready(w, "orders", 5);
     EXPECT_INT(model_find(&w->at_destination, "a.orders")->partitions, 5);
     EXPECT(world_told(w, "source_partitions=5 destination_partitions=2"));
-    EXPECT(world_told(w, "msg=\"destination topic grown\" topic=orders destination=a.orders partitions=5"));
+    EXPECT(world_told(w, "msg=\"destination topic grown\" flow=a->b topic=orders destination=a.orders partitions=5"));
     world_free(w);
 }
 
@@ -116,8 +116,8 @@ TEST(growth_that_is_refused_halts_no_partition) {
         model_refuse(&w->at_destination, API_CREATE_PARTITIONS, codes[i], "no", 1);
         world_run(w, 61 * SECOND);
         expect_ready(w, "orders", 2);
-        EXPECT(world_told(w, "msg=\"destination topic not grown: its new partitions are not mirrored\" topic=orders "
-                             "destination=a.orders source_partitions=4"));
+        EXPECT(world_told(w, "msg=\"destination topic not grown: its new partitions are not mirrored\" flow=a->b "
+                             "topic=orders destination=a.orders source_partitions=4"));
         world_run(w, 61 * SECOND);
         expect_ready(w, "orders", 4);
         EXPECT_INT(world_count(w, "halted"), 0);
@@ -311,7 +311,7 @@ TEST(only_selected_topics_are_mirrored) {
     world_run(w, 130 * SECOND);
     EXPECT_INT(world_count(w, "msg=\"topic found\""), 1);
     expect_ready(w, "orders-eu", 1);
-    EXPECT_INT(world_count(w, "msg=\"topic not mirrored\" topic=aaaa"), 1);
+    EXPECT_INT(world_count(w, "msg=\"topic not mirrored\" flow=a->b topic=aaaa"), 1);
     world_free(w);
 }
 
@@ -389,7 +389,7 @@ TEST(that_nothing_is_selected_is_said) {
     source_topic(w, "orders", 1);
     world_start(w);
     world_run(w, 130 * SECOND);
-    EXPECT_INT(world_count(w, "level=warn msg=\"no topic to mirror yet\" source_topics=1"), 1);
+    EXPECT_INT(world_count(w, "level=warn msg=\"no topic to mirror yet\" flow=a->b source_topics=1"), 1);
     source_topic(w, "payments", 1);
     world_run(w, 61 * SECOND);
     expect_ready(w, "payments", 1);

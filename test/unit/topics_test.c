@@ -33,8 +33,8 @@ TEST(a_missing_topic_is_created_with_the_sources_settings_and_ours) {
     EXPECT_TEXT(world_setting(d, "unclean.leader.election.enable"), "false");
     expect_ready(w, "orders", 4);
     EXPECT_INT(world_topic(w, "orders")->max_message_bytes, 5000000);
-    EXPECT(world_told(w, "msg=\"topic found\" topic=orders destination=a.orders partitions=4"));
-    EXPECT(world_told(w, "msg=\"destination topic created\" topic=orders destination=a.orders partitions=4"));
+    EXPECT(world_told(w, "msg=\"topic found\" flow=a->b topic=orders destination=a.orders partitions=4"));
+    EXPECT(world_told(w, "msg=\"destination topic created\" flow=a->b topic=orders destination=a.orders partitions=4"));
     EXPECT(world_told(w, "ready orders 4\n"));
     EXPECT(!world_told(w, "level=warn") && !world_told(w, "level=error"));
     world_free(w);
@@ -165,7 +165,7 @@ TEST(too_few_brokers_is_tried_again_at_each_refresh) {
     w->at_destination.brokers = 1;
     world_start(w);
     expect_halted(w, "orders", "replication.factor");
-    EXPECT(world_told(w, "level=error msg=\"topic halted\" topic=orders"));
+    EXPECT(world_told(w, "level=error msg=\"topic halted\" flow=a->b topic=orders"));
     EXPECT(world_told(w, "reason=\"replication.factor"));
     w->at_destination.brokers = 2;
     world_run(w, 61 * SECOND);
@@ -365,7 +365,7 @@ TEST(settings_that_change_batches_halt_until_they_are_mended) {
     expect_halted(w, "time", "message.timestamp.type of the destination topic is LogAppendTime, must be CreateTime");
     world_run(w, 61 * SECOND);
     EXPECT_INT(world_count(w, "halted zip"), 1);  // said once
-    EXPECT_INT(world_count(w, "msg=\"topic halted\" topic=zip"), 1);
+    EXPECT_INT(world_count(w, "msg=\"topic halted\" flow=a->b topic=zip"), 1);
     model_set(zip, "compression.type", "producer", SOURCE_DYNAMIC_TOPIC);
     world_run(w, 61 * SECOND);
     expect_ready(w, "zip", 1);

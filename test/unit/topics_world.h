@@ -503,7 +503,7 @@ static inline struct world *world_new(const char *const *patterns, size_t patter
                                     .naming = {REPLICATION_POLICY_DEFAULT, "a", ".", true}};
     struct error e = selection_create(&rules, &w->selection);
     assert(!error_is(&e));
-    w->config = (struct topics_config){w->selection, rules.naming, 2, true, 60 * SECOND};
+    w->config = (struct topics_config){w->selection, rules.naming, 2, true, 60 * SECOND, "a->b"};
     world_cluster(w, &w->source, &w->source_address, "a");
     world_cluster(w, &w->destination, &w->destination_address, "b");
     return w;

@@ -21,6 +21,7 @@ struct instance {
     struct environment env;
     struct ownership o;
     char instance_id[16];
+    const char *source_id;  // the cluster it mirrors
     struct ownership_config config;
     int64_t drain_us_max;  // a revoked slice is released after at most this
     int32_t gained, moved, fenced, lost, stopped, leases_over, topic_turn;
@@ -155,14 +156,16 @@ static inline void channel_write(struct world *w, uint32_t i) {
 
 // The rule: acting for a slice is holding it before the fence.
 static inline void world_check(struct world *w) {
-    struct slices seen = {0};
     for (int i = 0; i < w->instances_count; i++) {
         struct instance *in = &w->instances[i];
         if (!in->alive || w->now_us >= in->o.fence_us) continue;
-        for (int k = 0; k < SLICES_MAX / 64; k++) {
-            uint64_t held = in->o.owned.words[k] | in->o.draining.words[k];
-            if (held & seen.words[k]) w->violations++;
-            seen.words[k] |= held;
+        for (int j = 0; j < i; j++) {
+            struct instance *other = &w->instances[j];
+            if (!other->alive || w->now_us >= other->o.fence_us || in->source_id != other->source_id) continue;
+            for (int k = 0; k < SLICES_MAX / 64; k++)
+                if ((in->o.owned.words[k] | in->o.draining.words[k]) &
+                    (other->o.owned.words[k] | other->o.draining.words[k]))
+                    w->violations++;
         }
     }
 }
@@ -271,7 +274,7 @@ static inline void instance_start(struct instance *in, const char *instance_id) 
     snprintf(in->instance_id, sizeof in->instance_id, "%s", instance_id ? instance_id : "");
     in->config.instance_id = instance_id ? in->instance_id : NULL;
     ownership_init(&in->o, &in->env, &in->config, &callbacks, in);
-    ownership_start(&in->o);
+    ownership_start(&in->o, in->source_id);
     instance_entered(in);
 }
 
@@ -448,7 +451,7 @@ static inline void world_init(struct world *w, uint64_t seed, int instances) {
     w->coordinator.context = w;
     w->coordinator.answer = world_answer;
     for (int i = 0; i < instances; i++)
-        w->instances[i] = (struct instance){.world = w, .number = i, .config = instance_defaults()};
+        w->instances[i] = (struct instance){.world = w, .number = i, .source_id = "one", .config = instance_defaults()};
 }
 
 static inline void world_free(struct world *w) {
