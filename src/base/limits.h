@@ -47,6 +47,7 @@
 #define APPENDER_DEPTH_MAX 16                // Produce requests without an answer, of one connection
 #define ANSWER_ALONE_US 500000               // an answer for which was waited so long waits for no other
 #define APPENDER_SILENT_US 1000000           // without an answer, until what waits for one leaves room for others
+#define THROTTLE_US_MAX 600000000            // that is obeyed; a broker that says more is asked again by then
 #define APPEND_LANES 2                       // pipelines to one broker, which handles one request of each at a time
 #ifndef APPEND_LANE_PARTITIONS               // the simulator's is small, too
 #define APPEND_LANE_PARTITIONS 128           // in one of them, then as many in the next: enough to fill its requests,

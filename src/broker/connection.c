@@ -123,13 +123,14 @@ void broker_connections_init(struct broker_node *n) {
     timer_init(&n->idle, idle);
 }
 
-void broker_connection_answered(struct broker_connection *k, bool hanging_up) {
+void broker_connection_answered(struct broker_connection *k, bool hanging_up, int32_t throttle_ms) {
     assert(k->executing);
-    const struct broker_node *n = k->node;
     k->executing = false;
     touch(k);
     // The client is told to wait, and is made to: ClientQuotaManager.throttle mutes the channel.
-    if (n->throttle_ms > 0) timer_set(&n->cluster->timers, &k->throttle, k->active_us + n->throttle_ms * 1000);
+    if (throttle_ms > 0) timer_set(&k->node->cluster->timers, &k->throttle, k->active_us + throttle_ms * 1000LL);
+    // Its end is noticed when it is not muted any more: one request is read then, and its answer finds nobody.
+    if (throttle_ms > 0 && k->gone) forget_input(k);
     if (!k->gone && (hanging_up || k->output.size > 0)) wake(k);
     if (hanging_up && k->gone) forget_input(k);
     else if (hanging_up) hang_up(k);

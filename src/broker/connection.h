@@ -25,7 +25,8 @@ struct broker_connection {
     bool gone;                         // the client did: what was read is executed, then the connection ends
 };
 
-void broker_connection_answered(struct broker_connection *k, bool hang_up);  // its request is done
+// Its request is done; the next one is begun when the throttle is over.
+void broker_connection_answered(struct broker_connection *k, bool hang_up, int32_t throttle_ms);
 void broker_connection_drop(struct broker_connection *k);  // the node stops: closed, requests forgotten
 void broker_connection_free(struct broker_connection *k);
 void broker_connections_init(struct broker_node *n);

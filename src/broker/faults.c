@@ -6,6 +6,8 @@
 #include "broker/fetch_session_cache.h"
 #include "wire/error_codes.h"
 
+#define REQUEST_THROTTLE_MS_MAX 1000  // quota.window.size.seconds
+
 static struct broker_partition *find(const struct broker_cluster *c, const char *topic, int32_t partition) {
     return broker_find_partition(broker_find_topic(c, (struct wire_text){topic, (int32_t)strlen(topic)}), partition);
 }
@@ -36,7 +38,9 @@ bool broker_leader_move(struct broker_cluster *c, const char *topic, int32_t par
 }
 
 void broker_throttle(struct broker_cluster *c, int32_t node, int32_t throttle_ms) {
-    broker_find_node(c, node)->throttle_ms = throttle_ms;
+    struct broker_node *n = broker_find_node(c, node);
+    n->throttle_bytes_ms = throttle_ms;
+    n->throttle_ms = throttle_ms < REQUEST_THROTTLE_MS_MAX ? throttle_ms : REQUEST_THROTTLE_MS_MAX;
 }
 
 void broker_forget_sessions(struct broker_cluster *c, int32_t node) {

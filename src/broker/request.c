@@ -158,8 +158,10 @@ struct wire_text broker_request_say(struct broker_request *r, const char *format
 
 static void done(struct broker_request *r, bool hang_up) {
     struct broker_connection *k = r->connection;
+    bool bytes = r->api && (r->api->key == API_PRODUCE || r->api->key == API_FETCH);
+    int32_t throttle_ms = bytes ? r->node->throttle_bytes_ms : r->node->throttle_ms;
     broker_request_release(r);
-    broker_connection_answered(k, hang_up);
+    broker_connection_answered(k, hang_up, throttle_ms);
 }
 
 // False when it became too large; `out` is then what it was before.

@@ -186,6 +186,8 @@ static void request_free(struct append_request *r) {
         bool orphan = is_orphan(r->appender, x);
         append_drop(r->appender, x);
         p->under_way--;
+        int64_t until_us = r->appender->throttled_until_us;
+        if (until_us > p->unread_until_us) p->unread_until_us = until_us;
         if (orphan) p->on_orphan_gone(p, true);
     }
     list_remove(&r->link);
@@ -251,8 +253,31 @@ static bool better_wait(const struct appender *a) {
            a->env->now_us < a->sent_at_us + PRODUCE_SMALL_PACE_US;
 }
 
+// Behind a throttle requests would only lie unread: with our connection gone one of them would be executed when it is
+// over. So they wait here, and go one at a time first.
+static void obey_throttle(struct appender *a, int32_t throttle_ms) {
+    bool throttled = throttle_ms > 0;
+    if (throttled) RARE("append: throttled");
+    int64_t until_us = a->env->now_us + throttle_ms * 1000LL;
+    int64_t latest_us = a->env->now_us + THROTTLE_US_MAX;
+    if (throttled) a->throttled_until_us = until_us < latest_us ? until_us : latest_us;
+    a->depth_now = throttled ? 1 : 2 * a->depth_now < a->depth_max ? 2 * a->depth_now : a->depth_max;
+}
+
+// What waits for long leaves room for others, as behind a broker that answers nothing.
+static void wait_out_throttle(struct appender *a) {
+    timer_set(&a->env->timers, &a->flush, a->throttled_until_us);
+    if (a->silent || a->throttled_until_us - a->env->now_us < APPENDER_SILENT_US) return;
+    a->silent = true;
+    a->on_silent(a);
+}
+
 static void flush(struct appender *a) {
-    while (broker_link_ready(&a->link) && a->depth < a->depth_max && !list_empty(&a->ready)) {
+    while (broker_link_ready(&a->link) && a->depth < a->depth_now && !list_empty(&a->ready)) {
+        if (a->env->now_us < a->throttled_until_us) {
+            wait_out_throttle(a);
+            return;
+        }
         if (better_wait(a)) {
             timer_set(&a->env->timers, &a->flush, a->sent_at_us + PRODUCE_SMALL_PACE_US);
             return;
@@ -330,6 +355,7 @@ static void on_response(void *context, const struct error *error, const void *re
     a->heard_at_us = a->env->now_us;
     a->silent = false;
     const struct produce_response *p = response;
+    obey_throttle(a, p->throttle_time_ms);
     for (int32_t i = 0; i < p->responses_count; i++) {
         for (int32_t k = 0; k < p->responses[i].partition_responses_count; k++) {
             const struct produce_response_partition *q = &p->responses[i].partition_responses[k];
@@ -389,7 +415,7 @@ static void on_link_lost(struct broker_link *l, const struct error *why) {
 }
 
 void appender_init(struct appender *a, struct cluster *cluster, int32_t node_id, int16_t acks, int32_t depth_max) {
-    *a = (struct appender){.env = cluster->env, .acks = acks, .depth_max = depth_max};
+    *a = (struct appender){.env = cluster->env, .acks = acks, .depth_max = depth_max, .depth_now = depth_max};
     broker_link_init(&a->link, cluster, node_id);
     a->link.on_ready = on_link_ready;
     a->link.on_lost = on_link_lost;

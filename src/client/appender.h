@@ -48,6 +48,7 @@ struct append_partition {
     uint32_t attempt;
     uint32_t unanswered;        // of this attempt, with what is queued
     uint32_t under_way;         // in requests without an answer, of all attempts
+    int64_t unread_until_us;    // of those that were lost with their connection some may lie unread so long
 };
 
 struct appender {
@@ -55,6 +56,8 @@ struct appender {
     struct environment *env;
     int16_t acks;               // 1 or -1
     int32_t depth_max;          // requests without an answer
+    int32_t depth_now;          // the same, of a connection that was lately throttled
+    int64_t throttled_until_us; // the broker reads nothing more of the connection before (KIP-219), though it be lost
     struct list ready, members, requests, free_appends, free_requests;
     struct arena scratch;  // of the request being made
     int32_t depth;
@@ -63,7 +66,7 @@ struct appender {
     int64_t sent_at_us;         // the newest request
     struct timer flush;
     int64_t heard_at_us;  // the last answer; or the first request, when there was none without one
-    bool silent;          // for APPENDER_SILENT_US nothing was answered of what is under way
+    bool silent;          // for APPENDER_SILENT_US nothing was answered of what is under way; or it is throttled
     struct timer silence;
     size_t answer_size_min, answer_partition_size_min;
     int64_t leased;             // appends that need a lease, queued or without an answer

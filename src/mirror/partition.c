@@ -424,7 +424,9 @@ bool partition_believes_source(struct partition *p) {
 int64_t partition_safe_at_us(struct partition *p) {
     ownership_want_lease(&p->flow->ownership);
     int64_t now_us = p->flow->env->now_us;
-    int64_t at_us = (p->append.under_way > 0 ? now_us : p->unsafe_since_us) + ghost_wait_us(p->flow);
+    int64_t since_us = p->append.under_way > 0 ? now_us : p->unsafe_since_us;
+    if (p->append.unread_until_us > since_us) since_us = p->append.unread_until_us;
+    int64_t at_us = since_us + ghost_wait_us(p->flow);
     if (at_us < now_us + LEASE_LOOK_US && !ownership_is_leased(&p->flow->ownership)) at_us = now_us + LEASE_LOOK_US;
     return at_us;
 }

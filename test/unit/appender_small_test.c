@@ -112,7 +112,7 @@ TEST(no_answer_is_waited_for_longer_than_some_milliseconds) {
 
 TEST(what_cannot_share_or_is_much_does_not_wait) {
     begin_with(2);
-    a.depth_max = PRODUCE_SMALL_DEPTH + 2;
+    a.depth_max = a.depth_now = PRODUCE_SMALL_DEPTH + 2;
     small_under_way(PRODUCE_SMALL_DEPTH);
     queue_small(0, 3);
     struct bytes other = small(500, "value");

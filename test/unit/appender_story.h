@@ -47,8 +47,7 @@ static inline void on_ready(struct appender *appender) {
 }
 
 static inline void on_silent(struct appender *appender) {
-    assert(appender->silent && appender->depth > 0);
-    seen.silent++;
+    seen.silent += appender->silent;
 }
 
 static inline void on_detached(struct append_partition *p, const struct error *why) {
@@ -124,6 +123,7 @@ struct reply {
     bool reversed;
     int32_t leave_out, refuse;  // partition, -1 = none
     int16_t code;
+    int32_t throttle_ms;
 };
 
 static inline void answer(struct reply how) {
@@ -150,6 +150,7 @@ static inline void answer(struct reply how) {
     }
     response.responses = &topic;
     response.responses_count = 1;
+    response.throttle_time_ms = how.throttle_ms;
     scripted_answer(&s, r, &response);
 }
 

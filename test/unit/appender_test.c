@@ -72,7 +72,7 @@ TEST(answers_are_found_in_whatever_order_they_come) {
     begin_with(4);
     for (int i = 0; i < 4; i++) queue(i, i, 100);
     scripted_run(&s, MS);
-    reply((struct reply){true, 2, 1, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER});
+    reply((struct reply){true, 2, 1, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER, 0});
     EXPECT_TEXT(seen.story, "3:3 1!45 0:0 2!-1 ");  // who got no answer is told so
     for (int i = 0; i < 4; i++) EXPECT_INT(partitions[i].unanswered, 0);
     end();
@@ -261,6 +261,67 @@ TEST(who_was_asked_nothing_was_not_silent) {
     end();
 }
 
+static const struct reply throttled = {.leave_out = -1, .refuse = -1, .throttle_ms = 5000};
+
+// What would lie unread is executed when our connection is gone; and it is known how long it lies.
+TEST(behind_a_throttle_nothing_is_sent_and_then_one_request_at_a_time) {
+    begin_with(0);
+    fill_the_pipeline();
+    reply(throttled);
+    reply(fine);
+    reply(throttled);  // the last one under way
+    for (int i = 3; i < 10; i++) queue(1, i, 100);
+    scripted_run(&s, 5 * SECOND - 10 * MS);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 0);
+    scripted_run(&s, 20 * MS);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 1);
+    reply(fine);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 2);
+    reply(fine);
+    reply(fine);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), DEPTH);
+    end();
+}
+
+TEST(what_waits_behind_a_throttle_leaves_room_for_others) {
+    begin_with(1);
+    queue(0, 1, 100);
+    scripted_run(&s, MS);
+    reply(throttled);
+    EXPECT_INT(seen.silent, 0);  // nothing waits
+    queue(0, 2, 100);
+    scripted_run(&s, MS);
+    EXPECT_INT(seen.silent, 1);
+    scripted_run(&s, 5 * SECOND);
+    EXPECT(a.silent);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 1);
+    end();
+}
+
+TEST(what_is_lost_behind_a_throttle_may_lie_unread_until_its_end) {
+    begin_with(0);
+    fill_the_pipeline();
+    reply(throttled);
+    int64_t until_us = s.env.now_us + 5 * SECOND;
+    scripted_cut(&s, &a.link.connection);
+    scripted_run(&s, SECOND);
+    EXPECT(partitions[0].unread_until_us > until_us - 10 * MS && partitions[0].unread_until_us <= until_us);
+    appender_attach(&a, &partitions[0]);
+    queue(0, 3, 100);  // it is throttled on a new connection, too
+    scripted_run(&s, SECOND);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 0);
+    end();
+}
+
+TEST(no_throttle_is_obeyed_for_longer_than_ten_minutes) {
+    begin_with(1);
+    queue(0, 1, 100);
+    scripted_run(&s, MS);
+    reply((struct reply){.leave_out = -1, .refuse = -1, .throttle_ms = INT32_MAX});
+    EXPECT(a.throttled_until_us <= s.env.now_us + THROTTLE_US_MAX);
+    end();
+}
+
 int main(void) {
     RUN(one_batch_of_each_partition_in_a_request);
     RUN(no_more_requests_under_way_than_the_depth);
@@ -276,5 +337,9 @@ int main(void) {
     RUN(half_of_the_answers_are_waited_for_and_no_byte_more_than_they_have);
     RUN(of_a_slow_broker_each_answer_is_news);
     RUN(who_was_asked_nothing_was_not_silent);
+    RUN(behind_a_throttle_nothing_is_sent_and_then_one_request_at_a_time);
+    RUN(what_waits_behind_a_throttle_leaves_room_for_others);
+    RUN(what_is_lost_behind_a_throttle_may_lie_unread_until_its_end);
+    RUN(no_throttle_is_obeyed_for_longer_than_ten_minutes);
     return test_result();
 }

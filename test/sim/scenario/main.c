@@ -33,6 +33,7 @@ static const struct {
     {"idle_source", idle_source, false},
     {"late_requests", late_requests, false},
     {"late_behind_replica", late_behind_replica, false},
+    {"throttled_reconnects", throttled_reconnects, false},
     {"late_of_today", late_of_today, false},
     {"late_filler", late_filler, false},
     {"told_late", told_late, false},

@@ -1,0 +1,41 @@
+// A byte-rate quota mutes connections of the destination for longer than anybody waits for requests of the dead
+// (ClientQuotaManager knows no limit), and it forgets our state: what lies unread behind a throttle is executed when it
+// is over, though the client is long gone.
+#include "sim/scenario/scenario.h"
+
+#define THROTTLE_MS 45000
+
+static void throttle(struct world *w, int32_t ms) {
+    for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, DESTINATION); node++)
+        broker_throttle(w->clusters[DESTINATION], node, ms);
+}
+
+static struct plan old_records(uint64_t seed) {
+    struct plan plan = scenario_plan(seed);
+    plan.topics[0].last_year = true;
+    plan.expiration_ms = plan.expiration_check_ms = 2000;
+    plan.service_us_max = 60 * MS;
+    plan.load_pause_us = 5 * MS;
+    return plan;
+}
+
+// Its owner's connection is lost while it is muted, and he makes another one.
+const char *throttled_reconnects(int64_t moment_us, struct outcome *out) {
+    struct plan plan = old_records(301);
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 25 * SECOND);
+    throttle(w, THROTTLE_MS);
+    world_run(w, 2 * SECOND + moment_us);
+    const struct flow *f = w->instances[0].flow;
+    bool lies = f->partitions_count == 1 && f->partitions[0]->append.under_way > 0;
+    int32_t leader = scenario_truth(w).leader;
+    int64_t end = scenario_truth(w).log->end;
+    network_reset(w, DESTINATION, leader);
+    throttle(w, 0);
+    world_run(w, 90 * SECOND);
+    bool on = scenario_truth(w).log->end > end;
+    const char *said = scenario_end(w);
+    if (said) return said;
+    if (!on) return "it does not go on";
+    return lies ? NULL : "nothing lay behind the throttle";
+}
