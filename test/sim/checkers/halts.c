@@ -39,11 +39,6 @@ static bool is_compacted(const struct said *s) {
     return s->topic->plan->compacted;
 }
 
-// Of the source's replicas one cleaner may have taken the batch that another log still begins with, behind the filler.
-static bool parted_or_compacted(const struct said *s) {
-    return parted(s) || is_compacted(s);
-}
-
 static bool base_time_differs(const struct said *s, const struct ledger_partition *p) {
     struct broker_truth truth;
     if (!broker_partition_truth(s->world->clusters[DESTINATION], s->topic->destination_name, s->partition, &truth))
@@ -63,6 +58,22 @@ static bool parted_or_horizon(const struct said *s) {
 
 static bool starts_later(const struct said *s, const struct ledger_partition *p) {
     return p->start > s->offset;
+}
+
+static bool all_was_deleted(const struct said *s, const struct ledger_partition *p) {
+    return p->start >= s->offset;
+}
+
+// What was deleted below filler may come back: a killed broker's log starts where its checkpoint says
+// (log.flush.start.offset.checkpoint.interval.ms).
+static bool deleted_came_back(const struct said *s) {
+    const uint32_t *struck = faults_struck(s->world->faults);
+    return struck[FAULT_BROKER_KILLED] + struck[FAULT_BROKER_POWER_LOST] > 0 && in_any_life(s, all_was_deleted);
+}
+
+// Of the source's replicas one cleaner may have taken the batch that another log still begins with, behind the filler.
+static bool ends_without(const struct said *s) {
+    return parted(s) || is_compacted(s) || deleted_came_back(s);
 }
 
 static bool source_starts_later(const struct said *s) {
@@ -130,7 +141,7 @@ static const struct sentence {
     bool passes;    // in peace nobody says it any more
     bool complete;  // what precedes the offset is at the destination
 } sentences[] = {
-    { "diverged: the destination ends" , parted_or_compacted  , false, false },
+    { "diverged: the destination ends" , ends_without         , false, false },
     { "diverged: "                    , parted_or_horizon     , false, false },
     { "foreign records: "             , foreign               , false, false },
     { "transaction: "                 , has_transaction       , false, true },
