@@ -19,15 +19,20 @@ static struct plan old_records(uint64_t seed) {
     return plan;
 }
 
+static uint32_t under_way(const struct world *w) {
+    const struct flow *f = w->instances[0].flow;
+    return f->partitions_count == 1 ? f->partitions[0]->append.under_way : 0;
+}
+
 // Its owner's connection is lost while it is muted, and he makes another one.
 const char *throttled_reconnects(int64_t moment_us, struct outcome *out) {
     struct plan plan = old_records(301);
     struct world *w = world_begin(&plan, NULL, false, out);
-    world_run(w, 25 * SECOND);
+    world_run(w, 22 * SECOND);
+    for (int i = 0; i < 1000 && under_way(w) < 8; i++) world_run(w, 10 * MS);
     throttle(w, THROTTLE_MS);
     world_run(w, 2 * SECOND + moment_us);
-    const struct flow *f = w->instances[0].flow;
-    bool lies = f->partitions_count == 1 && f->partitions[0]->append.under_way > 0;
+    bool lies = under_way(w) > 0;
     int32_t leader = scenario_truth(w).leader;
     int64_t end = scenario_truth(w).log->end;
     network_reset(w, DESTINATION, leader);
