@@ -60,6 +60,7 @@ struct coordinator {
     int32_t commits;                               // asked for so far
     int64_t commit_us;                             // when the newest came
     char committed_topic[64];                      // the newest one's
+    bool commits_unnamed;                          // the answer names no topic
     struct arena arena;
     void *context;
     void (*answer)(void *context, const struct waiting *to, const struct api *api, const void *response);
@@ -423,7 +424,7 @@ static inline void coordinator_answer_commit(struct coordinator *c, struct waiti
     topic.partitions = &partition;
     topic.partitions_count = 1;
     r.topics = &topic;
-    r.topics_count = 1;
+    r.topics_count = c->commits_unnamed ? 0 : 1;
     c->answer(c->context, to, api_find(API_OFFSET_COMMIT), &r);
 }
 

@@ -93,6 +93,18 @@ TEST(a_rejoin_that_is_due_is_not_lost_with_the_connection) {
     world_free(&w);
 }
 
+// Each JoinGroup makes all members join.
+TEST(who_lost_only_his_connection_joins_nobody_anew) {
+    begin(NULL);
+    int32_t generation = w.coordinator.group.generation;
+    world_cut_all(&w, a, false);
+    world_run(&w, 550 * MS);
+    EXPECT_INT(a->o.group.state, GROUP_STABLE);
+    EXPECT_INT(w.coordinator.group.generation, generation);
+    EXPECT_INT(instance_owns(a), SLICES_DEFAULT);
+    world_free(&w);
+}
+
 TEST(a_forgotten_member_loses_everything_and_joins_as_a_new_one) {
     static const int16_t keys[] = {API_HEARTBEAT, API_JOIN_GROUP, API_SYNC_GROUP};
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
@@ -209,6 +221,7 @@ int main(void) {
     RUN(another_coordinator_that_others_name_is_looked_for);
     RUN(codes_that_pass_cost_no_membership);
     RUN(a_rejoin_that_is_due_is_not_lost_with_the_connection);
+    RUN(who_lost_only_his_connection_joins_nobody_anew);
     RUN(a_forgotten_member_loses_everything_and_joins_as_a_new_one);
     RUN(what_only_a_person_can_put_right_is_said_and_retried_slowly);
     RUN(a_static_leader_that_comes_back_is_told_to_skip_the_assignment);

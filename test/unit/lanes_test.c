@@ -52,6 +52,16 @@ TEST(few_partitions_of_large_batches_have_two_pipelines) {
     end();
 }
 
+TEST(each_leaders_partitions_take_turns_among_themselves) {
+    begin(3);
+    w->destination.logs[1].leader = 2;
+    for (int32_t i = 0; i < 3; i++) write_large(i);
+    world_start(w);
+    EXPECT(equal());
+    EXPECT(!same_pipeline(0, 2));
+    end();
+}
+
 TEST(a_partition_whose_batches_grew_changes_its_pipeline_when_it_looks_again) {
     begin_copied(2);
     EXPECT(same_pipeline(0, 1));
@@ -73,6 +83,7 @@ int main(void) {
     RUN(each_pipeline_has_the_flows_guard_and_lease);
     RUN(many_partitions_have_two_pipelines_to_their_leader);
     RUN(few_partitions_of_large_batches_have_two_pipelines);
+    RUN(each_leaders_partitions_take_turns_among_themselves);
     RUN(a_partition_whose_batches_grew_changes_its_pipeline_when_it_looks_again);
     return test_result();
 }

@@ -272,6 +272,7 @@ TEST(a_batch_that_did_not_fit_is_asked_for_again_in_front) {
     EXPECT_INT(q->session_id, 0);
     EXPECT_INT(q->session_epoch, -1);  // no session
     EXPECT_INT(q->max_wait_ms, 0);
+    EXPECT_INT(q->max_bytes, QUERY_FETCH_BYTES_MAX);  // no budget counts it
     EXPECT_INT(q->topics_count, 2);
     EXPECT_INT(q->topics[1].partitions[0].fetch_offset, 104);
     EXPECT_INT(q->topics[1].partitions[0].current_leader_epoch, 14);

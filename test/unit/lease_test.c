@@ -118,6 +118,19 @@ TEST(no_refusal_gives_a_lease) {
     }
 }
 
+TEST(an_answer_that_names_no_topic_gives_no_lease) {
+    begin(1);
+    w.coordinator.commits_unnamed = true;
+    want(a);
+    world_run(&w, 20 * MS);
+    EXPECT_INT(w.coordinator.commits, 1);
+    EXPECT(!leased(a));
+    w.coordinator.commits_unnamed = false;
+    world_run(&w, 200 * MS);
+    EXPECT(leased(a));
+    world_free(&w);
+}
+
 TEST(a_topic_that_may_not_be_read_is_told_once_and_another_one_is_tried) {
     begin(1);
     w.coordinator.refuse_once_with[API_OFFSET_COMMIT] = KAFKA_TOPIC_AUTHORIZATION_FAILED;
@@ -236,6 +249,7 @@ int main(void) {
     RUN(it_counts_from_when_it_was_asked_for);
     RUN(a_coordinator_that_writes_nothing_is_heard_and_gives_no_lease);
     RUN(no_refusal_gives_a_lease);
+    RUN(an_answer_that_names_no_topic_gives_no_lease);
     RUN(a_topic_that_may_not_be_read_is_told_once_and_another_one_is_tried);
     RUN(replicas_that_do_not_come_are_told_once);
     RUN(a_rebalance_that_waits_for_a_dead_member_ends_no_lease);

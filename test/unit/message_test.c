@@ -303,6 +303,20 @@ TEST(strings_have_15_bits_in_old_versions) {
     EXPECT_INT(encode_kind(&sasl_handshake_request_message, 1, &request, "mechanism: longer"), ERROR_PROTOCOL);
 }
 
+// Where the size could say more, too: nobody could write such a message in another version.
+TEST(strings_have_15_bits_in_new_versions) {
+    static uint8_t bytes[3 + INT16_MAX + 1 + 2] = {0x80, 0x80, 0x02};  // a key of INT16_MAX, its type, no tags
+    void *message;
+    size_t consumed;
+    struct error e = decode(&find_coordinator_request_message, 3, (struct bytes){bytes, sizeof bytes - 1}, &message,
+                            &consumed);
+    EXPECT(!error_is(&e));
+    EXPECT_INT(consumed, sizeof bytes - 1);
+    bytes[0]++;
+    e = decode(&find_coordinator_request_message, 3, (struct bytes){bytes, sizeof bytes}, &message, &consumed);
+    EXPECT(e.kind == ERROR_PROTOCOL && strstr(e.detail, "key: string out of range"));
+}
+
 TEST(a_full_buffer_keeps_nothing_of_the_message) {
     struct buffer small;
     struct sasl_handshake_request request = {text_of("SCRAM-SHA-512")};
@@ -492,6 +506,7 @@ int main(void) {
     RUN(what_a_version_lacks_is_seen_in_every_type);
     RUN(null_only_where_the_version_allows_it);
     RUN(strings_have_15_bits_in_old_versions);
+    RUN(strings_have_15_bits_in_new_versions);
     RUN(a_full_buffer_keeps_nothing_of_the_message);
     RUN(records_stay_where_they_are);
     RUN(more_records_than_cuts_is_a_limit);

@@ -417,6 +417,22 @@ TEST(codecs_give_back_what_they_took) {
     memory_free(data);
 }
 
+// Though much more would be allowed.
+TEST(little_takes_little_memory) {
+    for (enum codec codec = CODEC_NONE + 1; codec < CODECS; codec++) {
+        struct buffer packed, plain;
+        buffer_init(&packed, MiB);
+        buffer_init(&plain, 64 * MiB);
+        struct error err = codec_compress(codec, (struct bytes){(const uint8_t *)"abc", 3}, &packed);
+        EXPECT(!error_is(&err));
+        err = codec_decompress(codec, (struct bytes){packed.at, packed.size}, &plain);
+        EXPECT(!error_is(&err) && plain.size == 3);
+        EXPECT(plain.capacity <= MiB);
+        buffer_free(&packed);
+        buffer_free(&plain);
+    }
+}
+
 // Some clients write raw snappy, and frames may follow each other.
 TEST(snappy_is_read_raw_and_chained) {
     struct buffer packed, plain;
@@ -475,6 +491,7 @@ int main(void) {
     RUN(rewriting_refuses_damage_and_limits);
     RUN(emptied_batches_have_no_runs);
     RUN(codecs_give_back_what_they_took);
+    RUN(little_takes_little_memory);
     RUN(snappy_is_read_raw_and_chained);
     RUN(varints_keep_every_number);
     return test_result();
