@@ -2,25 +2,26 @@
 #include "sim/checkers.h"
 #include "sim/world.h"
 
+static bool holds(const struct ledger_partition *p, const struct stored_batch *b) {
+    struct ledger_range r = ledger_range(p, b->header.base_offset, batch_last_offset(&b->header));
+    for (size_t i = 0; i < r.count; i++)
+        if (r.batches[i]->header.max_timestamp == b->header.max_timestamp) return true;
+    return false;
+}
+
 // Whose records stand there: those of the life of the source's topic to which the first batch belongs.
 static int32_t find_life(const struct ledger_topic *t, int32_t partition, const struct stored_batch *b) {
-    for (int32_t life = t->lives - 1; life > 0; life--) {
-        struct ledger_range r =
-            ledger_range(&t->lived[life][partition], b->header.base_offset, batch_last_offset(&b->header));
-        for (size_t i = 0; i < r.count; i++)
-            if (r.batches[i]->header.max_timestamp == b->header.max_timestamp) return life;
-    }
+    for (int32_t life = t->lives - 1; life > 0; life--)
+        if (holds(&t->lived[life][partition], b)) return life;
     return 0;
 }
 
 // Where the log of a later life starts just behind what was mirrored of an earlier one, nobody can tell them apart
 // (docs/ARCHITECTURE.md): what comes then is of the later one.
 static void begin_later_life(struct ledger_topic *t, int32_t partition, const struct stored_batch *b) {
-    int64_t base = b->header.base_offset;
     for (int32_t life = t->life_at_destination[partition] + 1; life < t->lives; life++) {
         const struct ledger_partition *later = &t->lived[life][partition];
-        if (later->start >= base && ledger_range(later, base, batch_last_offset(&b->header)).count > 0)
-            t->life_at_destination[partition] = life;
+        if (later->start >= b->header.base_offset && holds(later, b)) t->life_at_destination[partition] = life;
     }
 }
 
