@@ -301,8 +301,12 @@ static void flush(struct appender *a) {
 }
 
 static void on_flush(struct timer *t, int64_t now_us) {
-    (void)now_us;
-    flush(CONTAINER_OF(t, struct appender, flush));
+    struct appender *a = CONTAINER_OF(t, struct appender, flush);
+    flush(a);
+    // What waited for the end of a throttle may be gone, and no answer will say that the broker is not silent.
+    if (!a->silent || a->depth > 0 || now_us < a->throttled_until_us) return;
+    a->silent = false;
+    a->on_silent(a);
 }
 
 static void on_silence(struct timer *t, int64_t now_us) {

@@ -298,6 +298,22 @@ TEST(what_waits_behind_a_throttle_leaves_room_for_others) {
     end();
 }
 
+TEST(who_lets_go_of_what_waits_behind_a_throttle_is_not_called_silent_for_ever) {
+    begin_with(1);
+    queue(0, 1, 100);
+    scripted_run(&s, MS);
+    reply(throttled);
+    queue(0, 2, 100);
+    scripted_run(&s, MS);
+    EXPECT(a.silent);
+    appender_detach(&partitions[0]);
+    appender_attach(&a, &partitions[0]);
+    scripted_run(&s, 5 * SECOND);
+    EXPECT(!a.silent);
+    EXPECT_INT(scripted_unanswered(&s, API_PRODUCE), 0);
+    end();
+}
+
 TEST(what_is_lost_behind_a_throttle_may_lie_unread_until_its_end) {
     begin_with(0);
     fill_the_pipeline();
@@ -339,6 +355,7 @@ int main(void) {
     RUN(who_was_asked_nothing_was_not_silent);
     RUN(behind_a_throttle_nothing_is_sent_and_then_one_request_at_a_time);
     RUN(what_waits_behind_a_throttle_leaves_room_for_others);
+    RUN(who_lets_go_of_what_waits_behind_a_throttle_is_not_called_silent_for_ever);
     RUN(what_is_lost_behind_a_throttle_may_lie_unread_until_its_end);
     RUN(no_throttle_is_obeyed_for_longer_than_ten_minutes);
     return test_result();
