@@ -40,6 +40,8 @@ import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
 import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourcePattern;
 import org.apache.kafka.common.resource.ResourceType;
@@ -62,6 +64,7 @@ public class Load {
         Map.entry("delete", Load::delete),
         Map.entry("delete_records", Load::deleteRecords),
         Map.entry("alter", Load::alter),
+        Map.entry("limit", Load::limit),
         Map.entry("allow", Load::allow),
         Map.entry("forbid", Load::forbid),
         Map.entry("reassign", Load::reassign),
@@ -180,6 +183,14 @@ public class Load {
             (k, v) -> settings.add(new AlterConfigOp(new ConfigEntry(k, v), AlterConfigOp.OpType.SET)));
         ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, in.get("topic").asText());
         admin(in).incrementalAlterConfigs(Map.of(topic, settings)).all().get();
+    }
+
+    private static void limit(JsonNode in, ObjectNode out) throws Exception {
+        Map<String, String> everybody = new HashMap<>();
+        everybody.put(ClientQuotaEntity.CLIENT_ID, null);
+        Double rate = in.get("rate").isNull() ? null : in.get("rate").asDouble();
+        admin(in).alterClientQuotas(Set.of(new ClientQuotaAlteration(new ClientQuotaEntity(everybody),
+            Set.of(new ClientQuotaAlteration.Op(in.get("quota").asText(), rate))))).all().get();
     }
 
     private static void reassign(JsonNode in, ObjectNode out) throws Exception {

@@ -151,6 +151,10 @@ class Load:
         """Settings with underscores for dots: max_message_bytes=..."""
         self.call("alter", cluster, topic=topic, config={k.replace("_", "."): v for k, v in config.items()})
 
+    def limit(self, cluster, quota, rate):
+        """A quota of each client at each broker, such as producer_byte_rate; None takes it away."""
+        self.call("limit", cluster, quota=quota, rate=rate)
+
     def allow(self, cluster, kind, name, *rights):
         """Gives clients that say no name rights on a TOPIC, a GROUP or the CLUSTER."""
         self.call("allow", cluster, type=kind, name=name, rights=rights)

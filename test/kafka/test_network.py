@@ -57,6 +57,16 @@ class NetworkTest(scenario.Scenario):
             self.wait_progress()
         self.end()
 
+    def test_a_quota_mutes_connections_and_costs_none(self):
+        self.load.limit(self.destination, "producer_byte_rate", 40_000)
+        self.addCleanup(self.load.limit, self.destination, "producer_byte_rate", None)
+        self.topic("orders", partitions=3)
+        self.produce(*self.made, total=1500, size_min=1000, size_max=1000, codecs=["none"])
+        mirror = self.start_mirror()
+        self.assertMirrored(seconds=120)
+        self.assertEqual(mirror.events(msg="broker unreachable"), [])
+        self.assertEqual(mirror.stop(), 0)
+
     def test_a_destination_that_freezes_and_comes_back(self):
         self.proxied()
         for proxy in self.proxies(self.destination):
