@@ -34,7 +34,8 @@ struct broker_node {
     bool running, frozen, isolated;
     int64_t epoch;                    // rises with each start (broker epoch, KIP-380)
     int32_t throttle_ms;              // of requests: no more than quota.window.size.seconds (ClientRequestQuotaManager)
-    int32_t throttle_bytes_ms;        // of Produce and Fetch: without a limit (QuotaUtils.throttleTime)
+    int32_t throttle_produce_ms;      // without a limit (QuotaUtils.throttleTime)
+    int32_t throttle_fetch_ms;
     struct list connections;          // the one that was silent for the longest time first
     int32_t connections_count;
     struct timer idle;                // when it is hung up on (connections.max.idle.ms)

@@ -330,7 +330,7 @@ static void answer(struct fetch *f) {
     if (overtaken) response->error_code = KAFKA_INVALID_FETCH_SESSION_EPOCH;
     hint_leaders(f, response);
     if (is_throttled(r->node)) {
-        response->throttle_time_ms = r->node->throttle_bytes_ms;
+        response->throttle_time_ms = r->node->throttle_fetch_ms;
     } else if (!overtaken) {
         put_topics(f, response);
         if (f->wants_session) response->session_id = new_session(f);

@@ -166,7 +166,7 @@ static void finish(struct produce *q) {
         broker_answer_nothing(r, failed);  // a hang-up is all that can be said
         return;
     }
-    q->response.throttle_time_ms = r->node->throttle_bytes_ms;
+    q->response.throttle_time_ms = r->node->throttle_produce_ms;
     q->response.node_endpoints_count = endpoints.count;
     q->response.node_endpoints = REQUEST_ARRAY(r, endpoints.count, struct produce_response_node_endpoint);
     for (int32_t i = 0; i < endpoints.count; i++) {

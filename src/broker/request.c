@@ -156,12 +156,17 @@ struct wire_text broker_request_say(struct broker_request *r, const char *format
     return (struct wire_text){memcpy(broker_request_alloc(r, size + 1), text, size), (int32_t)size};
 }
 
+static int32_t throttle_ms(const struct broker_request *r) {
+    int16_t key = r->api ? r->api->key : -1;
+    if (key == API_PRODUCE) return r->node->throttle_produce_ms;
+    return key == API_FETCH ? r->node->throttle_fetch_ms : r->node->throttle_ms;
+}
+
 static void done(struct broker_request *r, bool hang_up) {
     struct broker_connection *k = r->connection;
-    bool bytes = r->api && (r->api->key == API_PRODUCE || r->api->key == API_FETCH);
-    int32_t throttle_ms = bytes ? r->node->throttle_bytes_ms : r->node->throttle_ms;
+    int32_t muted_ms = throttle_ms(r);
     broker_request_release(r);
-    broker_connection_answered(k, hang_up, throttle_ms);
+    broker_connection_answered(k, hang_up, muted_ms);
 }
 
 // False when it became too large; `out` is then what it was before.
