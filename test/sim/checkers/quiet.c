@@ -92,7 +92,7 @@ static int64_t source_starts(const struct world *w) {
 
 static bool somebody_doubts(const struct world *w) {
     for (int32_t i = 0; i < w->plan.instances; i++)
-        if (check_doubts(&w->instances[i])) return true;
+        if (w->instances[i].alive && check_doubts(&w->instances[i])) return true;  // (who was stopped may end only now)
     return false;
 }
 
