@@ -92,7 +92,7 @@ static int64_t source_starts(const struct world *w) {
 
 static bool somebody_doubts(const struct world *w) {
     for (int32_t i = 0; i < w->plan.instances; i++)
-        if (w->instances[i].alive && check_doubts(&w->instances[i])) return true;  // (who was stopped may end only now)
+        if (w->instances[i].alive && check_doubts(&w->instances[i])) return true;
     return false;
 }
 
@@ -111,13 +111,15 @@ void check_quiet(struct world *w) {
     uint64_t passed[SIM_RARE_MAX];
     settle(w);
     if (world_failed(w)) return;
-    for (int32_t i = 0; i < w->plan.instances; i++) before[i] = see(&w->instances[i]);
+    for (int32_t i = 0; i < w->plan.instances; i++)
+        if (w->instances[i].alive) before[i] = see(&w->instances[i]);
     uint64_t channels = w->network.channels_made, steps = w->steps;
     int64_t starts = source_starts(w);
     accidents_note(passed);
     world_run(w, QUIET_US);
     if (world_failed(w) || source_starts(w) != starts) return;  // a new leader had not heard of it: now it is filled
     for (int32_t i = 0; i < w->plan.instances; i++) {
+        if (!w->instances[i].alive) continue;  // told to stop before peace, with appends that a quota held back
         check_instance(w, &w->instances[i], &before[i]);
         check_connections(w, &w->instances[i]);
         check_watched(w, &w->instances[i]);
