@@ -43,7 +43,8 @@ static void start_over(struct fetch_session *s) {
     for (k = list_first(&s->partitions); k; k = list_next(&s->partitions, k)) {
         struct fetch_partition *p = CONTAINER_OF(k, struct fetch_partition, link);
         p->known = false;
-        if (!link_linked(&p->changed)) list_append(&s->changed, &p->changed);
+        if (link_linked(&p->changed)) list_remove(&p->changed);
+        list_append(&s->changed, &p->changed);  // in turn: who came back lately behind those that waited
     }
 }
 

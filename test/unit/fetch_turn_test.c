@@ -21,6 +21,7 @@ static int turns;
 static int32_t bytes_next;  // 0: as before
 static bool takes_nothing;  // of an answer
 static int64_t kept;        // of each
+static int32_t session_id;  // that the broker answers; 0: its cache is full
 
 static int64_t on_answer(struct fetch_session *session, struct fetch_partition *p, const struct fetch_answer *a) {
     (void)session;
@@ -53,6 +54,7 @@ static void begin(int count) {
     budget_init(&budget, 10 * MiB);
     turns = bytes_next = takes_nothing = 0;
     kept = 0;
+    session_id = 77;
     session_begin(&f);
     session_begin(&other);
     for (int32_t i = 0; i < count; i++) {
@@ -93,7 +95,7 @@ static void reply(int32_t partition, int32_t size) {
     message_defaults(&fetch_response_message, &r);
     message_defaults(&fetch_response_topic_message, &t);
     message_defaults(&fetch_response_partition_message, &p);
-    r.session_id = 77;
+    r.session_id = session_id;
     r.responses = &t;
     r.responses_count = size > 0;
     t.topic = text_of(topic);
@@ -105,6 +107,18 @@ static void reply(int32_t partition, int32_t size) {
     if (size == 0) scripted_run(&s, f.wait_ms_max * MS);
     scripted_answer(&s, under_way(&f), &r);
     scripted_run(&s, MS);
+}
+
+// Each fetch names all then, and the first one may fill the answer.
+TEST(without_a_session_of_the_broker_who_was_served_is_asked_for_last) {
+    begin(2);
+    f.on_turn = NULL;
+    session_id = 0;
+    reply(0, 1000);
+    const struct fetch_request *q = asked(&f);
+    EXPECT(q && q->topics_count == 1 && q->topics[0].partitions_count == 2);
+    EXPECT_INT(q->topics[0].partitions[0].partition, 1);
+    end(2);
 }
 
 TEST(a_partition_may_go_to_another_session) {
@@ -336,6 +350,7 @@ TEST(what_is_written_anew_may_be_larger_than_what_came) {
 }
 
 int main(void) {
+    RUN(without_a_session_of_the_broker_who_was_served_is_asked_for_last);
     RUN(a_partition_may_go_to_another_session);
     RUN(a_session_whose_last_partition_goes_fetches_nothing);
     RUN(what_is_asked_for_may_change);
