@@ -256,12 +256,14 @@ static bool better_wait(const struct appender *a) {
 // Behind a throttle requests would only lie unread: with our connection gone one of them would be executed when it is
 // over. So they wait here, and go one at a time first.
 static void obey_throttle(struct appender *a, int32_t throttle_ms) {
-    bool throttled = throttle_ms > 0;
-    if (throttled) RARE("append: throttled");
-    int64_t until_us = a->env->now_us + throttle_ms * 1000LL;
-    int64_t latest_us = a->env->now_us + THROTTLE_US_MAX;
-    if (throttled) a->throttled_until_us = until_us < latest_us ? until_us : latest_us;
-    a->depth_now = throttled ? 1 : 2 * a->depth_now < a->depth_max ? 2 * a->depth_now : a->depth_max;
+    if (throttle_ms <= 0) {
+        a->depth_now = 2 * a->depth_now < a->depth_max ? 2 * a->depth_now : a->depth_max;
+        return;
+    }
+    RARE("append: throttled");
+    int64_t us = throttle_ms * 1000LL;
+    a->throttled_until_us = a->env->now_us + (us < THROTTLE_US_MAX ? us : THROTTLE_US_MAX);
+    a->depth_now = 1;
 }
 
 // What waits for long leaves room for others, as behind a broker that answers nothing.
