@@ -36,8 +36,9 @@ void check_frames(struct world *w, const struct instance *in);
 // lateness.c: what lies readable at the source does not wait for brokers that it does not need.
 void check_lateness(struct world *w, struct instance *in);
 
-// ownership.c: a slice has one owner at a time.
+// ownership.c: a slice has one owner at a time. It has to hear who could tell an owner that he is none any more.
 void check_ownership(struct world *w);
+void check_told(const struct channel *ch);  // something has come in
 
 // acknowledged.c: what an instance counts as acknowledged is there.
 void check_acknowledged(struct world *w);

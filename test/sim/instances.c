@@ -111,6 +111,7 @@ void instance_start(struct instance *in) {
     in->alive = in->wanted = true;
     in->stopped = in->host_gone = false;
     in->lives++;
+    in->told_us = w->now_us;
     memset(in->led_id, 0, sizeof in->led_id);
     memset(in->late, 0, sizeof in->late);
     in->env = (struct environment){.transport = &network_transport, .driver = in};
@@ -151,6 +152,7 @@ void instance_sleep(struct instance *in, int64_t us) {
 
 static void wake_up(struct instance *in) {
     in->sleeps_until_us = 0;
+    in->told_us = in->world->now_us;
     tell(in, "wakes");
     bool hears_first = prng_below(&in->world->prng, WOKEN_FIRST_HEARS) == 0;
     if (!hears_first) instance_run(in);

@@ -37,6 +37,8 @@ struct instance {
     struct list ready;  // channels to flush
     int64_t lost_us[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // when a connection ended with appends on their way
     int64_t committed_us;  // when its newest OffsetCommit left; 0: none did
+    int64_t told_us;       // when a broker that hears its controller said something (ownership.c)
+    int64_t untold_until_us;
     struct cluster_partition led[SIDES][LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // as it knew (metadata.c)
     struct wire_uuid led_id[SIDES][LEDGER_TOPICS_MAX];
     struct lateness late[LEDGER_TOPICS_MAX][2 * SIM_PARTITIONS_MAX];  // lateness.c

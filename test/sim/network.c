@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "client/connection.h"
+#include "sim/checkers.h"
 #include "sim/world.h"
 
 #include <assert.h>
@@ -275,6 +276,7 @@ static void take_in(struct channel *ch, struct segment *s) {
         trace_bytes(&w->trace, (struct bytes){space.at, size});
         s->done += size;
         ch->pipes[IN].bytes -= size;
+        check_told(ch);
         connection_received(c, size);  // may close the connection, which clears the pipe
         if (ch->connection != c) return;
     }

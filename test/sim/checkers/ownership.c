@@ -1,8 +1,9 @@
 // A slice has one owner at a time, and a partition one instance that works on it. Of all that believe in it and are
 // awake at most one has a lease: what only ownership protects only he may send (requests.c watches that). And never do
 // two believe in it whose guard time has not passed, unless two of the destination's brokers do not hear their
-// controller: then one may go on answering for the group and the other confirm it, and the logs protect. (Where a
-// broker lost its power it may have lost what the group had agreed on: there the logs protect, too.)
+// controller: then one may go on answering for the group and the other confirm it, and the logs protect. Nor may who
+// heard of no broker for a session's time that could have known better. (Where a broker lost its power it may have lost
+// what the group had agreed on: there the logs protect, too.)
 #include "sim/checkers.h"
 #include "sim/world.h"
 
@@ -10,10 +11,25 @@
 
 enum right { HEARD, LEASED };
 
+void check_told(const struct channel *ch) {
+    struct world *w = ch->world;
+    struct instance *in = ch->owner;
+    if (ch->side != DESTINATION || !broker_node_is_well(w->clusters[DESTINATION], ch->node)) return;
+    int64_t session_us = w->plan.session_timeout_ms * 1000LL;
+    if (w->now_us >= in->told_us + session_us) in->untold_until_us = w->now_us + session_us;
+    in->told_us = w->now_us;
+}
+
+// Who reaches only a coordinator that was deposed, and then has not yet had the time to hear of it.
+static bool is_deceived(const struct instance *in) {
+    int64_t now_us = in->world->now_us;
+    return now_us < in->untold_until_us || now_us >= in->told_us + in->world->plan.session_timeout_ms * 1000LL;
+}
+
 static bool may_act(const struct instance *in, enum right right) {
     if (!in->alive || instance_sleeps(in)) return false;
     const struct ownership *o = &in->flow->ownership;
-    return in->world->now_us < (right == LEASED ? o->lease_us : o->fence_us);
+    return in->world->now_us < (right == LEASED || is_deceived(in) ? o->lease_us : o->fence_us);
 }
 
 static bool holds(const struct instance *in, int32_t slice) {
