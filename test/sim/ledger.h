@@ -52,7 +52,6 @@ struct ledger_topic {
     bool made_by_others;                            // the destination's topic
     bool made_unfit;                                // a setting of it, by somebody else
     int64_t transaction_of[2 * SIM_PARTITIONS_MAX];  // the producer of the newest one
-    bool transaction_open[2 * SIM_PARTITIONS_MAX];  // its end never comes
     const struct planned_topic *plan;
 };
 

@@ -186,12 +186,10 @@ void load_write_transaction(struct world *w, struct ledger_topic *t, int32_t par
     t->transaction_of[partition] = 1000 + (int64_t)prng_below(&w->load.prng, 1000000);
     stamp(batch, t->transaction_of[partition], BATCH_ATTRIBUTE_TRANSACTIONAL);
     broker_append(w->clusters[SOURCE], t->name, partition, (struct bytes){batch, size});
-    t->transaction_open[partition] = true;
 }
 
 void load_end_transaction(struct world *w, struct ledger_topic *t, int32_t partition, bool commit) {
     broker_append_marker(w->clusters[SOURCE], t->name, partition, t->transaction_of[partition], commit);
-    t->transaction_open[partition] = false;
 }
 
 void load_write_mirrored(struct world *w, struct ledger_topic *t, int32_t partition, const char *from) {

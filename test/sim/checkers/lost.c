@@ -7,14 +7,14 @@ static char missing[200];
 // NULL: there is nothing to complain about.
 static const char *look_at(struct world *w, const struct ledger_topic *t, int32_t k) {
     struct broker_truth source, destination;
-    // Behind a transaction without an end there is nothing to mirror.
-    if (halt_reason(w, t->name, k) || t->transaction_open[k]) return NULL;
+    if (halt_reason(w, t->name, k)) return NULL;
     if (!broker_partition_truth(w->clusters[SOURCE], t->name, k, &source) || source.leader < 0) return "no source";
     if (!broker_partition_truth(w->clusters[DESTINATION], t->destination_name, k, &destination)) {
         snprintf(missing, sizeof missing, "%s-%d is not at the destination", t->name, (int)k);
         return missing;
     }
-    int64_t wanted = source.log->high_watermark, have = destination.log->high_watermark;
+    // From the beginning of a transaction without an end on there is nothing to mirror.
+    int64_t wanted = broker_log_last_stable_offset(source.log), have = destination.log->high_watermark;
     if (have != wanted || destination.log->end != have) {
         snprintf(missing, sizeof missing,
                  "%s-%d: the source has offsets up to %lld, the destination %lld (log end %lld)", t->name, (int)k,

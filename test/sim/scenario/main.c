@@ -29,6 +29,7 @@ static const struct {
     {"zombie_leader", zombie_leader, false},
     {"zombie_coordinator", zombie_coordinator, false},
     {"far_coordinator", far_coordinator, false},
+    {"frozen_witness", frozen_witness, false},
     {"two_isolated", two_isolated, false},
     {"idle_source", idle_source, false},
     {"late_requests", late_requests, false},

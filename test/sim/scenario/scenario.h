@@ -61,6 +61,7 @@ const char *uncommitted_tail(int64_t moment_us, struct outcome *out);
 const char *zombie_leader(int64_t moment_us, struct outcome *out);
 const char *zombie_coordinator(int64_t moment_us, struct outcome *out);
 const char *far_coordinator(int64_t moment_us, struct outcome *out);
+const char *frozen_witness(int64_t moment_us, struct outcome *out);
 const char *two_isolated(int64_t moment_us, struct outcome *out);
 const char *cleaned_tail(int64_t moment_us, struct outcome *out);
 const char *cleaned_filler(int64_t moment_us, struct outcome *out);
