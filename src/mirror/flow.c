@@ -268,7 +268,8 @@ static void count_partition(const struct partition *p, int64_t wall_ms, struct f
 
 void flow_status(struct flow *f, struct flow_status *out) {
     *out = (struct flow_status){.partitions = f->partitions_count,
-                                .unreachable = cluster_unreachable(&f->source) + cluster_unreachable(&f->destination)};
+                                .unreachable = cluster_unreachable(&f->source) + cluster_unreachable(&f->destination),
+                                .not_joined = f->ownership.fence_us == INT64_MIN && !f->refused};
     for (size_t i = 0; i < f->partitions_count; i++) count_partition(f->partitions[i], f->env->wall_ms, out);
     struct mirror_topic *t;
     size_t i = 0;

@@ -38,6 +38,7 @@ struct flow_status {
     size_t copying, caught_up, halted, busy;  // of the owned ones; busy: locating, resyncing, filling, draining
     size_t topics, topics_halted;
     size_t unreachable;  // brokers: of what they lead the rest may be old
+    size_t not_joined;   // 1: nothing is owned because the group's coordinator is not heard; no lag is known
     int64_t lag_records;
     int64_t lag_ms;  // how long ago the oldest batch that is behind was newest; 0 when nothing is behind
 };

@@ -20,10 +20,16 @@ TEST(a_log_is_copied_and_followed) {
     }
     struct flow_status status;
     world_run(w, SECOND);
+    int64_t fence_us = w->flow->ownership.fence_us;
+    w->flow->ownership.fence_us = INT64_MIN;  // as where the coordinator is not heard
+    flow_status(w->flow, &status);
+    EXPECT_INT(status.not_joined, 1);
+    w->flow->ownership.fence_us = fence_us;
     flow_status(w->flow, &status);
     EXPECT_INT(status.owned, WORLD_PARTITIONS_MAX);
     EXPECT_INT(status.caught_up, WORLD_PARTITIONS_MAX);
     EXPECT_INT(status.lag_records, 0);
+    EXPECT_INT(status.not_joined, 0);
     EXPECT_INT(status.lag_ms, 0);  // though the newest record is a second old
     EXPECT_INT(resyncs(), 0);
     w->s.serve[API_PRODUCE] = NULL;
