@@ -209,7 +209,7 @@ class FailuresTest(scenario.Scenario):
         self.wait_position(topic, 300)
         for node in self.destination.nodes:
             self.destination.kill(node)
-        time.sleep(3)
+        mirror.wait_for(25, msg="status", not_joined="1", lag_records="unknown")  # 0 would mean that all is well
         self.assertTrue(mirror.running())
         self.destination.start()
         self.end_load()
