@@ -15,6 +15,7 @@ struct broker_connection {
     uint8_t length[4];                 // of the arriving frame, while it is incomplete itself
     size_t length_size;
     bool executing;                    // one is in the node's queue or parked
+    bool fetch_throttled;              // the last fetch was
     struct timer throttle;             // set: nothing is begun before it
     int64_t active_us;                 // when something was read or answered
     struct buffer output;

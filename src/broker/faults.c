@@ -7,7 +7,6 @@
 #include "wire/error_codes.h"
 
 #define REQUEST_THROTTLE_MS_MAX 1000  // quota.window.size.seconds
-#define FETCH_THROTTLE_MS_MAX 3000    // no limit at a broker, which counts what each client read; here all are meant
 
 static struct broker_partition *find(const struct broker_cluster *c, const char *topic, int32_t partition) {
     return broker_find_partition(broker_find_topic(c, (struct wire_text){topic, (int32_t)strlen(topic)}), partition);
@@ -41,7 +40,7 @@ bool broker_leader_move(struct broker_cluster *c, const char *topic, int32_t par
 void broker_throttle(struct broker_cluster *c, int32_t node, int32_t throttle_ms) {
     struct broker_node *n = broker_find_node(c, node);
     n->throttle_produce_ms = throttle_ms;
-    n->throttle_fetch_ms = throttle_ms < FETCH_THROTTLE_MS_MAX ? throttle_ms : FETCH_THROTTLE_MS_MAX;
+    n->throttle_fetch_ms = throttle_ms;
     n->throttle_ms = throttle_ms < REQUEST_THROTTLE_MS_MAX ? throttle_ms : REQUEST_THROTTLE_MS_MAX;
 }
 

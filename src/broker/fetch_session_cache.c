@@ -12,7 +12,6 @@
 struct fetch_sessions {
     struct map by_id;
     size_t count_max;
-    bool throttled;  // the last fetch was
 };
 
 struct fetch_sessions *fetch_sessions_new(size_t sessions_max) {
@@ -33,11 +32,6 @@ void fetch_sessions_free(struct fetch_sessions *s) {
     fetch_sessions_clear(s);
     map_free(&s->by_id);
     memory_free(s);
-}
-
-bool fetch_sessions_throttle(struct fetch_sessions *s) {
-    s->throttled = !s->throttled;
-    return s->throttled;
 }
 
 struct fetch_session *fetch_sessions_find(const struct fetch_sessions *s, int32_t id) {

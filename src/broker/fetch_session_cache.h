@@ -39,9 +39,6 @@ struct fetch_sessions;
 struct fetch_sessions *fetch_sessions_new(size_t sessions_max);
 void fetch_sessions_free(struct fetch_sessions *s);
 
-// When quotas throttle: true for every other fetch. A client that waited as it was told is served.
-bool fetch_sessions_throttle(struct fetch_sessions *s);
-
 struct fetch_session *fetch_sessions_find(const struct fetch_sessions *s, int32_t id);
 
 // A new session without partitions, or NULL: all places are taken by sessions that are worth more than one of

@@ -1,5 +1,6 @@
 // Fetch: sessions (KIP-227), the read, and the long poll (ReplicaManager.fetchMessages, kafka.server.DelayedFetch).
 #include "broker/asked_partitions.h"
+#include "broker/connection.h"
 #include "broker/fetch_read.h"
 #include "broker/fetch_session_cache.h"
 #include "broker/handlers.h"
@@ -266,9 +267,12 @@ static int32_t new_session(struct fetch *f) {
     return s->id;
 }
 
-// When quotas throttle, the data wait: every other fetch of the node gets an empty answer and the time.
-static bool is_throttled(const struct broker_node *n) {
-    return n->throttle_ms > 0 && fetch_sessions_throttle(n->sessions);
+// When quotas throttle, the data wait: every other fetch of a connection gets an empty answer and the time, as if who
+// waited as he was told had come below his quota.
+static bool is_throttled(const struct broker_request *r) {
+    struct broker_connection *k = r->connection;
+    k->fetch_throttled = r->node->throttle_fetch_ms > 0 && !k->fetch_throttled;
+    return k->fetch_throttled;
 }
 
 static void refuse(struct broker_request *r, int16_t error_code) {
@@ -329,7 +333,7 @@ static void answer(struct fetch *f) {
     }
     if (overtaken) response->error_code = KAFKA_INVALID_FETCH_SESSION_EPOCH;
     hint_leaders(f, response);
-    if (is_throttled(r->node)) {
+    if (is_throttled(r)) {
         response->throttle_time_ms = r->node->throttle_fetch_ms;
     } else if (!overtaken) {
         put_topics(f, response);

@@ -159,7 +159,8 @@ struct wire_text broker_request_say(struct broker_request *r, const char *format
 static int32_t throttle_ms(const struct broker_request *r) {
     int16_t key = r->api ? r->api->key : -1;
     if (key == API_PRODUCE) return r->node->throttle_produce_ms;
-    return key == API_FETCH ? r->node->throttle_fetch_ms : r->node->throttle_ms;
+    if (key == API_FETCH) return r->connection->fetch_throttled ? r->node->throttle_fetch_ms : 0;
+    return r->node->throttle_ms;
 }
 
 static void done(struct broker_request *r, bool hang_up) {

@@ -155,9 +155,10 @@ struct cluster_topic *cluster_topic(struct cluster *c, const char *name) {
     return map_get_text(&c->topics, name, strlen(name));
 }
 
-// Who owes an answer may be frozen, or long at work; who owes metadata was given time for it.
+// Who owes an answer may be frozen, or long at work; who owes metadata was given time for it, and a quota's throttle
+// may last for minutes.
 static int promise(const struct broker *b) {
-    if (b->owes_metadata) return 0;
+    if (b->owes_metadata || connection_is_muted(&b->control.connection)) return 0;
     return b->control.connection.requests_count > 0 ? 1 : 2;
 }
 

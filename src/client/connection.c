@@ -32,6 +32,7 @@ void connection_open(struct connection *c) {
     assert(c->state == CONNECTION_CLOSED && c->host && c->on_state && c->client_id);
     if (!c->requests) c->requests = memory_alloc_zeroed(REQUESTS_IN_FLIGHT_MAX, sizeof *c->requests);
     c->state = CONNECTION_OPENING;
+    c->muted_until_us = 0;
     c->driver_waits = "to connect";
     for (int i = 0; i < API_KEYS_KNOWN; i++) c->version_max[i] = -1;
     timer_set(&c->env->timers, &c->timer, c->env->now_us + c->open_timeout_us);
@@ -87,7 +88,9 @@ void connection_failed(struct connection *c, const struct error *why) {
 static int64_t earliest_deadline(const struct connection *c) {
     int64_t earliest = INT64_MAX;
     for (uint32_t i = 0; i < c->requests_count; i++) {
-        int64_t deadline = c->requests[(c->requests_first + i) % REQUESTS_IN_FLIGHT_MAX].deadline_us;
+        const struct connection_request *r = &c->requests[(c->requests_first + i) % REQUESTS_IN_FLIGHT_MAX];
+        int64_t read_us = r->sent_us > c->muted_until_us ? r->sent_us : c->muted_until_us;
+        int64_t deadline = read_us + r->timeout_us;
         if (deadline < earliest) earliest = deadline;
     }
     return earliest;
@@ -127,7 +130,7 @@ static struct error send_request(struct connection *c, const struct connection_c
                                    .version = version,
                                    .correlation_id = c->correlation_id_next,
                                    .sent_us = c->env->now_us,
-                                   .deadline_us = c->env->now_us + call->timeout_us,
+                                   .timeout_us = call->timeout_us,
                                    .answer_size_min = call->answer_size_min,
                                    .reply = call->reply,
                                    .context = call->context};
@@ -138,8 +141,9 @@ static struct error send_request(struct connection *c, const struct connection_c
     uint32_t place = (c->requests_first + c->requests_count) % REQUESTS_IN_FLIGHT_MAX;
     c->requests[place] = r;
     c->requests_count++;
-    if (!timer_is_set(&c->timer) || r.deadline_us < c->timer.deadline_us)
-        timer_set(&c->env->timers, &c->timer, r.deadline_us);
+    int64_t deadline_us = r.sent_us + r.timeout_us;
+    if (!timer_is_set(&c->timer) || deadline_us < c->timer.deadline_us)
+        timer_set(&c->env->timers, &c->timer, deadline_us);
     c->env->transport->wake(c->env->driver, c);
     return error_none();
 }
@@ -225,6 +229,26 @@ static struct error check_frame_size(const struct connection *c, const uint8_t *
     return error_none();
 }
 
+// A mirror that lags because of a quota should say so; not for each connection, nor each time.
+static void say_throttle(const struct connection *c, const struct api *api, int64_t us) {
+    struct environment *env = c->env;
+    bool lately = env->throttle_said_us > 0 && env->now_us - env->throttle_said_us < THROTTLE_SAID_INTERVAL_US;
+    if (us < THROTTLE_SAID_US_MIN || lately) return;
+    env->throttle_said_us = env->now_us;
+    log_line(&env->log, LOG_WARN, "throttled by a quota", "broker=%s:%u request=%s throttle_ms=%lld", c->host, c->port,
+             api->name, (long long)(us / 1000));
+}
+
+// The broker reads nothing of this connection before that. (Appenders look after theirs: what they have sent is to be
+// known for lost in time.)
+static void obey_throttle(struct connection *c, const struct api *api, const void *response) {
+    int64_t us = message_throttle_ms(api->response, response) * 1000LL;
+    if (us <= 0) return;
+    say_throttle(c, api, us);
+    if (api->key == API_PRODUCE) return;
+    c->muted_until_us = c->env->now_us + (us < THROTTLE_US_MAX ? us : THROTTLE_US_MAX);
+}
+
 // Hands one whole response to its request. False when the connection is closed afterwards.
 static bool deliver(struct connection *c, struct frame *frame) {
     struct bytes body = {frame->at + 4, c->frame_size};
@@ -249,6 +273,7 @@ static bool deliver(struct connection *c, struct frame *frame) {
     c->requests_count--;
     c->frame_size = 0;
     c->admitted = false;
+    obey_throttle(c, r.api, response);
     r.reply(r.context, &e, response, frame);
     arena_reset(&c->env->arena);
     return c->state >= CONNECTION_GREETING;

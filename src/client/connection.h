@@ -29,7 +29,7 @@ struct connection_request {
     const struct api *api;
     int16_t version;
     int32_t correlation_id;
-    int64_t sent_us, deadline_us;
+    int64_t sent_us, timeout_us;
     size_t answer_size_min;
     reply_fn reply;
     void *context;
@@ -78,8 +78,13 @@ struct connection {
     int64_t asked_us;       // when the only request under way was made; 0: its answer has begun, or there are more
     int64_t round_trip_us;  // shortest time from a request to its answer's first byte; 0: none since it was set to 0
     int64_t way_us;         // as the driver said last; to a proxy, where there is one
+    int64_t muted_until_us; // a quota's throttle: nothing of what is sent is read before (KIP-219), nor is it late
     uint64_t bytes_in, bytes_out;  // since creation
 };
+
+static inline bool connection_is_muted(const struct connection *c) {
+    return c->muted_until_us > c->env->now_us;
+}
 
 // Owner's side ------------------------------------------------------------------------------------------------------
 

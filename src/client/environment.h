@@ -36,6 +36,7 @@ struct transport {
 struct environment {
     int64_t now_us;   // monotonic; goes on while the process is stopped (CLOCK_BOOTTIME where there is one)
     int64_t wall_ms;  // for timestamps only, never for time-outs
+    int64_t throttle_said_us;  // when a quota's throttle was last logged; 0: never
     struct timers timers;
     struct prng prng;
     struct logger log;

@@ -274,6 +274,11 @@ static bool reserve_any(struct fetch_session *s) {
 
 static void fetch_now(struct fetch_session *s) {
     if (s->fetching || !broker_link_ready(&s->link) || s->partitions_count == 0) return;
+    // A fetch behind a throttle would only lie unread, and keep the room of others.
+    if (connection_is_muted(&s->link.connection)) {
+        fetch_at(s, s->link.connection.muted_until_us);
+        return;
+    }
     if (s->on_turn) s->on_turn(s);
     if (s->partitions_count == 0) return;
     if (!reserve_any(s)) {
@@ -442,7 +447,12 @@ static void on_response(void *context, const struct error *error, const void *re
     }
     if (s->session_id == 0) s->session_id = r->session_id;
     if (s->session_id != 0) s->session_epoch = s->session_epoch == INT32_MAX ? 1 : s->session_epoch + 1;
-    take_topics(s, r, frame);
+    if (r->throttle_time_ms > 0 && r->responses_count == 0) {
+        RARE("fetch: throttled");
+        give_back(s, 0);  // it does not say that there is little to come
+    } else {
+        take_topics(s, r, frame);
+    }
     if (s->session_id == 0) start_over(s);  // the broker's session cache is full: every fetch is a full one
     bool news = r->responses_count > 0 || !list_empty(&s->changed) || !list_empty(&s->forgotten);
     if (news || s->env->now_us >= s->waits_until_us) fetch_soon(s);  // behind those that waited for what was given back

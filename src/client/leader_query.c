@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/rare.h"
 #include "wire/error_codes.h"
 #include "wire/messages.h"
 
@@ -130,9 +131,28 @@ static void take_batches(struct lane *l, const struct fetch_response *r) {
     }
 }
 
+// A consumer's quota is used up: the answer is empty, and there will be one when the time told is over. (The other
+// kinds are answered all the same.)
+static bool is_put_off(struct lane *l, const void *response) {
+    const struct fetch_response *r = response;
+    if (l->kind != QUERY_BATCH || r->throttle_time_ms <= 0 || r->responses_count > 0) return false;
+    RARE("leader query: throttled");
+    struct link *k;
+    while ((k = list_last(&l->asked))) {
+        list_remove(k);
+        list_prepend(&l->waiting, k);
+    }
+    l->busy = false;
+    int64_t us = r->throttle_time_ms * 1000LL;
+    struct environment *env = l->owner->cluster->env;
+    timer_set(&env->timers, &l->soon, env->now_us + (us < THROTTLE_US_MAX ? us : THROTTLE_US_MAX));
+    return true;
+}
+
 static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {
     (void)frame;
     struct lane *l = context;
+    if (!error_is(error) && is_put_off(l, response)) return;
     if (error_is(error)) {
         answer_all(&l->asked, error);
     } else {

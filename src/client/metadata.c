@@ -236,16 +236,21 @@ static struct broker *unconnected(struct cluster *c) {
     return found;
 }
 
+// It owes an answer, or reads nothing of what is asked for longer than that may take.
+static bool would_keep_us_waiting(const struct broker *b) {
+    return b->owes_metadata || b->control.connection.muted_until_us > b->cluster->env->now_us + METADATA_ANSWER_US;
+}
+
 // Nobody is asked twice at a time: when all that are connected owe an answer, another one is connected to.
 static void on_refresh(struct timer *t, int64_t now_us) {
     struct cluster *c = CONTAINER_OF(t, struct cluster, refresh);
     c->refresh_running = true;
     const struct broker *b = cluster_ready_broker(c, c->asked_of);
-    if (!b || !b->owes_metadata) {
+    if (!b || !would_keep_us_waiting(b)) {
         cluster_submit(c, CLUSTER_ANOTHER, &c->refresh_task);
         return;
     }
-    RARE("metadata: all that are connected owe an answer");
+    RARE("metadata: all that are connected owe an answer, or are muted");
     b = unconnected(c);
     if (b) cluster_submit(c, b->node_id, &c->refresh_task);
     else timer_set(&c->env->timers, t, now_us + METADATA_ANSWER_US);

@@ -13,10 +13,12 @@
 
 #define ASKED_PER_HEARTBEAT 2
 
-// What is asked there is answered at once: who owes an answer, or is being connected to, is likely to stay silent.
+// What is asked there is answered at once: who owes an answer, is being connected to, or reads nothing before a
+// throttle is over, is likely to stay silent.
 static bool is_silent(const struct broker *b) {
     const struct connection *c = &b->control.connection;
-    return b->reported || c->requests_count > 0 || c->state == CONNECTION_OPENING || c->state == CONNECTION_GREETING;
+    bool opens = c->state == CONNECTION_OPENING || c->state == CONNECTION_GREETING;
+    return b->reported || c->requests_count > 0 || opens || connection_is_muted(c);
 }
 
 // Real brokers before bootstrap addresses.

@@ -22,6 +22,14 @@ const char *message_name(const struct message *m) {
     return m->name;
 }
 
+int32_t message_throttle_ms(const struct message *response, const void *value) {
+    int32_t ms = 0;
+    for (size_t i = 0; i < response->fields_count; i++)
+        if (strcmp(response->fields[i].name, "throttle_time_ms") == 0)
+            memcpy(&ms, field_at_const(&response->fields[i], value), sizeof ms);
+    return ms;
+}
+
 size_t field_value_size(const struct message_field *f) {
     static const uint8_t sizes[] = {
         [FIELD_BOOL] = sizeof(bool),

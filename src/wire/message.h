@@ -97,5 +97,8 @@ MUST_USE struct error message_decode(const struct message *m, int16_t version, s
 // One line for a person, for logs and tests: {field: value, list: [..]}; bytes as hex, cut where they are long.
 void message_print(const struct message *m, int16_t version, const void *value, struct buffer *out);
 
+// How long a response tells its client to send nothing (KIP-219); 0: not at all, or it has no such field.
+int32_t message_throttle_ms(const struct message *response, const void *value);
+
 size_t message_struct_size(const struct message *m);
 const char *message_name(const struct message *m);

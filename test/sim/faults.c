@@ -151,7 +151,7 @@ static bool begin_throttle(struct strike *s) {
     if (!pick_node(s)) return false;
     tell_broker(s);
     // What lies unread for long and is executed then, where the state may be forgotten, is a known limit.
-    bool longer = s->side == DESTINATION && !forgets(s->world) && pick(s, 0, 3) == 0;
+    bool longer = (s->side == SOURCE || !forgets(s->world)) && pick(s, 0, 3) == 0;
     broker_throttle(cluster(s), s->node, (int32_t)(longer ? pick(s, 10000, 100000) : pick(s, 1, 3000)));
     return true;
 }

@@ -303,6 +303,28 @@ TEST(who_is_alone_and_gets_nothing_is_told_so) {
     end();
 }
 
+TEST(a_throttled_batch_is_asked_for_when_the_time_is_over) {
+    begin();
+    ask(0, QUERY_BATCH);
+    ask(4, QUERY_BATCH);
+    struct fetch_response r;
+    message_defaults(&fetch_response_message, &r);
+    r.throttle_time_ms = 45000;
+    scripted_answer(&s, under_way(API_FETCH), &r);
+    ask(1, QUERY_BATCH);
+    EXPECT(!under_way(API_FETCH));
+    scripted_run(&s, 44 * SECOND);
+    EXPECT(!under_way(API_FETCH));
+    EXPECT_INT(x[0].answers, 0);
+    scripted_run(&s, 2 * SECOND);
+    const struct fetch_request *q = under_way(API_FETCH)->body;
+    EXPECT_INT(q->topics_count, 3);  // those that waited in front
+    EXPECT_INT(q->topics[0].partitions[0].fetch_offset, 100);
+    EXPECT_INT(q->topics[1].partitions[0].fetch_offset, 104);
+    EXPECT_INT(q->topics[2].partitions[0].fetch_offset, 101);
+    end();
+}
+
 TEST(batches_are_asked_for_by_name_where_an_id_is_unknown) {
     begin();
     memset(&x[4].q.partition.topic_id, 0, sizeof x[4].q.partition.topic_id);
@@ -328,6 +350,7 @@ int main(void) {
     RUN(what_cannot_be_asked_is_told_to_all);
     RUN(a_batch_that_did_not_fit_is_asked_for_again_in_front);
     RUN(who_is_alone_and_gets_nothing_is_told_so);
+    RUN(a_throttled_batch_is_asked_for_when_the_time_is_over);
     RUN(batches_are_asked_for_by_name_where_an_id_is_unknown);
     return test_result();
 }

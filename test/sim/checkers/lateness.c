@@ -48,6 +48,7 @@ static enum late_for waits_for(const struct world *w, const struct instance *in,
     if (!leads_well(w, in, SOURCE, t->name, p->index, &from)) return LATE_FOR_NOTHING;
     if (!leads_well(w, in, DESTINATION, t->destination_name, p->index, &to)) return LATE_FOR_NOTHING;
     if (p->append.appender && p->append.appender->throttled_until_us > w->now_us) return LATE_FOR_NOTHING;
+    if (p->fetch.session && connection_is_muted(&p->fetch.session->link.connection)) return LATE_FOR_NOTHING;
     *end = to.log->end;
     if (broker_log_last_stable_offset(from.log) <= *end) return LATE_FOR_NOTHING;
     if (p->state == PARTITION_LOCATE) return all_are_reached(w, in) ? LATE_FOR_LEADERS : LATE_FOR_NOTHING;

@@ -35,6 +35,7 @@ static const struct {
     {"late_requests", late_requests, false},
     {"late_behind_replica", late_behind_replica, false},
     {"throttled_reconnects", throttled_reconnects, false},
+    {"throttled_fetches", throttled_fetches, false},
     {"late_of_today", late_of_today, false},
     {"late_filler", late_filler, false},
     {"told_late", told_late, false},

@@ -73,6 +73,7 @@ const char *idle_source(int64_t moment_us, struct outcome *out);
 const char *late_requests(int64_t moment_us, struct outcome *out);
 const char *late_behind_replica(int64_t moment_us, struct outcome *out);
 const char *throttled_reconnects(int64_t moment_us, struct outcome *out);
+const char *throttled_fetches(int64_t moment_us, struct outcome *out);
 const char *late_of_today(int64_t moment_us, struct outcome *out);
 const char *late_filler(int64_t moment_us, struct outcome *out);
 const char *told_late(int64_t moment_us, struct outcome *out);

@@ -5,9 +5,13 @@
 
 #define THROTTLE_MS 45000
 
+static void throttle_side(struct world *w, enum side side, int32_t ms) {
+    for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, side); node++)
+        broker_throttle(w->clusters[side], node, ms);
+}
+
 static void throttle(struct world *w, int32_t ms) {
-    for (int32_t node = plan_first_node(&w->plan); node <= plan_last_node(&w->plan, DESTINATION); node++)
-        broker_throttle(w->clusters[DESTINATION], node, ms);
+    throttle_side(w, DESTINATION, ms);
 }
 
 static struct plan old_records(uint64_t seed) {
@@ -43,4 +47,37 @@ const char *throttled_reconnects(int64_t moment_us, struct outcome *out) {
     if (said) return said;
     if (!on) return "it does not go on";
     return lies ? NULL : "nothing lay behind the throttle";
+}
+
+// A consumer's quota of the source: who waits as he is told is served, loses no connection by it, and hears of new
+// leaders meanwhile.
+const char *throttled_fetches(int64_t moment_us, struct outcome *out) {
+    struct plan plan = scenario_plan(303);
+    plan.nodes[SOURCE] = 3;
+    plan.load_pause_us = 20 * MS;
+    struct world *w = world_begin(&plan, NULL, false, out);
+    world_run(w, 10 * SECOND);
+    throttle_side(w, SOURCE, THROTTLE_MS);
+    world_run(w, 2 * SECOND + moment_us);
+    const struct flow *f = w->instances[0].flow;
+    const struct fetch_session *s = f->partitions_count == 1 ? f->partitions[0]->fetch.session : NULL;
+    bool muted = s && connection_is_muted(&s->link.connection);
+    int64_t ready_us = s ? s->link.ready_us : 0, end = scenario_truth(w).log->end;
+    world_run(w, THROTTLE_MS * MS);
+    bool stayed = s && s == f->partitions[0]->fetch.session && s->link.ready_us == ready_us;
+    bool on = scenario_truth(w).log->end > end;
+    // Who looks at the logs meanwhile asks for a batch, and is told the same.
+    struct error why = error_make(ERROR_TRANSPORT, 0, "scenario", "looks at the logs again");
+    broker_link_reset(&f->partitions[0]->append.appender->link, &why);
+    world_run(w, 10 * SECOND);
+    bool resync = f->partitions[0]->state == PARTITION_RESYNC;
+    world_run(w, THROTTLE_MS * MS);
+    bool looked = f->partitions[0]->state == PARTITION_COPY;
+    throttle_side(w, SOURCE, 0);
+    const char *said = scenario_end(w);
+    if (said) return said;
+    if (!stayed) return "a throttled connection was lost";
+    if (!on) return "who waits as he is told is not served";
+    if (!looked) return "a throttled look at the logs does not end";
+    return muted && resync ? NULL : "nothing was throttled";
 }
