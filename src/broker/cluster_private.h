@@ -131,6 +131,8 @@ struct broker_cluster {
     struct broker_groups *groups;
     struct broker_transactions *transactions;
     struct broker_quotas *quotas;
+    int32_t mutation_ms;         // a partition more takes so long of controller_mutation_rate; 0: no such quota
+    int64_t mutations_until_us;  // it is used up
     // Settings read often.
     int64_t lag_us_max, session_us;
     int64_t data_bytes, data_bytes_max;  // of all logs, what replicas share counted once; max 0: no limit

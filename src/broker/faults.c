@@ -44,6 +44,11 @@ void broker_throttle(struct broker_cluster *c, int32_t node, int32_t throttle_ms
     n->throttle_ms = throttle_ms < REQUEST_THROTTLE_MS_MAX ? throttle_ms : REQUEST_THROTTLE_MS_MAX;
 }
 
+void broker_throttle_mutations(struct broker_cluster *c, int32_t partition_ms) {
+    c->mutation_ms = partition_ms;
+    c->mutations_until_us = 0;
+}
+
 void broker_forget_sessions(struct broker_cluster *c, int32_t node) {
     fetch_sessions_clear(broker_find_node(c, node)->sessions);
 }

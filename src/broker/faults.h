@@ -40,6 +40,8 @@ void broker_note_log_starts(struct broker_cluster *c);                 // a kill
 // A node's fetch sessions are pushed out of its cache by others', that are not there (KIP-227).
 void broker_forget_sessions(struct broker_cluster *c, int32_t node);
 void broker_throttle(struct broker_cluster *c, int32_t node, int32_t throttle_ms);  // what quotas answer; 0: ends
+// controller_mutation_rate: a partition more takes so long of it; 0: there is no such quota.
+void broker_throttle_mutations(struct broker_cluster *c, int32_t partition_ms);
 
 // A transaction coordinator takes a marker that was written for lost, with this chance, and sends it again (what
 // disconnects and time-outs do to a real one).

@@ -186,11 +186,16 @@ static void show_configs(struct creation *n) {
     }
 }
 
+static bool quota_allows(struct creation *n) {
+    if (broker_request_mutates(n->request, n->plan.partitions)) return true;
+    return REFUSE(n, KAFKA_THROTTLING_QUOTA_EXCEEDED, "The throttling quota has been exceeded.");
+}
+
 // How many records the controller would write; 0: it is refused.
 static int64_t judge(struct creation *n) {
     n->answer->name = n->topic->name;
     n->answer->configs_count = 0;
-    n->right = name_is_right(n) && read_configs(n) && place(n);
+    n->right = name_is_right(n) && read_configs(n) && place(n) && quota_allows(n);
     if (!n->right) return 0;
     n->plan.id = n->answer->topic_id = broker_topic_id_new(n->request->node->cluster);
     n->answer->error_message.size = -1;
@@ -291,12 +296,12 @@ void handle_create_topics(struct broker_request *r) {
     const struct create_topics_request *request = r->body;
     struct creations all = {.request = r};
     message_defaults(r->api->response, &all.response);
-    all.response.throttle_time_ms = r->node->throttle_ms;
     all.response.topics = REQUEST_ARRAY(r, request->topics_count, struct create_topics_response_topic);
     all.times = asked_names_times(r, request->topics, sizeof *request->topics,
                                   offsetof(struct create_topics_request_topic, name), request->topics_count);
     if (!total_is_right(&all)) refuse_all(&all, "Excessively large number of partitions per request.");
     else if (create(&all)) refuse_others(&all);
     else refuse_all(&all, "Unable to perform excessively large batch operation.");
+    all.response.throttle_time_ms = broker_request_throttle_ms(r);
     broker_answer(r, &all.response);
 }

@@ -214,6 +214,10 @@ static void grow(struct growth *g) {
         REFUSE(g, KAFKA_INVALID_REPLICATION_FACTOR, "All brokers are currently fenced.");
         return;
     }
+    if (!broker_request_mutates(g->request, added)) {
+        REFUSE(g, KAFKA_THROTTLING_QUOTA_EXCEEDED, "The throttling quota has been exceeded.");
+        return;
+    }
     // What was written down before the list of records was full stays there, and is made.
     if (!fits) {
         added = *g->records_left;
@@ -230,7 +234,6 @@ void handle_create_partitions(struct broker_request *r) {
     struct create_partitions_response response;
     int32_t records_left = BROKER_RECORDS_PER_REQUEST_MAX;
     message_defaults(r->api->response, &response);
-    response.throttle_time_ms = r->node->throttle_ms;
     response.results = REQUEST_ARRAY(r, request->topics_count, struct create_partitions_response_topic);
     const int32_t *times =
         asked_names_times(r, request->topics, sizeof *request->topics,
@@ -247,6 +250,7 @@ void handle_create_partitions(struct broker_request *r) {
             REFUSE(&g, KAFKA_INVALID_REQUEST, "Duplicate topic name.");
         }
     }
+    response.throttle_time_ms = broker_request_throttle_ms(r);
     broker_answer(r, &response);
 }
 

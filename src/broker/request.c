@@ -25,6 +25,7 @@ struct broker_request *broker_request_take(struct broker_connection *k, size_t s
     r->node = k->node;
     r->connection = k;
     r->frame_size = size;
+    r->throttle_ms = 0;
     r->serial = c->request_serial++;
     return r;
 }
@@ -156,11 +157,26 @@ struct wire_text broker_request_say(struct broker_request *r, const char *format
     return (struct wire_text){memcpy(broker_request_alloc(r, size + 1), text, size), (int32_t)size};
 }
 
+bool broker_request_mutates(struct broker_request *r, int32_t partitions) {
+    struct broker_cluster *c = r->node->cluster;
+    if (c->mutation_ms == 0) return true;
+    if (c->now_us < c->mutations_until_us) {
+        r->throttle_ms = (int32_t)((c->mutations_until_us - c->now_us + 999) / 1000);
+        return false;
+    }
+    c->mutations_until_us = c->now_us + (int64_t)partitions * c->mutation_ms * 1000;
+    return true;
+}
+
+int32_t broker_request_throttle_ms(const struct broker_request *r) {
+    return r->throttle_ms > r->node->throttle_ms ? r->throttle_ms : r->node->throttle_ms;
+}
+
 static int32_t throttle_ms(const struct broker_request *r) {
     int16_t key = r->api ? r->api->key : -1;
     if (key == API_PRODUCE) return r->node->throttle_produce_ms;
     if (key == API_FETCH) return r->connection->fetch_throttled ? r->node->throttle_fetch_ms : 0;
-    return r->node->throttle_ms;
+    return broker_request_throttle_ms(r);
 }
 
 static void done(struct broker_request *r, bool hang_up) {

@@ -19,6 +19,7 @@ struct broker_request {
     struct buffer frame;  // the request's bytes
     size_t frame_size;    // as announced
     int64_t arrived_us, due_us;
+    int32_t throttle_ms;  // by what it asked for; the node's come on top
     uint64_t serial;      // rises from request to request
     // Of a request that is answered later.
     struct timer timer;   // the handler's to set; no longer set when the request is answered
@@ -47,6 +48,11 @@ void *broker_request_alloc(struct broker_request *r, size_t size);
 static inline bool broker_request_is_full(const struct broker_request *r) {
     return r->arena.size > BROKER_ANSWER_ARENA_MAX;
 }
+
+// Strict quotas of controller mutations (KIP-599): whatever is asked for is made, unless what was made before has used
+// them up. False: it has, and the answer must say for how long (broker_request_throttle_ms()).
+bool broker_request_mutates(struct broker_request *r, int32_t partitions);
+int32_t broker_request_throttle_ms(const struct broker_request *r);
 
 // A text of the request's, for error messages; longer ones are cut.
 struct wire_text broker_request_say(struct broker_request *r, const char *format, ...)

@@ -13,6 +13,7 @@ enum reaction {
     AGAIN,             // after a back-off, with newer metadata
     FEWER_SETTINGS,    // leave out what was refused
     WITHOUT_READING,   // warn once, and do without what could not be read
+    AFTER_THROTTLE,    // in the same lane, which waits as long as it was told
     HALT,              // the topic; but what cannot grow goes on with the partitions that are there
 };
 
@@ -26,6 +27,7 @@ static const struct answer created[] = {
     //  code                              reaction         reason
     { KAFKA_NONE                        , GO_ON          , NULL },
     { KAFKA_TOPIC_ALREADY_EXISTS        , GO_ON          , NULL },
+    { KAFKA_THROTTLING_QUOTA_EXCEEDED   , AFTER_THROTTLE , NULL },
     { KAFKA_INVALID_CONFIG              , FEWER_SETTINGS , "its settings are refused" },
     { KAFKA_INVALID_REPLICATION_FACTOR  , HALT           , "replication.factor cannot be met by the destination" },
     { KAFKA_TOPIC_AUTHORIZATION_FAILED  , HALT           , CREATE_MISSING },
@@ -36,6 +38,7 @@ static const struct answer created[] = {
 
 static const struct answer grown[] = {
     { KAFKA_NONE                        , GO_ON          , NULL },
+    { KAFKA_THROTTLING_QUOTA_EXCEEDED   , AFTER_THROTTLE , NULL },
     { KAFKA_INVALID_PARTITIONS          , AGAIN          , NULL },  // somebody else was faster
     { KAFKA_REASSIGNMENT_IN_PROGRESS    , AGAIN          , NULL },
     { KAFKA_INVALID_REPLICATION_FACTOR  , HALT           , "too few brokers for more partitions" },
@@ -181,6 +184,12 @@ static void fewer_settings(struct topic *t, const struct answer *a, struct wire_
     }
 }
 
+// (A back-off would grow with each of the topics before it in the quota.)
+static void after_throttle(struct topic *t, int32_t throttle_ms) {
+    if (throttle_ms > 0) topic_look(t);
+    else topic_back_off(t);
+}
+
 void topic_take_created(struct topic_lane *l, const struct create_topics_response *response) {
     struct logger *log = &l->owner->env->log;
     for (int32_t i = 0; i < response->topics_count && !l->owner->stopped; i++) {
@@ -198,6 +207,7 @@ void topic_take_created(struct topic_lane *l, const struct create_topics_respons
         // Somebody else's topic may have fewer partitions than asked for.
         if (a.reaction == GO_ON) provided(t, r->error_code == KAFKA_NONE ? t->wanted_next : 1);
         else if (a.reaction == FEWER_SETTINGS) fewer_settings(t, &a, r->error_message);
+        else if (a.reaction == AFTER_THROTTLE) after_throttle(t, response->throttle_time_ms);
         else react(t, &a, r->error_message);
     }
 }
@@ -217,6 +227,8 @@ void topic_take_grown(struct topic_lane *l, const struct create_partitions_respo
             char reason[TOPIC_REASON_MAX];
             write_reason(reason, &a, r->error_message);
             topic_growth_refused(t, reason);
+        } else if (a.reaction == AFTER_THROTTLE) {
+            after_throttle(t, response->throttle_time_ms);
         } else {
             react(t, &a, r->error_message);
         }

@@ -1,6 +1,7 @@
 // Bulk requests of the topics reconciler: topics wait in a lane, one request of each lane is under way at a time.
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/rare.h"
 #include "client/topic_partition.h"
 #include "mirror/topics_private.h"
 
@@ -160,6 +161,16 @@ static void lane_failed(struct topic_lane *l, struct list *topics, const struct 
     back_off_all(l, topics, why);
 }
 
+// Controller mutations have a quota of their own (KIP-599): nothing is accepted before the time told is over.
+static bool wait_out_throttle(struct topic_lane *l, const void *response) {
+    int64_t us = message_throttle_ms(api_find(lane_table[l->kind].api_key)->response, response) * 1000LL;
+    if (us <= 0) return false;
+    RARE("topics: throttled");
+    l->busy = false;
+    timer_set(&l->owner->env->timers, &l->soon, l->owner->env->now_us + (us < THROTTLE_US_MAX ? us : THROTTLE_US_MAX));
+    return true;
+}
+
 static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {
     (void)frame;
     struct topic_lane *l = context;
@@ -174,7 +185,7 @@ static void on_response(void *context, const struct error *error, const void *re
     if (l->owner->stopped) return;
     struct error why = error_make(ERROR_PROTOCOL, 0, "topics", "the broker left a topic unanswered");
     back_off_all(l, &l->asked, &why);
-    lane_next(l);
+    if (!wait_out_throttle(l, response)) lane_next(l);
 }
 
 static void take_waiting(struct topic_lane *l) {

@@ -153,11 +153,13 @@ static bool begin_throttle(struct strike *s) {
     // What lies unread for long and is executed then, where the state may be forgotten, is a known limit.
     bool longer = (s->side == SOURCE || !forgets(s->world)) && pick(s, 0, 3) == 0;
     broker_throttle(cluster(s), s->node, (int32_t)(longer ? pick(s, 10000, 100000) : pick(s, 1, 3000)));
+    broker_throttle_mutations(cluster(s), (int32_t)(pick(s, 0, 1) == 0 ? pick(s, 100, 10000) : 0));
     return true;
 }
 
 static void end_throttle(struct strike *s) {
     broker_throttle(cluster(s), s->node, 0);
+    broker_throttle_mutations(cluster(s), 0);
 }
 
 static bool begin_forget_sessions(struct strike *s) {

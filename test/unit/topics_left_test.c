@@ -1,4 +1,5 @@
-// The topics reconciler: what is left of a request that failed, and of a doubt that was none.
+// The topics reconciler: what is left of a request that failed, of one that a quota cut short, and of a doubt that was
+// none.
 #include "topics_world.h"
 
 static void lose_connection(struct world *w) {
@@ -30,6 +31,23 @@ TEST(who_waits_behind_a_request_that_fails_is_not_left_waiting) {
     world_free(w);
 }
 
+// KIP-599: the quota says when there is room for the next one, and none of those before it makes it later.
+TEST(topics_beyond_the_quota_of_mutations_are_made_as_fast_as_it_allows) {
+    struct world *w = world_of_all();
+    for (int i = 0; i < 60; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "t%d", i);
+        source_topic(w, name, 1);
+    }
+    w->at_destination.mutation_us = SECOND;
+    world_start(w);
+    world_run(w, 65 * SECOND);
+    EXPECT_INT(world_count(w, "ready t"), 60);
+    EXPECT(w->at_destination.requests[API_CREATE_TOPICS] <= 62);
+    EXPECT_INT(world_count(w, "halted"), 0);
+    world_free(w);
+}
+
 TEST(what_two_have_said_counts_for_no_other_doubt) {
     struct world *w = world_of_all();
     w->at_destination.nodes = 2;
@@ -58,6 +76,7 @@ TEST(what_two_have_said_counts_for_no_other_doubt) {
 
 int main(void) {
     RUN(who_waits_behind_a_request_that_fails_is_not_left_waiting);
+    RUN(topics_beyond_the_quota_of_mutations_are_made_as_fast_as_it_allows);
     RUN(what_two_have_said_counts_for_no_other_doubt);
     return test_result();
 }

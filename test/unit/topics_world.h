@@ -69,6 +69,7 @@ struct model_cluster {
     int requests[API_KEYS_KNOWN];
     bool forgets_one;        // leaves one topic out of the next answer to DescribeConfigs
     int settings_told;       // in answers to DescribeConfigs
+    int64_t mutation_us, mutations_until_us;  // controller_mutation_rate: one takes so long; it is used up until then
 };
 
 struct model_channel {
@@ -297,7 +298,9 @@ static inline void world_create_one(struct world *w, struct model_cluster *c,
         r->error_message = text_of(message);
         r->error_code = KAFKA_INVALID_CONFIG;
     }
+    if (r->error_code == 0 && w->env.now_us < c->mutations_until_us) r->error_code = KAFKA_THROTTLING_QUOTA_EXCEEDED;
     if (r->error_code != 0) return;
+    c->mutations_until_us = w->env.now_us + c->mutation_us;
     struct model_topic *t = model_add(c, name, q->num_partitions);
     t->hidden = c->hides_new;
     t->replication_factor = q->replication_factor;
@@ -310,7 +313,11 @@ static inline void *world_create(struct world *w, struct model_cluster *c, const
     message_defaults(&create_topics_response_message, r);
     r->topics_count = q->topics_count;
     r->topics = arena_alloc(&w->arena, sizeof *r->topics * (size_t)q->topics_count);
-    for (int32_t i = 0; i < q->topics_count; i++) world_create_one(w, c, &q->topics[i], &r->topics[i]);
+    for (int32_t i = 0; i < q->topics_count; i++) {
+        world_create_one(w, c, &q->topics[i], &r->topics[i]);
+        if (r->topics[i].error_code == KAFKA_THROTTLING_QUOTA_EXCEEDED)
+            r->throttle_time_ms = (int32_t)((c->mutations_until_us - w->env.now_us) / 1000);
+    }
     return r;
 }
 
