@@ -36,6 +36,10 @@ struct broker_node {
     int32_t throttle_ms;              // of requests: no more than quota.window.size.seconds (ClientRequestQuotaManager)
     int32_t throttle_produce_ms;      // without a limit (QuotaUtils.throttleTime)
     int32_t throttle_fetch_ms;
+    int16_t late_api;                 // whose requests are late;
+    int64_t late_us;                  // by so much; 0: none are
+    int64_t late_until_us;            // the last of them is answered
+    bool late_executed;               // executed late, too, and not only answered
     struct list connections;          // the one that was silent for the longest time first
     int32_t connections_count;
     struct timer idle;                // when it is hung up on (connections.max.idle.ms)

@@ -13,6 +13,7 @@ static int64_t idle_us_max(const struct broker_node *n) {
 }
 
 static void throttle_over(struct timer *t, int64_t now_us);
+static void hold_over(struct timer *t, int64_t now_us);
 
 struct broker_connection *broker_connection_new(struct broker_cluster *c, int32_t node,
                                                 const struct broker_driver *driver, void *driver_connection) {
@@ -25,6 +26,7 @@ struct broker_connection *broker_connection_new(struct broker_cluster *c, int32_
     list_init(&k->waiting);
     buffer_init(&k->output, BROKER_CONNECTION_OUTPUT_MAX);
     timer_init(&k->throttle, throttle_over);
+    timer_init(&k->hold, hold_over);
     list_append(&n->connections, &k->link);
     n->connections_count++;
     k->active_us = c->now_us;
@@ -47,6 +49,7 @@ void broker_connection_free(struct broker_connection *k) {
     assert(!k->executing);
     forget_input(k);
     timer_cancel(&k->node->cluster->timers, &k->throttle);
+    timer_cancel(&k->node->cluster->timers, &k->hold);
     list_remove(&k->link);
     k->node->connections_count--;
     buffer_free(&k->output);
@@ -93,6 +96,15 @@ static void next(struct broker_connection *k) {
 static void throttle_over(struct timer *t, int64_t now_us) {
     (void)now_us;
     next(CONTAINER_OF(t, struct broker_connection, throttle));
+}
+
+static void hold_over(struct timer *t, int64_t now_us) {
+    (void)now_us;
+    wake(CONTAINER_OF(t, struct broker_connection, hold));
+}
+
+void broker_connection_hold(struct broker_connection *k, int64_t until_us) {
+    if (until_us > k->node->cluster->now_us && !k->gone) timer_set(&k->node->cluster->timers, &k->hold, until_us);
 }
 
 // Keeps the node's connections in the order of their silence.
@@ -186,7 +198,7 @@ size_t broker_connection_input(struct broker_connection *k, struct bytes in) {
 }
 
 size_t broker_connection_output(struct broker_connection *k, struct bytes *out, size_t max) {
-    if (max == 0 || k->node->frozen || k->sent == k->output.size) return 0;
+    if (max == 0 || k->node->frozen || timer_is_set(&k->hold) || k->sent == k->output.size) return 0;
     out[0] = (struct bytes){k->output.at + k->sent, k->output.size - k->sent};
     return 1;
 }

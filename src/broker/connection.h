@@ -17,6 +17,7 @@ struct broker_connection {
     bool executing;                    // one is in the node's queue or parked
     bool fetch_throttled;              // the last fetch was
     struct timer throttle;             // set: nothing is begun before it
+    struct timer hold;                 // set: the answer is not sent before it
     int64_t active_us;                 // when something was read or answered
     struct buffer output;
     size_t sent;
@@ -28,6 +29,7 @@ struct broker_connection {
 
 // Its request is done; the next one is begun when the throttle is over.
 void broker_connection_answered(struct broker_connection *k, bool hang_up, int32_t throttle_ms);
+void broker_connection_hold(struct broker_connection *k, int64_t until_us);  // its answer; fine when that is over
 void broker_connection_drop(struct broker_connection *k);  // the node stops: closed, requests forgotten
 void broker_connection_free(struct broker_connection *k);
 void broker_connections_init(struct broker_node *n);

@@ -44,6 +44,13 @@ void broker_throttle(struct broker_cluster *c, int32_t node, int32_t throttle_ms
     n->throttle_ms = throttle_ms < REQUEST_THROTTLE_MS_MAX ? throttle_ms : REQUEST_THROTTLE_MS_MAX;
 }
 
+void broker_be_late(struct broker_cluster *c, int32_t node, int16_t api_key, int64_t us, bool executed) {
+    struct broker_node *n = broker_find_node(c, node);
+    n->late_api = api_key;
+    n->late_us = us;
+    n->late_executed = executed;
+}
+
 void broker_throttle_mutations(struct broker_cluster *c, int32_t partition_ms) {
     c->mutation_ms = partition_ms;
     c->mutations_until_us = 0;

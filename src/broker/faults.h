@@ -40,6 +40,8 @@ void broker_note_log_starts(struct broker_cluster *c);                 // a kill
 // A node's fetch sessions are pushed out of its cache by others', that are not there (KIP-227).
 void broker_forget_sessions(struct broker_cluster *c, int32_t node);
 void broker_throttle(struct broker_cluster *c, int32_t node, int32_t throttle_ms);  // what quotas answer; 0: ends
+// Requests of one API are answered so late; `executed`: and executed no sooner. 0: no more of them.
+void broker_be_late(struct broker_cluster *c, int32_t node, int16_t api_key, int64_t us, bool executed);
 // controller_mutation_rate: a partition more takes so long of it; 0: there is no such quota.
 void broker_throttle_mutations(struct broker_cluster *c, int32_t partition_ms);
 

@@ -202,7 +202,7 @@ bool broker_node_runs(const struct broker_cluster *c, int32_t node) {
 
 bool broker_node_is_well(const struct broker_cluster *c, int32_t node) {
     const struct broker_node *n = broker_find_node(c, node);
-    return n && broker_node_hears(n) && n->throttle_ms == 0;
+    return n && broker_node_hears(n) && n->throttle_ms == 0 && n->late_until_us < c->now_us;
 }
 
 static void end_rest(struct broker_replica *r, int32_t unused) {

@@ -26,6 +26,7 @@ struct broker_request *broker_request_take(struct broker_connection *k, size_t s
     r->connection = k;
     r->frame_size = size;
     r->throttle_ms = 0;
+    r->answer_us = 0;
     r->serial = c->request_serial++;
     return r;
 }
@@ -87,6 +88,13 @@ static void decode(struct broker_request *r) {
     r->api = api;
 }
 
+static void be_late(struct broker_request *r) {
+    struct broker_node *n = r->node;
+    if (n->late_executed) r->due_us += n->late_us;
+    else r->answer_us = r->arrived_us + n->late_us;
+    n->late_until_us = r->arrived_us + n->late_us;
+}
+
 void broker_request_arrived(struct broker_request *r) {
     struct broker_node *n = r->node;
     struct broker_cluster *c = n->cluster;
@@ -95,6 +103,7 @@ void broker_request_arrived(struct broker_request *r) {
     if (r->api && c->config.service_us) {
         r->due_us += c->config.service_us(c->config.timing_context, n->id, r->api->key);
     }
+    if (r->api && n->late_us > 0 && r->api->key == n->late_api) be_late(r);
     struct link *before = n->queue.head.prev;
     while (before != &n->queue.head && CONTAINER_OF(before, struct broker_request, link)->due_us > r->due_us) {
         before = before->prev;
@@ -182,6 +191,7 @@ static int32_t throttle_ms(const struct broker_request *r) {
 static void done(struct broker_request *r, bool hang_up) {
     struct broker_connection *k = r->connection;
     int32_t muted_ms = throttle_ms(r);
+    broker_connection_hold(k, r->answer_us);
     broker_request_release(r);
     broker_connection_answered(k, hang_up, muted_ms);
 }

@@ -19,6 +19,7 @@ struct broker_request {
     struct buffer frame;  // the request's bytes
     size_t frame_size;    // as announced
     int64_t arrived_us, due_us;
+    int64_t answer_us;    // no sooner it is sent
     int32_t throttle_ms;  // by what it asked for; the node's come on top
     uint64_t serial;      // rises from request to request
     // Of a request that is answered later.

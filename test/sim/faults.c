@@ -1,8 +1,10 @@
 // The planned faults, at their time.
 #include "sim/faults.h"
 
+#include "base/limits.h"
 #include "base/memory.h"
 #include "sim/world.h"
+#include "wire/messages.h"
 
 #include <assert.h>
 
@@ -162,6 +164,31 @@ static void end_throttle(struct strike *s) {
     broker_throttle_mutations(cluster(s), 0);
 }
 
+// Just before or just after who asked gives up, or any time.
+static bool begin_late(struct strike *s) {
+    static const int16_t apis[] = {
+        API_PRODUCE,          API_PRODUCE,       API_FETCH,      API_FETCH,        API_METADATA,
+        API_LIST_OFFSETS,     API_DELETE_RECORDS, API_OFFSET_FOR_LEADER_EPOCH,     API_DESCRIBE_PRODUCERS,
+        API_CREATE_TOPICS,    API_CREATE_PARTITIONS, API_DESCRIBE_CONFIGS,         API_FIND_COORDINATOR,
+        API_JOIN_GROUP,       API_SYNC_GROUP,    API_HEARTBEAT,  API_OFFSET_COMMIT, API_LEAVE_GROUP,
+        API_API_VERSIONS,
+    };
+    if (!pick_node(s)) return false;
+    int16_t api_key = apis[pick(s, 0, (int64_t)(sizeof apis / sizeof *apis) - 1)];
+    const int64_t timeouts_us[] = {40 * SECOND, CONNECTION_OPEN_US_MAX, s->world->plan.session_timeout_ms * MS};
+    int64_t timeout_us = timeouts_us[pick(s, 0, 2)];
+    int64_t us = pick(s, 0, 3) > 0 ? timeout_us + pick(s, -SECOND, SECOND) : pick(s, 1, timeout_us);
+    // What is executed so late, where the state may be forgotten, is beyond what time protects from.
+    bool executed = pick(s, 0, 1) == 0 && !(api_key == API_PRODUCE && forgets(s->world));
+    tell_broker(s);
+    broker_be_late(cluster(s), s->node, api_key, us, executed);
+    return true;
+}
+
+static void end_late(struct strike *s) {
+    broker_be_late(cluster(s), s->node, -1, 0, false);
+}
+
 static bool begin_forget_sessions(struct strike *s) {
     s->side = SOURCE;
     s->node = draw_node(s);
@@ -283,6 +310,16 @@ static void end_cut(struct strike *s) {
     trace_tell(&s->world->trace, s->world->now_us, "world", "%s and %s %d: connected again", s->instance->name,
                side_names[s->side], (int)s->node);
     cut(s, false);
+}
+
+static bool begin_trickle(struct strike *s) {
+    trace_tell(&s->world->trace, s->world->now_us, "world", "%s", fault_name(s->plan->kind));
+    s->world->network.trickles++;
+    return true;
+}
+
+static void end_trickle(struct strike *s) {
+    s->world->network.trickles--;
 }
 
 static bool begin_slow(struct strike *s) {
@@ -445,6 +482,8 @@ static const struct {
     [FAULT_SOURCE_TRANSACTION]      = { begin_transaction   , NULL         },
     [FAULT_FOREIGN_RECORD]          = { begin_foreign       , NULL         },
     [FAULT_CONNECTIONS_STALL]       = { begin_stall         , end_stall    },
+    [FAULT_ANSWERS_LATE]            = { begin_late          , end_late     },
+    [FAULT_LINKS_TRICKLE]           = { begin_trickle       , end_trickle  },
 };
 // clang-format on
 

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define TRICKLE_WHOLE_MIN (4 * KiB)  // what is larger would be too many segments byte by byte
 #define OUTPUT_RANGES 64
 #define SLOW_US (400 * MS)
 #define HOST_GONE_US (60 * SECOND)  // until a broker gives up on a host that says nothing any more
@@ -235,6 +236,13 @@ static bool damage(struct network *n, bool sent, uint8_t *at, size_t size) {
     return seen > 0;
 }
 
+// How much of so many bytes is read at once.
+static size_t torn(struct world *w, size_t size) {
+    if (w->network.trickles > 0) return 1;
+    if (size > 1 && one_in(&w->network, w->plan.torn_one_in)) return 1 + prng_below(&w->network.prng, size - 1);
+    return size;
+}
+
 static void send_out(struct channel *ch) {
     struct world *w = ch->world;
     while (ch->connection && !ch->ended[OUT] && ch->pipes[OUT].bytes < (size_t)w->plan.socket_bytes) {
@@ -245,6 +253,7 @@ static void send_out(struct channel *ch) {
         for (size_t i = 0; i < count; i++) size += ranges[i].size;
         if (size == 0) return;
         if (size > room) size = room;
+        if (w->network.trickles > 0) size = size < TRICKLE_WHOLE_MIN ? 1 : 1 + prng_below(&w->network.prng, size / 8);
         bool all_but_one = size > 1 && w->plan.short_one_in > 0 && one_in(&w->network, w->plan.short_one_in);
         if (all_but_one) size--;
         struct segment *s = pipe_put(ch, OUT, SEGMENT_DATA, size, 0);
@@ -270,7 +279,7 @@ static void take_in(struct channel *ch, struct segment *s) {
         struct connection_space space = connection_input(c);
         if (space.size == 0) return;
         size_t size = s->size - s->done < space.size ? s->size - s->done : space.size;
-        if (size > 1 && one_in(&w->network, w->plan.torn_one_in)) size = 1 + prng_below(&w->network.prng, size - 1);
+        size = torn(w, size);
         memcpy(space.at, s->at + s->done, size);
         trace_mix(&w->trace, ch->number);
         trace_bytes(&w->trace, (struct bytes){space.at, size});
@@ -391,7 +400,7 @@ static bool give(struct channel *ch, struct segment *s) {
     struct world *w = ch->world;
     while (ch->broker && s->done < s->size) {
         size_t size = s->size - s->done;
-        if (size > 1 && one_in(&w->network, w->plan.torn_one_in)) size = 1 + prng_below(&w->network.prng, size - 1);
+        size = torn(w, size);
         size_t taken = broker_connection_input(ch->broker, (struct bytes){s->at + s->done, size});
         trace_mix(&w->trace, ch->number);
         trace_bytes(&w->trace, (struct bytes){s->at + s->done, taken});
@@ -527,6 +536,7 @@ void network_heal(struct world *w) {
     struct network *n = &w->network;
     n->damage[SOURCE] = n->damage[DESTINATION] = 0;
     n->slow = 0;
+    n->trickles = 0;
     for (struct link *k = list_first(&n->channels); k; k = list_next(&n->channels, k)) {
         struct channel *ch = CONTAINER_OF(k, struct channel, link);
         if (ch->stalled) network_stall(ch, false);

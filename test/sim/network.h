@@ -51,6 +51,7 @@ struct network {
     uint64_t channels_made;
     int32_t cut[SIM_INSTANCES_MAX][SIDES][SIM_NODES_MAX][DIRECTIONS];  // how many faults cut it
     int32_t slow;                                                      // how many faults slow it down
+    int32_t trickles;  // how many faults make each read bring one byte, and each write take little
     int32_t damage[SIDES];  // so many batches on the way from it, or to the destination, get a flipped bit
 };
 

@@ -53,6 +53,8 @@ static const struct kind kinds[FAULT_KINDS] = {
     [FAULT_SOURCE_TRANSACTION]      = {"transaction at source"   , 1 , {  0         ,  0         }, ANY_WORLD },
     [FAULT_FOREIGN_RECORD]          = {"foreign record"          , 1 , {  0         ,  0         }, ANY_WORLD },
     [FAULT_CONNECTIONS_STALL]       = {"connections stall"       , 6 , {100 * MS    , 60 * SECOND}, ANY_WORLD },
+    [FAULT_ANSWERS_LATE]            = {"answers late"            , 6 , {100 * MS    , 60 * SECOND}, ANY_WORLD },
+    [FAULT_LINKS_TRICKLE]           = {"links byte by byte"      , 2 , { 10 * MS    ,  3 * SECOND}, ANY_WORLD },
 };
 // clang-format on
 

@@ -266,6 +266,33 @@ TEST(a_throttled_client_waits) {
     broker_cluster_free(c);
 }
 
+TEST(a_late_request_is_executed_at_once_or_late_too) {
+    for (int executed = 0; executed < 2; executed++) {
+        struct broker_cluster *c = cluster(1);
+        struct client k, other;
+        struct metadata_response response;
+        client_open(&k, c, 1, &now_us);
+        client_open(&other, c, 1, &now_us);
+        broker_be_late(c, 1, API_CREATE_TOPICS, 41000000, executed);
+        create_topic(&k, "t");
+        world_until(c, &now_us, 40000000);
+        EXPECT_INT(broker_topic_partitions(c, "t"), executed ? 0 : 1);
+        client_read(&k);
+        EXPECT_INT(k.in.size, 0);
+        EXPECT(metadata(&other, &response));  // of another connection, and another request
+        EXPECT_INT(now_us, 40000000);
+        EXPECT(!broker_node_is_well(c, 1));
+        world_until(c, &now_us, 41000001);
+        client_read(&k);
+        EXPECT(k.in.size > 0);
+        EXPECT_INT(broker_topic_partitions(c, "t"), 1);
+        EXPECT(broker_node_is_well(c, 1));
+        client_close(&k);
+        client_close(&other);
+        broker_cluster_free(c);
+    }
+}
+
 TEST(a_killed_node_forgets_its_queue_and_hangs_up) {
     struct broker_cluster *c = cluster(1);
     struct client k;
@@ -326,6 +353,7 @@ int main(void) {
     RUN(a_frozen_node_sends_nothing);
     RUN(a_silent_connection_is_hung_up_on);
     RUN(a_throttled_client_waits);
+    RUN(a_late_request_is_executed_at_once_or_late_too);
     RUN(a_killed_node_forgets_its_queue_and_hangs_up);
     RUN(requests_ahead_are_limited);
     return test_result();
