@@ -85,12 +85,13 @@ void connection_failed(struct connection *c, const struct error *why) {
     c->on_state(c, &kept);
 }
 
+// While an answer comes, however slowly, neither it nor what is behind it is late.
 static int64_t earliest_deadline(const struct connection *c) {
-    int64_t earliest = INT64_MAX;
+    int64_t earliest = INT64_MAX, begins_us = c->muted_until_us;
+    if (c->in && c->in->size > 0 && c->received_us > begins_us) begins_us = c->received_us;
     for (uint32_t i = 0; i < c->requests_count; i++) {
         const struct connection_request *r = &c->requests[(c->requests_first + i) % REQUESTS_IN_FLIGHT_MAX];
-        int64_t read_us = r->sent_us > c->muted_until_us ? r->sent_us : c->muted_until_us;
-        int64_t deadline = read_us + r->timeout_us;
+        int64_t deadline = (r->sent_us > begins_us ? r->sent_us : begins_us) + r->timeout_us;
         if (deadline < earliest) earliest = deadline;
     }
     return earliest;
@@ -273,6 +274,8 @@ static bool deliver(struct connection *c, struct frame *frame) {
     c->requests_count--;
     c->frame_size = 0;
     c->admitted = false;
+    // The broker begins with the next one now.
+    if (c->env->now_us > r.sent_us + r.timeout_us && !connection_is_muted(c)) c->muted_until_us = c->env->now_us;
     obey_throttle(c, r.api, response);
     r.reply(r.context, &e, response, frame);
     arena_reset(&c->env->arena);
@@ -355,6 +358,7 @@ void connection_received(struct connection *c, size_t size) {
     if (c->asked_us > 0) note_round_trip(c);
     c->in->size += size;
     c->bytes_in += size;
+    c->received_us = c->env->now_us;
     parse_input(c);
 }
 

@@ -78,7 +78,9 @@ struct connection {
     int64_t asked_us;       // when the only request under way was made; 0: its answer has begun, or there are more
     int64_t round_trip_us;  // shortest time from a request to its answer's first byte; 0: none since it was set to 0
     int64_t way_us;         // as the driver said last; to a proxy, where there is one
-    int64_t muted_until_us; // a quota's throttle: nothing of what is sent is read before (KIP-219), nor is it late
+    int64_t received_us;    // when bytes last came
+    // Nothing that is under way is read before (nor is it late): a quota's throttle (KIP-219), or a slow answer's end.
+    int64_t muted_until_us;
     uint64_t bytes_in, bytes_out;  // since creation
 };
 

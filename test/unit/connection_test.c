@@ -317,31 +317,6 @@ TEST(a_shorter_time_is_not_forgotten_behind_a_longer_one) {
     end();
 }
 
-// InitProducerId stands for any request that tells of a throttle (KIP-219).
-TEST(what_lies_behind_a_throttle_is_not_late) {
-    begin_ready();
-    EXPECT(ask().kind == ERROR_NONE);
-    EXPECT(ask().kind == ERROR_NONE);
-    scripted_run(&s, MS);
-    struct init_producer_id_response r;
-    message_defaults(&init_producer_id_response_message, &r);
-    r.throttle_time_ms = 50000;
-    scripted_answer(&s, scripted_next(&s, API_INIT_PRODUCER_ID), &r);
-    scripted_run(&s, MS);
-    EXPECT(connection_is_muted(&c));
-    scripted_run(&s, 49 * SECOND);
-    EXPECT(ask().kind == ERROR_NONE);
-    scripted_run(&s, 29 * SECOND);  // the broker reads nothing before 50 s
-    EXPECT(!connection_is_muted(&c));
-    EXPECT_INT(seen.lost, 0);
-    scripted_run(&s, 3 * SECOND);
-    EXPECT_INT(seen.lost, 1);
-    EXPECT_INT(seen.why.kind, ERROR_TIMEOUT);
-    connection_open(&c);
-    EXPECT(!connection_is_muted(&c));
-    end();
-}
-
 TEST(requests_without_an_answer_have_a_limit) {
     begin_ready();
     for (int i = 0; i < REQUESTS_IN_FLIGHT_MAX; i++) EXPECT(ask().kind == ERROR_NONE);
@@ -577,7 +552,6 @@ int main(void) {
     RUN(a_wrong_correlation_id_and_bytes_left_over_close);
     RUN(the_oldest_request_decides_when_it_is_too_late);
     RUN(a_shorter_time_is_not_forgotten_behind_a_longer_one);
-    RUN(what_lies_behind_a_throttle_is_not_late);
     RUN(requests_without_an_answer_have_a_limit);
     RUN(the_rest_of_a_response_is_worth_a_wake_up_and_an_answer_that_may_not_wait_is_at_once);
     RUN(a_large_response_waits_until_it_is_admitted);
