@@ -377,6 +377,20 @@ static bool begin_sleep(struct strike *s) {
     return true;
 }
 
+// By an hour, or by more than a day forward.
+static bool begin_clock(struct strike *s) {
+    if (!pick_instance(s)) return false;
+    int64_t back_ms = plan_clock_back_ms(&s->world->plan);
+    bool back = back_ms > 0 && pick(s, 0, 1) == 0;
+    s->instance->wall_ahead_ms = back ? -back_ms : pick(s, 0, 1) == 0 ? SIM_HOUR_MS : 26 * SIM_HOUR_MS;
+    trace_tell(&s->world->trace, s->world->now_us, s->instance->name, "%s", fault_name(s->plan->kind));
+    return true;
+}
+
+static void end_clock(struct strike *s) {
+    s->instance->wall_ahead_ms = 0;
+}
+
 static bool begin_stopping(struct strike *s) {
     if (!pick_instance(s) || instance_sleeps(s->instance)) return false;
     instance_stop(s->instance);
@@ -484,6 +498,7 @@ static const struct {
     [FAULT_CONNECTIONS_STALL]       = { begin_stall         , end_stall    },
     [FAULT_ANSWERS_LATE]            = { begin_late          , end_late     },
     [FAULT_LINKS_TRICKLE]           = { begin_trickle       , end_trickle  },
+    [FAULT_CLOCK_SET]               = { begin_clock         , end_clock    },
 };
 // clang-format on
 

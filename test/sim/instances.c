@@ -17,7 +17,7 @@ bool instance_sleeps(const struct instance *in) {
 void instance_enter(struct instance *in) {
     assert(in->alive && !instance_sleeps(in));
     in->env.now_us = in->world->now_us;
-    in->env.wall_ms = world_wall_ms(in->world);
+    in->env.wall_ms = world_wall_ms(in->world) + in->wall_ahead_ms;
 }
 
 static void tell(struct instance *in, const char *what) {

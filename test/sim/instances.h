@@ -28,6 +28,7 @@ struct instance {
     bool stopped;           // told to stop, and done
     bool dying, host_gone;  // while it is killed: what its connections tell
     int64_t sleeps_until_us;
+    int64_t wall_ahead_ms;  // of its host's clock (CLOCK_REALTIME), which somebody has set
     int32_t lives;
     struct timer wakes;
     struct environment env;

@@ -54,6 +54,7 @@ static const struct kind kinds[FAULT_KINDS] = {
     [FAULT_FOREIGN_RECORD]          = {"foreign record"          , 1 , {  0         ,  0         }, ANY_WORLD },
     [FAULT_CONNECTIONS_STALL]       = {"connections stall"       , 6 , {100 * MS    , 60 * SECOND}, ANY_WORLD },
     [FAULT_ANSWERS_LATE]            = {"answers late"            , 6 , {100 * MS    , 60 * SECOND}, ANY_WORLD },
+    [FAULT_CLOCK_SET]               = {"clock set"               , 3 , {100 * MS    , 60 * SECOND}, ANY_WORLD },
     [FAULT_LINKS_TRICKLE]           = {"links byte by byte"      , 2 , { 10 * MS    ,  3 * SECOND}, ANY_WORLD },
 };
 // clang-format on

@@ -54,6 +54,7 @@ enum fault_kind {
     FAULT_CONNECTIONS_STALL,
     FAULT_ANSWERS_LATE,
     FAULT_LINKS_TRICKLE,
+    FAULT_CLOCK_SET,
     FAULT_KINDS,
 };
 
@@ -80,6 +81,7 @@ enum world_kind {
 };
 
 // producer.id.expiration.ms of a destination that forgets even what is of today at once, and of one that does so later.
+#define SIM_HOUR_MS 3600000LL
 #define FORGETS_MS 2000
 #define FORGETS_TODAY_MS 30000
 
@@ -133,6 +135,12 @@ static inline int32_t plan_first_node(const struct plan *p) {
 }
 static inline int32_t plan_last_node(const struct plan *p, enum side side) {
     return plan_first_node(p) + p->nodes[side] - 1;
+}
+
+// How far an instance's wall clock may be set back: by less than half of the time that the destination remembers, for
+// what is older counts as forgotten.
+static inline int64_t plan_clock_back_ms(const struct plan *p) {
+    return p->expiration_ms >= 24 * SIM_HOUR_MS ? SIM_HOUR_MS : 0;
 }
 
 static inline int32_t plan_lost_node(const struct plan *p, enum side side) {  // -1: none

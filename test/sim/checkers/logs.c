@@ -42,7 +42,7 @@ static void look_at(struct world *w, struct ledger_topic *t, int32_t partition, 
     c->checked_end = batch_last_offset(&b->header) + 1;
     if (is_filler(t, partition, b)) {
         c->filler_end = c->checked_end;
-        if (b->header.max_timestamp < SIM_WALL_MS)
+        if (b->header.max_timestamp < SIM_WALL_MS - plan_clock_back_ms(&w->plan))
             world_fail(w, "filler", "%s-%d: filler of the past lets the broker forget who wrote it", t->name,
                        (int)partition);
         if (c->has_records) world_fail(w, "order", "%s-%d: filled after records", t->name, (int)partition);
