@@ -67,6 +67,22 @@ class NetworkTest(scenario.Scenario):
         self.assertEqual(mirror.events(msg="broker unreachable"), [])
         self.assertEqual(mirror.stop(), 0)
 
+    def test_a_quota_of_the_source_that_is_lowered_is_waited_out(self):
+        """What was read lately counts against the new rate: the next answers are empty, and their connections muted."""
+        self.load.limit(self.source, "consumer_byte_rate", 50_000_000)
+        self.addCleanup(self.load.limit, self.source, "consumer_byte_rate", None)
+        self.topic("orders", partitions=3)
+        self.produce(*self.made, total=8000, size_min=1000, size_max=1000, codecs=["none"])
+        mirror = self.start_mirror()
+        self.assertMirrored(seconds=60)
+        self.load.limit(self.source, "consumer_byte_rate", 120_000)
+        self.produce(*self.made, total=300, size_min=1000, size_max=1000, codecs=["none"])
+        self.assertMirrored(seconds=120)
+        throttled = [int(event["throttle_ms"]) for event in mirror.events(msg="throttled by a quota")]
+        self.assertGreater(max(throttled, default=0), 31_000)  # a request's time-out, and a long poll
+        self.assertEqual(mirror.events(msg="broker unreachable"), [])
+        self.assertEqual(mirror.stop(), 0)
+
     def test_a_destination_that_freezes_and_comes_back(self):
         self.proxied()
         for proxy in self.proxies(self.destination):
