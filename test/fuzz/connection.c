@@ -137,10 +137,17 @@ static void greet(void) {
     buffer_free(&out);
 }
 
+static void unheard(void *context, enum log_level level, const char *line, size_t size) {
+    (void)context, (void)level, (void)line, (void)size;
+}
+
 static void begin(uint8_t switches) {
     static const struct transport transport = {on_open, on_close, on_wake};
     story = (struct story){.switches = switches,
-                           .env = {.now_us = 1000000, .wall_ms = 1800000000000, .transport = &transport}};
+                           .env = {.now_us = 1000000,
+                                   .wall_ms = 1800000000000,
+                                   .log = {LOG_DEBUG, unheard, NULL},
+                                   .transport = &transport}};
     timers_init(&story.env.timers);
     prng_seed(&story.env.prng, 1);
     frame_pool_init(&story.env.frames);
@@ -175,7 +182,7 @@ void fuzz_connection(struct bytes in) {
     write_all();
     feed((struct bytes){in.at + 1, in.size - 1});
     write_all();
-    story.env.now_us += 60000000;
+    story.env.now_us += 60000000 + THROTTLE_US_MAX;
     timers_run(&story.env.timers, story.env.now_us);
     assert(!connection_is_open(&story.c) || story.answered == story.accepted);
     end();
