@@ -352,6 +352,14 @@ int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a) {
         partition_surprise(p, &why);
         return 0;
     }
+    if (partition_source_grew_past_us(p)) {
+        RARE("copy: the source has grown past the destination's end");
+        partition_halt(p, p->log_end,
+                       "diverged: the source ended before offset %lld, where the destination ends and has nothing left "
+                       "to compare, and goes on there now: was the topic made anew?",
+                       (long long)p->log_end);
+        return 0;
+    }
     p->source_doubted_us = 0;
     p->source_end = a->last_stable_offset >= 0 ? a->last_stable_offset : a->high_watermark;
     int64_t kept = take_records(p, a);

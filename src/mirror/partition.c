@@ -421,6 +421,11 @@ bool partition_believes_source(struct partition *p) {
     return false;
 }
 
+bool partition_source_grew_past_us(const struct partition *p) {
+    bool seen_twice = p->source_doubted_us != 0 && p->source_asked_us > p->source_doubted_us;
+    return seen_twice && p->log_end > 0 && p->tail.size == 0;
+}
+
 int64_t partition_safe_at_us(struct partition *p) {
     ownership_want_lease(&p->flow->ownership);
     int64_t now_us = p->flow->env->now_us;

@@ -48,6 +48,9 @@ void partition_wait(struct partition *p, int64_t until_us);
 // broker's metadata still names it: a new leader learns the high watermark late, and one that was deposed and has not
 // heard of it knows nothing of what came since.
 bool partition_believes_source(struct partition *p);
+// partition.c: that leader was seen to end there twice, goes on now, and the destination has nothing left to compare:
+// what it wrote between was never mirrored. (A log that lost nothing ends before what was mirrored under no epoch.)
+bool partition_source_grew_past_us(const struct partition *p);
 
 // partition.c, DRAIN: an answer came, or the last question is off the table.
 void partition_drained_yet(struct partition *p);
