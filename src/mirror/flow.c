@@ -113,7 +113,7 @@ static void on_topic_halted(void *context, struct mirror_topic *t) {
     for (size_t i = 0; i < f->partitions_count; i++) {
         struct partition *p = f->partitions[i];
         if (p->topic == t && p->state != PARTITION_IDLE && p->state != PARTITION_HALTED)
-            partition_halt(p, p->log_end, "%s", t->halted);
+            partition_halt(p, p->acked_end, "%s", t->halted);
     }
 }
 

@@ -237,6 +237,20 @@ TEST(a_source_that_lost_its_tail_halts) {
     end();
 }
 
+TEST(a_topic_that_halts_tells_what_was_acknowledged_and_not_what_was_sent) {
+    begin_copied(1);
+    int64_t at = to->end;
+    w->s.serve[API_PRODUCE] = NULL;
+    world_write(w, 0, 3);
+    world_run(w, 10 * MS);
+    EXPECT_INT(world_partition(w, 0)->log_end, from->end);
+    w->destination.partitions = 2;
+    cluster_refresh(&w->flow->destination);
+    world_run(w, 2 * SECOND);
+    EXPECT_HALTED(at, "more than the 1 of the source topic");
+    end();
+}
+
 int main(void) {
     RUN(what_cannot_be_copied_halts_where_it_stands);
     RUN(a_reason_that_may_pass_is_looked_at_again);
@@ -254,5 +268,6 @@ int main(void) {
     RUN(partitions_that_a_topic_made_anew_does_not_have_stay_halted);
     RUN(a_source_made_anew_halts);
     RUN(a_source_that_lost_its_tail_halts);
+    RUN(a_topic_that_halts_tells_what_was_acknowledged_and_not_what_was_sent);
     return test_result();
 }
