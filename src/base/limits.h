@@ -48,6 +48,7 @@
 #define ANSWER_ALONE_US 500000               // an answer for which was waited so long waits for no other
 #define APPENDER_SILENT_US 1000000           // without an answer, until what waits for one leaves room for others
 #define THROTTLE_US_MAX 600000000            // that is obeyed; a broker that says more is asked again by then
+#define THROTTLE_LOOK_US 1000000             // until who waits for it looks whether the connection is still the same
 #define THROTTLE_SAID_US_MIN 1000000         // that is worth a line of the log,
 #define THROTTLE_SAID_INTERVAL_US 60000000   // and until the next one
 #define APPEND_LANES 2                       // pipelines to one broker, which handles one request of each at a time

@@ -325,6 +325,22 @@ TEST(a_throttled_batch_is_asked_for_when_the_time_is_over) {
     end();
 }
 
+TEST(a_new_connection_is_not_throttled) {
+    begin();
+    ask(0, QUERY_BATCH);
+    struct fetch_response r;
+    message_defaults(&fetch_response_message, &r);
+    r.throttle_time_ms = 45000;
+    scripted_answer(&s, under_way(API_FETCH), &r);
+    EXPECT(!under_way(API_FETCH));
+    struct error why = error_make(ERROR_TRANSPORT, 0, "test", "lost");
+    broker_link_reset(&cluster_broker(&c, 1)->control, &why);
+    scripted_run(&s, 3 * SECOND);
+    EXPECT(under_way(API_FETCH));
+    EXPECT_INT(x[0].answers, 0);
+    end();
+}
+
 TEST(batches_are_asked_for_by_name_where_an_id_is_unknown) {
     begin();
     memset(&x[4].q.partition.topic_id, 0, sizeof x[4].q.partition.topic_id);
@@ -351,6 +367,7 @@ int main(void) {
     RUN(a_batch_that_did_not_fit_is_asked_for_again_in_front);
     RUN(who_is_alone_and_gets_nothing_is_told_so);
     RUN(a_throttled_batch_is_asked_for_when_the_time_is_over);
+    RUN(a_new_connection_is_not_throttled);
     RUN(batches_are_asked_for_by_name_where_an_id_is_unknown);
     return test_result();
 }

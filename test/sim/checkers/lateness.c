@@ -38,6 +38,21 @@ static bool all_are_reached(const struct world *w, const struct instance *in) {
     return true;
 }
 
+// What a quota mutes is not read before its time is over, whatever it is: metadata, and questions of a partition that
+// does not fetch yet, go over one connection.
+static bool is_muted(struct cluster *c, int32_t node) {
+    struct broker *b;
+    size_t i = 0;
+    while ((b = map_next(&c->brokers, &i)))
+        if ((node < 0 || b->node_id == node) && connection_is_muted(&b->control.connection)) return true;
+    return false;
+}
+
+static bool fetch_is_muted(const struct instance *in, const struct partition *p) {
+    if (p->fetch.session) return connection_is_muted(&p->fetch.session->link.connection);
+    return is_muted(&in->flow->source, p->source_leader);
+}
+
 // `end`: of the destination's log.
 static enum late_for waits_for(const struct world *w, const struct instance *in, const struct partition *p,
                                int64_t *end) {
@@ -48,10 +63,13 @@ static enum late_for waits_for(const struct world *w, const struct instance *in,
     if (!leads_well(w, in, SOURCE, t->name, p->index, &from)) return LATE_FOR_NOTHING;
     if (!leads_well(w, in, DESTINATION, t->destination_name, p->index, &to)) return LATE_FOR_NOTHING;
     if (p->append.appender && p->append.appender->throttled_until_us > w->now_us) return LATE_FOR_NOTHING;
-    if (p->fetch.session && connection_is_muted(&p->fetch.session->link.connection)) return LATE_FOR_NOTHING;
     *end = to.log->end;
     if (broker_log_last_stable_offset(from.log) <= *end) return LATE_FOR_NOTHING;
-    if (p->state == PARTITION_LOCATE) return all_are_reached(w, in) ? LATE_FOR_LEADERS : LATE_FOR_NOTHING;
+    if (p->state == PARTITION_LOCATE) {
+        bool muted = is_muted(&in->flow->source, -1) || is_muted(&in->flow->destination, -1);
+        return all_are_reached(w, in) && !muted ? LATE_FOR_LEADERS : LATE_FOR_NOTHING;
+    }
+    if (fetch_is_muted(in, p)) return LATE_FOR_NOTHING;
     // (A deposed leader may go on answering; of one that is frozen see scenario/frozen_leader.c.)
     bool knows = p->source_leader == from.leader && p->destination_leader == to.leader;
     return !knows || somebody_waits_for_replicas(w, p) ? LATE_FOR_NOTHING : LATE_FOR_RECORDS;
