@@ -349,6 +349,12 @@ static void answer(struct appender *a, struct append *x, int16_t error_code, int
     append_drop(a, x);
 }
 
+// A repeat is answered with the batch's own time (UnifiedLog.append), and -1 with its sign flipped is no time.
+static bool is_stamped(const struct produce_response_partition *q, const struct append *x) {
+    int64_t ms = q->log_append_time_ms;
+    return ms >= 0 && ms != INT64_MAX && ms != x->max_timestamp && q->base_offset == x->base_offset;
+}
+
 static void on_response(void *context, const struct error *error, const void *response, struct frame *frame) {
     (void)frame;
     struct append_request *r = context;
@@ -366,7 +372,9 @@ static void on_response(void *context, const struct error *error, const void *re
         for (int32_t k = 0; k < p->responses[i].partition_responses_count; k++) {
             const struct produce_response_partition *q = &p->responses[i].partition_responses[k];
             struct append *x = take_append(r, &p->responses[i], q->index);
-            if (x) answer(a, x, q->error_code, q->base_offset);
+            if (!x) continue;
+            x->stamped = is_stamped(q, x);
+            answer(a, x, q->error_code, q->base_offset);
         }
     }
     struct link *k;

@@ -30,6 +30,7 @@ struct append {
     bool may_grow;  // others may be joined to it until a request takes it
     bool joined;    // several batches: in a frame of its own, its CRC not computed before a request takes it
     bool leased;    // must not be written without a lease
+    bool stamped;   // by its answer: the broker gave its records the time of the append (LogAppendTime)
 };
 
 struct append_partition {

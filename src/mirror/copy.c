@@ -185,7 +185,7 @@ static bool may_fill(struct partition *p) {
     return false;
 }
 
-static void damaged(struct partition *p, int64_t offset, const char *what) {
+void copy_damaged(struct partition *p, int64_t offset, const char *what) {
     RARE("copy: a damaged batch");
     struct fetch_session *s = p->fetch.session;
     struct error why = error_make(ERROR_PROTOCOL, 0, "fetch", "what came from the source is damaged");
@@ -197,7 +197,7 @@ static bool refuse(struct partition *p, const struct batch_header *h, const uint
     int64_t offset = reason_against(p, h, reason);
     if (offset < 0) return false;
     if (batch_crc_is_right((struct bytes){at, (size_t)h->size})) stop_before(p, offset, "%s", reason);
-    else damaged(p, h->base_offset, "its CRC is wrong");
+    else copy_damaged(p, h->base_offset, "its CRC is wrong");
     return true;
 }
 
@@ -217,7 +217,7 @@ static struct frame *with_append_time(struct partition *p, struct batch_header *
     if (!error_is(&e) && written) {
         f = frame_copy(&p->flow->env->frames, out.at, out.size);
     } else if (!batch_crc_is_right((struct bytes){at, (size_t)h->size})) {
-        damaged(p, p->log_end, "its CRC is wrong");
+        copy_damaged(p, p->log_end, "its CRC is wrong");
     } else {
         stop_before(p, p->log_end, "the batch at offset %lld of %s cannot be read: %.100s", (long long)p->log_end,
                     p->topic->source_name, e.detail);
@@ -295,7 +295,7 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
             break;
         }
         if (look == BATCH_DAMAGED) {
-            damaged(p, p->log_end, "its header makes no sense");
+            copy_damaged(p, p->log_end, "its header makes no sense");
             return 0;
         }
         if (look == BATCH_OLD_MAGIC) {
@@ -312,7 +312,7 @@ static int64_t take_records(struct partition *p, const struct fetch_answer *a) {
         int64_t oldest = h.max_timestamp < p->max_timestamp ? h.max_timestamp : p->max_timestamp;
         bool forgets = unprotected || partition_state_may_expire(p, oldest);
         if (forgets && !batch_crc_is_right((struct bytes){rest.at, (size_t)h.size})) {
-            damaged(p, h.base_offset, "its CRC is wrong");
+            copy_damaged(p, h.base_offset, "its CRC is wrong");
             return 0;
         }
         if (refuse(p, &h, rest.at) || (unprotected && too_early(p))) break;
@@ -461,7 +461,7 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
     int64_t begins = p->source_start;
     enum batch_look look = batch_look(a->records, &first);
     if (a->records.size > 0 && look != BATCH_WHOLE && look != BATCH_OLD_MAGIC) {
-        damaged(p, begins, "its header makes no sense");
+        copy_damaged(p, begins, "its header makes no sense");
         return;
     }
     if (look == BATCH_WHOLE && first_is_doubtful(p, &first)) {
@@ -488,62 +488,6 @@ static void on_first_batch(struct leader_query *q, const struct leader_answer *a
 }
 
 // Destination side --------------------------------------------------------------------------------------------------
-
-// What a refused append says about the batch.
-enum refusal { REFUSAL_PASSING, REFUSAL_TOO_LARGE, REFUSAL_CONTENT, REFUSAL_DAMAGED };
-
-static enum refusal refusal_of(int16_t code) {
-    switch (code) {
-    case KAFKA_MESSAGE_TOO_LARGE:
-    case KAFKA_RECORD_LIST_TOO_LARGE:
-        return REFUSAL_TOO_LARGE;
-    case KAFKA_INVALID_TIMESTAMP:
-    case KAFKA_INVALID_RECORD:
-    case KAFKA_UNSUPPORTED_COMPRESSION_TYPE:
-    case KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT:
-    case KAFKA_POLICY_VIOLATION:
-        return REFUSAL_CONTENT;
-    case KAFKA_CORRUPT_MESSAGE:
-        return REFUSAL_DAMAGED;
-    default:
-        return REFUSAL_PASSING;
-    }
-}
-
-static void refused(struct partition *p, const struct append *a, int16_t code) {
-    enum refusal refusal = refusal_of(code);
-    struct error why = error_make(ERROR_KAFKA, code, "Produce", "%s for %.100s at %s", kafka_error_name(code),
-                                  p->topic->destination_name, p->flow->config.destination_alias);
-    if (a->joined && (refusal == REFUSAL_TOO_LARGE || refusal == REFUSAL_CONTENT)) {
-        RARE("copy: a joined batch is refused");
-        // One of its parts is at fault. Each goes alone now: so it shows which one, and what precedes it comes home.
-        p->join_from = a->base_offset + a->count;
-        partition_surprise(p, &why);
-        return;
-    }
-    switch (refusal) {
-    case REFUSAL_TOO_LARGE:
-        if (p->state == PARTITION_GAP) {
-            fill_too_large(p);
-            return;
-        }
-        partition_halt(p, a->base_offset,
-                       "the destination refused a batch of %d bytes as too large: raise max.message.bytes of %s",
-                       a->size, p->topic->destination_name);
-        partition_halt_may_pass(p);
-        return;
-    case REFUSAL_CONTENT:
-        partition_halt(p, a->base_offset, "the destination refused the batch at offset %lld: %s",
-                       (long long)a->base_offset, kafka_error_name(code));
-        partition_halt_may_pass(p);
-        return;
-    case REFUSAL_DAMAGED:
-        damaged(p, a->base_offset, "its CRC is wrong");
-        return;
-    case REFUSAL_PASSING:
-        partition_surprise(p, &why);
-    }
-}
 
 static void landed(struct partition *p, const struct append *a) {
     struct flow *f = p->flow;
@@ -581,7 +525,9 @@ static void landed(struct partition *p, const struct append *a) {
 void copy_on_append(struct append_partition *ap, const struct append *a, int16_t error_code, int64_t base_offset) {
     struct partition *p = CONTAINER_OF(ap, struct partition, append);
     if (error_code != KAFKA_NONE) {
-        refused(p, a, error_code);
+        append_refused(p, a, error_code);
+    } else if (a->stamped) {
+        append_stamped(p, a);
     } else if (base_offset == a->base_offset) {
         landed(p, a);
     } else if (base_offset < a->base_offset || p->alone) {

@@ -11,6 +11,11 @@ void resync_on_appender_ready(struct partition *p);
 void copy_begin(struct partition *p);
 int64_t copy_on_answer(struct partition *p, const struct fetch_answer *a);
 void copy_on_append(struct append_partition *ap, const struct append *a, int16_t error_code, int64_t base_offset);
+void copy_damaged(struct partition *p, int64_t offset, const char *what);  // what came from the source
+
+// refusals.c: an append that the destination refused; one whose records it gave other timestamps.
+void append_refused(struct partition *p, const struct append *a, int16_t code);
+void append_stamped(struct partition *p, const struct append *a);
 void copy_on_silence(struct partition *p);  // its appender's broker has become silent, or is no longer
 void copy_give_back(struct partition *p, int64_t bytes);  // of what is in flight, to the budget
 void copy_release(struct partition *p);                   // all of it

@@ -82,6 +82,18 @@ class HaltsTest(scenario.Scenario):
         net.wait_until(lambda: len(self.destination.metadata(topic)[topic]) == 5, 30, "the partitions to be added")
         self.assertMirrored()
 
+    def test_a_destination_that_begins_to_stamp_records(self):
+        """The broker's answer tells; the settings are read again much later."""
+        topic = self.topic("orders", partitions=2)
+        self.produce(topic, total=1000)
+        mirror = self.start_mirror(settings={"metadata.max.age.ms": 300000})
+        self.assertMirrored()
+        end = self.destination.offsets(topic)[0]
+        self.load.alter(self.destination, topic, message_timestamp_type="LogAppendTime")
+        self.produce(topic, total=200, partitions=[0])
+        halt = mirror.halted(topic, 0, "message.timestamp.type of the destination topic is LogAppendTime")
+        self.assertEqual(int(halt["offset"]), end)
+
     def test_transactions(self):
         topic = self.topic("orders", partitions=2)
         self.produce(topic, total=200, partitions=[1])

@@ -45,6 +45,7 @@ struct world {
     struct budget budget;
     struct selection *selection;
     struct cluster_address addresses[2];
+    bool stamps;          // the destination topic has LogAppendTime
     int16_t answer_with;  // the next batch is refused with this code, without being written
     int16_t delete_code;  // DeleteRecords is refused with this code
     int64_t answer_shift;      // the next base offset answered is so much too low, without being written
@@ -379,6 +380,7 @@ static inline void world_produce_one(struct world *w, struct scripted_request *r
         p->base_offset = l->end - w->answer_shift;
     } else {
         p->error_code = model_append(l, batch, &p->base_offset);
+        if (w->stamps) p->log_append_time_ms = w->s.env.wall_ms + 1;
     }
     w->answer_with = 0;
     w->answer_shift = 0;

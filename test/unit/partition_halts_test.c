@@ -103,6 +103,23 @@ TEST(a_missing_right_is_named_and_looked_at_again) {
     end();
 }
 
+TEST(a_destination_that_stamps_records_is_noticed_with_the_first_batch) {
+    begin_copied(1);
+    int64_t copied = to->end;
+    w->stamps = true;
+    for (int i = 0; i < 30; i++) {
+        world_write(w, 0, 1);
+        world_run(w, 100 * MS);
+    }
+    EXPECT_HALTED(copied, "message.timestamp.type of the destination topic is LogAppendTime, must be CreateTime");
+    int64_t stamped = to->end - copied;
+    EXPECT(stamped > 0 && stamped < (from->end - copied) / 10);  // what was under way
+    world_write(w, 0, 1);
+    world_run(w, 30 * SECOND);
+    EXPECT_INT(to->end, copied + stamped);
+    end();
+}
+
 TEST(a_cluster_is_not_mirrored_into_itself) {
     begin(1);
     w->destination.id = w->source.id;
@@ -258,6 +275,7 @@ int main(void) {
     RUN(an_unreadable_batch_is_looked_at_again);
     RUN(what_only_a_person_can_decide_stays_halted);
     RUN(a_missing_right_is_named_and_looked_at_again);
+    RUN(a_destination_that_stamps_records_is_noticed_with_the_first_batch);
     RUN(a_cluster_is_not_mirrored_into_itself);
     RUN(what_came_from_the_destination_does_not_go_back);
     RUN(a_hole_in_the_source_halts);

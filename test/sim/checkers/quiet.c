@@ -7,6 +7,7 @@
 #define SETTLE_US (70 * SECOND)  // leases are renewed for a minute after they were needed
 #define QUIET_US (30 * SECOND)
 #define LATER_US (30 * SECOND)  // for a member that was fenced by a late word to be one again
+#define MUTED_US_MAX (100 * SECOND)  // faults.c
 #define SETTLES_MAX 4
 #define ELECTIONS_US (300 * SECOND)  // leader.imbalance.check.interval.seconds: then leaders may move back
 
@@ -96,9 +97,15 @@ static bool somebody_doubts(const struct world *w) {
     return false;
 }
 
-// What moves leaders is no quiet time, nor is what the words of the dead do that arrive late, or what retention took.
+// Words that arrive late, of the dead or behind a quota's mute that was told before it ended.
+static int64_t latest_word_us(const struct world *w) {
+    bool muted = faults_struck(w->faults)[FAULT_BROKER_THROTTLES] > 0;
+    return muted && w->plan.late_us_max < MUTED_US_MAX ? MUTED_US_MAX : w->plan.late_us_max;
+}
+
+// What moves leaders is no quiet time, nor is what late words do, or what retention took.
 static void settle(struct world *w) {
-    int64_t settle_us = SETTLE_US > w->plan.late_us_max ? SETTLE_US : w->plan.late_us_max + LATER_US;
+    int64_t late_us = latest_word_us(w), settle_us = SETTLE_US > late_us ? SETTLE_US : late_us + LATER_US;
     for (int tries = 0; tries < SETTLES_MAX && !world_failed(w) && (tries == 0 || somebody_doubts(w)); tries++) {
         int64_t left_us = ELECTIONS_US - w->now_us % ELECTIONS_US;
         if (left_us <= settle_us + QUIET_US) world_run(w, left_us);
