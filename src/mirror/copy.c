@@ -526,7 +526,7 @@ void copy_on_append(struct append_partition *ap, const struct append *a, int16_t
     struct partition *p = CONTAINER_OF(ap, struct partition, append);
     if (error_code != KAFKA_NONE) {
         append_refused(p, a, error_code);
-    } else if (a->stamped) {
+    } else if (a->stamped && a->base_offset >= p->fill_to) {  // (another owner's filler, repeated, has another time)
         append_stamped(p, a);
     } else if (base_offset == a->base_offset) {
         landed(p, a);
