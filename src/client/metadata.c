@@ -227,13 +227,21 @@ static void run(struct cluster_task *t, struct connection *connection, const str
     }
 }
 
-// Rather one that was not found to be unreachable.
+// Rather one that was not found to be unreachable; and a bootstrap address where no other broker is known: who answered
+// last may have seen nobody else. (But a quota is not got around that way.)
 static struct broker *unconnected(struct cluster *c) {
     struct broker *b, *found = NULL;
+    int found_worth = -1;
+    bool muted = false;
     size_t i = 0;
-    while ((b = map_next(&c->brokers, &i)))
-        if (b->node_id >= 0 && !b->gone && !broker_link_ready(&b->control) && (!found || found->reported)) found = b;
-    return found;
+    while ((b = map_next(&c->brokers, &i))) {
+        muted |= broker_link_ready(&b->control) && connection_is_muted(&b->control.connection);
+        int worth = 2 * (b->node_id >= 0) + !b->reported;
+        if (b->gone || broker_link_ready(&b->control) || worth <= found_worth) continue;
+        found = b;
+        found_worth = worth;
+    }
+    return found && found->node_id < 0 && muted ? NULL : found;
 }
 
 // It owes an answer, or reads nothing of what is asked for longer than that may take.

@@ -225,7 +225,7 @@ TEST(when_nobody_who_is_connected_answers_others_are_connected_to) {
     refresh();
     EXPECT_INT(opened(2) + opened(3), 0);
     scripted_run(&s, 25 * SECOND);
-    EXPECT_INT(scripted_unanswered(&s, API_METADATA), 3);  // one of each
+    EXPECT_INT(scripted_unanswered(&s, API_METADATA), 4);  // one of each, and of the bootstrap address
     EXPECT_INT(opened(1), 1);
     answer_node(3);
     EXPECT_INT(c.refreshes, 2);
