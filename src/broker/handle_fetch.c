@@ -279,6 +279,7 @@ static void refuse(struct broker_request *r, int16_t error_code) {
     struct fetch_response response;
     message_defaults(&fetch_response_message, &response);
     response.error_code = error_code;
+    if (is_throttled(r)) response.throttle_time_ms = r->node->throttle_fetch_ms;  // FetchSession.SessionErrorContext
     broker_answer(r, &response);
 }
 
@@ -288,6 +289,7 @@ static void fail(struct broker_request *r) {
     const struct fetch_request *body = r->body;
     struct fetch_response response;
     message_defaults(&fetch_response_message, &response);
+    r->connection->fetch_throttled = false;
     response.error_code = KAFKA_UNKNOWN_SERVER_ERROR;
     response.session_id = body->session_id;
     int32_t count = r->version < TOPIC_IDS_SINCE_VERSION ? body->topics_count : 0;

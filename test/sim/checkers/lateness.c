@@ -75,9 +75,12 @@ static enum late_for waits_for(const struct world *w, const struct instance *in,
     return !knows || somebody_waits_for_replicas(w, p) ? LATE_FOR_NOTHING : LATE_FOR_RECORDS;
 }
 
-// (What is under way may take long: a socket takes so much each round trip. What others had queued may be over by now.)
-static int64_t patience_us(const struct world *w, const struct instance *in) {
-    return 4 * w->plan.latency_us_max * (1 + in->budget.used_peak / w->plan.socket_bytes);
+// (What is under way may take long: a socket takes so much each round trip. What others had queued may be over by now.
+// And each partition of a session may fill an answer.)
+static int64_t patience_us(const struct world *w, const struct instance *in, const struct partition *p) {
+    const struct fetch_session *s = p->fetch.session;
+    int64_t bytes = in->budget.used_peak + (s ? (int64_t)s->partitions_count * s->asked : 0);
+    return 4 * w->plan.latency_us_max * (1 + bytes / w->plan.socket_bytes);
 }
 
 static void check_partition(struct world *w, struct instance *in, const struct partition *p) {
@@ -88,7 +91,7 @@ static void check_partition(struct world *w, struct instance *in, const struct p
         *l = (struct lateness){what, w->now_us, end};
         return;
     }
-    int64_t late_us = w->now_us - l->since_us - patience_us(w, in);
+    int64_t late_us = w->now_us - l->since_us - patience_us(w, in, p);
     if (what == LATE_FOR_RECORDS && late_us > RECORDS_US)
         world_fail(w, "lateness", "%s brings nothing to %s-%d though both leaders are well: it ends at %lld since %.3f",
                    in->name, p->topic->source_name, (int)p->index, (long long)end, (double)l->since_us / 1e6);
