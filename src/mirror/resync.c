@@ -514,17 +514,23 @@ static bool is_heard(struct partition *p) {
     return p->hearsay == 0 || partition_saw(&p->doubted, heard);
 }
 
+// A leader that follows another one and comes back may have cut its log back to where that begins, and knows no
+// producer any more then (ProducerStateManager.truncateAndReload): where nothing stands, or filler, to be deleted.
+static bool leader_stays_aware(const struct partition *p) {
+    return p->position.known && p->tail.size > 0 && !p->only_filler;
+}
+
 static void splice_holds(struct partition *p) {
     struct position *at = &p->position;
-    bool heard = is_heard(p);
+    bool heard = is_heard(p), aware = leader_stays_aware(p);
     if (must_wait(p)) return;
-    if (at->known && p->alone) {  // somebody wrote the first batch meanwhile: on with the pipeline
+    if (aware && p->alone) {  // somebody wrote the first batch meanwhile: on with the pipeline
         RARE("resync: somebody else wrote the first batch");
         p->alone = false;
         resync_begin(p);
         return;
     }
-    if (!at->known && !p->alone) {  // rule 5
+    if (!aware && !p->alone) {  // rule 5
         p->alone = true;
         resync_begin(p);
         return;

@@ -236,7 +236,7 @@ TEST(what_was_copied_stays_when_the_source_starts_inside_the_next_batch) {
 TEST(what_is_under_way_stays_when_the_source_starts_inside_the_next_batch) {
     begin(1);
     write_above(1000);
-    int64_t first = from->end;
+    int64_t first = 1001;  // the first one goes alone: a leader may forget us with the filler
     w->s.serve[API_PRODUCE] = NULL;
     w->s.in_turn = true;
     world_start(w);
@@ -244,8 +244,7 @@ TEST(what_is_under_way_stays_when_the_source_starts_inside_the_next_batch) {
     world_run(w, 300 * MS);
     EXPECT_INT(to->end, 1000);
     EXPECT_INT(world_partition(w, 0)->log_end, first);
-    model_write(from, &(struct model_batch){.count = 10, .timestamp = w->s.env.wall_ms});
-    model_delete_below(from, first + 4);
+    model_delete_below(from, first + 1);
     world_run(w, 100 * MS);
     w->s.serve[API_PRODUCE] = world_produce;
     for (struct scripted_request *r; (r = scripted_next(&w->s, API_PRODUCE));) world_produce(&w->s, r);

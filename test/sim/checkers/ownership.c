@@ -2,28 +2,36 @@
 // awake at most one has a lease: what only ownership protects only he may send (requests.c watches that). And never do
 // two believe in it whose guard time has not passed, unless two of the destination's brokers do not hear their
 // controller: then one may go on answering for the group and the other confirm it, and the logs protect. Nor may who
-// heard of no broker for a session's time that could have known better. (Where a broker lost its power it may have lost
+// heard of no broker for some time that could have known better. (Where a broker lost its power it may have lost
 // what the group had agreed on: there the logs protect, too.)
 #include "sim/checkers.h"
 #include "sim/world.h"
 
 #include <stdlib.h>
 
+#define GUARD_PER_MILLE 600  // of a session (ownership.c)
+
 enum right { HEARD, LEASED };
+
+// From when a successor of the coordinator counts our session, until what the deposed one answers may give us a guard
+// that lasts longer than that.
+static int64_t told_in_time_us(const struct world *w) {
+    return w->plan.session_timeout_ms * (1000LL - GUARD_PER_MILLE);
+}
 
 void check_told(const struct channel *ch) {
     struct world *w = ch->world;
     struct instance *in = ch->owner;
     if (ch->side != DESTINATION || !broker_node_is_well(w->clusters[DESTINATION], ch->node)) return;
-    int64_t session_us = w->plan.session_timeout_ms * 1000LL;
-    if (w->now_us >= in->told_us + session_us) in->untold_until_us = w->now_us + session_us;
+    if (w->now_us >= in->told_us + told_in_time_us(w))
+        in->untold_until_us = w->now_us + w->plan.session_timeout_ms * 1000LL;
     in->told_us = w->now_us;
 }
 
 // Who reaches only a coordinator that was deposed, and then has not yet had the time to hear of it.
 static bool is_deceived(const struct instance *in) {
     int64_t now_us = in->world->now_us;
-    return now_us < in->untold_until_us || now_us >= in->told_us + in->world->plan.session_timeout_ms * 1000LL;
+    return now_us < in->untold_until_us || now_us >= in->told_us + told_in_time_us(in->world);
 }
 
 static bool may_act(const struct instance *in, enum right right) {
@@ -40,7 +48,7 @@ static bool holds(const struct instance *in, int32_t slice) {
 // Whom the guard or the coordinator has stopped holds nothing any more.
 static void check_fenced(struct world *w, const struct instance *in) {
     const struct ownership *o = &in->flow->ownership;
-    int64_t lease_us_max = in->committed_us + w->plan.session_timeout_ms * 600LL;  // as much of it as the guard
+    int64_t lease_us_max = in->committed_us + w->plan.session_timeout_ms * 1LL * GUARD_PER_MILLE;
     if (!w->plan.unowned && o->lease_us > lease_us_max)
         world_fail(w, "ownership", "%s has a lease for longer than since it asked for it", in->name);
     if (o->lease_us > o->fence_us) world_fail(w, "ownership", "%s has a lease for longer than it may act", in->name);
