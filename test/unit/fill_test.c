@@ -285,6 +285,46 @@ TEST(who_follows_knows_what_was_filled_and_deleted) {
     end();
 }
 
+// Followers hang when the first filler stands.
+static void answer_in_turn(int most) {
+    for (int i = 0; i < most && !equal(); i++) {
+        if (scripted_unanswered(&w->s, API_PRODUCE) > 0) world_produce(&w->s, scripted_next(&w->s, API_PRODUCE));
+        world_run(w, 10 * MS);
+        if (to->end == BATCH_FILLER_COUNT_MAX) to->followers_stuck = true;
+    }
+}
+
+static int deletions_in_vain;
+
+static void delete_above_start(struct scripted *s, struct scripted_request *r) {
+    const struct delete_records_request *q = r->body;
+    deletions_in_vain += q->topics[0].partitions[0].offset <= to->start;
+    world_delete_records(s, r);
+}
+
+// (And -1 would be all that is replicated, what tells the next owner that it was filler included.)
+TEST(nothing_is_deleted_meanwhile_before_enough_is_replicated) {
+    static const int64_t have[] = {1, BATCH_FILLER_COUNT_MAX - 1, BATCH_FILLER_COUNT_MAX};
+    for (size_t i = 0; i < sizeof have / sizeof *have; i++) {
+        begin(1);
+        to->replicated = have[i];  // while they hang
+        deletions_in_vain = 0;
+        write_above(2 * FILL_DELETE_OFFSETS);
+        w->s.serve[API_PRODUCE] = NULL;
+        w->s.serve[API_DELETE_RECORDS] = delete_above_start;
+        world_start(w);
+        answer_in_turn(30);
+        EXPECT(to->end > FILL_DELETE_OFFSETS && to->followers_stuck);
+        EXPECT_INT(to->start, 0);
+        EXPECT_INT(deletions_in_vain, 0);
+        to->followers_stuck = false;
+        answer_in_turn(2000);
+        EXPECT(equal());
+        EXPECT_INT(deletions_in_vain, 0);
+        end();
+    }
+}
+
 // What is filled cannot be taken back: so who gets no answer asks again.
 TEST(a_first_batch_that_does_not_come_is_waited_for) {
     begin(1);
@@ -380,6 +420,7 @@ int main(void) {
     RUN(what_is_filled_is_deleted_meanwhile);
     RUN(what_another_owner_has_mirrored_is_not_deleted);
     RUN(who_follows_knows_what_was_filled_and_deleted);
+    RUN(nothing_is_deleted_meanwhile_before_enough_is_replicated);
     RUN(a_first_batch_that_does_not_come_is_waited_for);
     RUN(a_topic_made_anew_behind_filler_is_found_out);
     RUN(a_destination_that_keeps_less_goes_on);

@@ -305,10 +305,14 @@ static void check_deleted_once(const struct sender *s, int64_t offset, const str
     if (d->again > 2) fail(s, "records are deleted that are gone already");
 }
 
-// Only what the source does not have either is deleted, and only what is replicated: else its leader refuses.
+// Only what the source does not have either is deleted, and only what is replicated: else its leader refuses. (-1 would
+// be all that is. Who fills knows where the log begins.)
 static void check_deletion(const struct sender *s, int64_t offset) {
     const struct ledger_topic *t = &s->in->world->ledger.topics[s->topic];
     struct broker_truth truth;
+    if (offset < 0) fail(s, "records are deleted below an offset that does not exist");
+    if (s->partition->state == PARTITION_GAP && offset <= s->partition->tail_log_start)
+        fail(s, "who fills deletes where nothing is");
     if (!same_source_as_ever(s) || t->foreign_written[s->index]) return;
     if (offset > t->lived[t->lives - 1][s->index].start) fail(s, "records are deleted that the source still has");
     if (!led_as_known(s, &truth)) return;
