@@ -117,6 +117,9 @@ TEST(a_destination_that_stamps_records_is_noticed_with_the_first_batch) {
     world_write(w, 0, 1);
     world_run(w, 30 * SECOND);
     EXPECT_INT(to->end, copied + stamped);
+    w->stamps = false;
+    world_run(w, HALT_LOOK_AGAIN_US);
+    EXPECT(state() == PARTITION_COPY && to->end == from->end);
     end();
 }
 
