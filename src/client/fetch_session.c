@@ -300,16 +300,23 @@ static void fetch_now(struct fetch_session *s) {
     mark_sent(s);
 }
 
-// What a broker was asked for that answers nothing must not keep the room of others.
+static void leave_oversized_place(struct fetch_session *s) {
+    if (s->in_oversized_place) budget_oversized_done(s->budget);
+    s->in_oversized_place = false;
+}
+
+// What a broker was asked for that answers nothing, or no more, must not keep the room of others.
 static void look_for_silence(struct fetch_session *s, int64_t now_us) {
     const struct connection *c = &s->link.connection;
     timer_set(&s->env->timers, &s->next, now_us + FETCH_SILENT_US);
     bool heard = c->paused || c->bytes_in != s->heard_bytes;
     s->heard_bytes = c->bytes_in;
-    if (heard || s->aside > 0) return;
+    int64_t more = s->reserved + s->oversized - s->aside;
+    if (heard || more <= 0) return;
     RARE("fetch: a silent broker leaves room for the others");
-    s->aside = s->reserved;
-    budget_set_aside(s->budget, s->aside);
+    leave_oversized_place(s);
+    s->aside += more;
+    budget_set_aside(s->budget, more);
 }
 
 static void on_next(struct timer *t, int64_t now_us) {
@@ -333,6 +340,7 @@ static bool admit(struct connection *c, size_t frame_size) {
     if (!budget_take_oversized(s->budget, more, &s->waiter)) return false;
     RARE("fetch: a response larger than what was asked for");
     s->oversized = more;
+    s->in_oversized_place = true;
     return true;
 }
 
@@ -342,7 +350,7 @@ static void give_back(struct fetch_session *s, int64_t kept) {
     int64_t taken = s->reserved + s->oversized;
     budget_set_aside(s->budget, -s->aside);
     s->aside = 0;
-    if (s->oversized > 0) budget_oversized_done(s->budget);
+    leave_oversized_place(s);
     s->reserved = s->oversized = 0;
     if (kept > taken) budget_grow(s->budget, kept - taken);
     else budget_release(s->budget, taken - kept);

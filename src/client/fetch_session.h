@@ -52,6 +52,7 @@ struct fetch_session {
     bool fetching;
     int64_t room;                 // that fetches may bring the budget's use to; FETCH_ROOM_FETCHES always fit
     int64_t reserved, oversized;  // of the budget, for the fetch under way
+    bool in_oversized_place;      // of which the budget has one
     int64_t aside;                // of them: the broker answers nothing
     uint64_t heard_bytes;         // received when it was last looked whether it does
     struct arena scratch;         // of the request being made
