@@ -337,6 +337,20 @@ TEST(refusals_that_no_retry_mends_halt) {
     }
 }
 
+TEST(refusals_that_pass_do_not_halt) {
+    static const int16_t codes[] = {KAFKA_NOT_ENOUGH_REPLICAS, KAFKA_NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+                                    KAFKA_REQUEST_TIMED_OUT, KAFKA_KAFKA_STORAGE_ERROR, KAFKA_UNKNOWN_SERVER_ERROR};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        begin_copied();
+        w->answer_with = codes[i];
+        world_write(w, 0, 1);
+        world_run(w, 20 * SECOND);
+        EXPECT_INT(w->refused, 1);
+        EXPECT(model_difference(from, to) < 0);
+        end();
+    }
+}
+
 int main(void) {
     RUN(what_is_not_acknowledged_is_not_fetched);
     RUN(of_few_partitions_on_a_short_line_little_is_under_way);
@@ -354,5 +368,6 @@ int main(void) {
     RUN(a_log_end_inside_a_batch_of_the_source_halts);
     RUN(a_filler_that_is_lost_is_made_again);
     RUN(refusals_that_no_retry_mends_halt);
+    RUN(refusals_that_pass_do_not_halt);
     return test_result();
 }

@@ -78,7 +78,7 @@ struct scripted {
     void *context;
 
     // Of the cluster that scripted_cluster() makes.
-    int32_t brokers;
+    int32_t brokers, controller;  // controller 0: the first
     const char *moved_host;  // that of broker 1, when it is not "broker-1"
     struct scripted_topic topics[SCRIPTED_TOPICS_MAX];
     int topics_count;
@@ -376,7 +376,7 @@ static inline void scripted_metadata(struct scripted *s, struct scripted_request
     struct metadata_response m;
     message_defaults(&metadata_response_message, &m);
     m.cluster_id = text_of("scripted");
-    m.controller_id = 1;
+    m.controller_id = s->controller ? s->controller : 1;
     m.brokers = arena_alloc(&r->arena, (size_t)(s->brokers + 1) * sizeof *m.brokers);
     m.brokers_count = s->brokers;
     for (int32_t i = 0; i < s->brokers; i++) {
