@@ -254,6 +254,27 @@ TEST(what_is_under_way_stays_when_the_source_starts_inside_the_next_batch) {
     end();
 }
 
+// Its retention took all of it: a leader that follows another one for a moment may know nobody afterwards.
+TEST(behind_nothing_the_first_append_goes_alone) {
+    begin_copied(1);
+    world_kill(w);
+    model_delete_below(to, to->end);
+    world_write(w, 0, 5);
+    w->s.serve[API_PRODUCE] = NULL;
+    w->s.in_turn = true;
+    world_start(w);
+    world_run(w, 3 * SECOND);
+    EXPECT_INT(world_partition(w, 0)->state, PARTITION_COPY);
+    EXPECT(world_partition(w, 0)->position.known);
+    EXPECT(world_partition(w, 0)->alone);
+    w->s.serve[API_PRODUCE] = world_produce;
+    for (struct scripted_request *r; (r = scripted_next(&w->s, API_PRODUCE));) world_produce(&w->s, r);
+    world_run(w, 3 * SECOND);
+    EXPECT_INT(to->end, from->end);
+    EXPECT(!world_partition(w, 0)->alone);
+    end();
+}
+
 TEST(what_was_copied_stays_when_filler_is_deleted) {
     begin(1);
     write_above(1000);
@@ -475,6 +496,7 @@ int main(void) {
     RUN(a_beginning_that_goes_while_it_is_asked_for_is_looked_for_again);
     RUN(what_was_copied_stays_when_the_source_starts_inside_the_next_batch);
     RUN(what_is_under_way_stays_when_the_source_starts_inside_the_next_batch);
+    RUN(behind_nothing_the_first_append_goes_alone);
     RUN(what_was_copied_stays_when_filler_is_deleted);
     RUN(what_the_first_batch_hides_is_hidden_later_too);
     RUN(what_is_wanted_while_a_delete_is_under_way_is_deleted_too);
