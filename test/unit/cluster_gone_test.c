@@ -6,15 +6,30 @@
 static struct scripted s;
 static struct cluster c;
 
+static void begin(int32_t brokers) {
+    scripted_init(&s);
+    s.brokers = brokers;
+    scripted_topic(&s, "t", 1);
+    scripted_cluster(&s, &c);
+}
+
+static void end(void) {
+    scripted_cluster_free(&s, &c);
+    scripted_free(&s);
+}
+
+static void refresh(void) {
+    cluster_refresh(&c);
+    scripted_run(&s, SECOND);
+}
+
 static void metadata_of_bootstrap_only(struct scripted *script, struct scripted_request *r) {
     if (r->channel->node_id == 0) scripted_metadata(script, r);
 }
 
 // Its connection may be dead without anybody's saying so, and the others were away when it answered last.
 TEST(when_the_only_known_broker_does_not_answer_a_bootstrap_address_is_asked) {
-    scripted_init(&s);
-    scripted_topic(&s, "t", 1);
-    scripted_cluster(&s, &c);
+    begin(1);
     while (c.refreshed_by != 1) {
         cluster_refresh(&c);
         scripted_run(&s, 200 * MS);
@@ -30,16 +45,12 @@ TEST(when_the_only_known_broker_does_not_answer_a_bootstrap_address_is_asked) {
     EXPECT(cluster_broker(&c, 2));
     scripted_run(&s, SECOND);
     for (int i = 0; i < s.channels_count; i++) EXPECT(s.channels[i].node_id != 0 || !s.channels[i].connection);
-    scripted_cluster_free(&s, &c);
-    scripted_free(&s);
+    end();
 }
 
 // Nothing listens at its address, and the metadata do not name it.
 TEST(a_broker_that_is_gone_is_not_connected_to) {
-    scripted_init(&s);
-    s.brokers = 2;
-    scripted_topic(&s, "t", 1);
-    scripted_cluster(&s, &c);
+    begin(2);
     cluster_connect_others(&c);
     scripted_run(&s, SECOND);
     s.refuses = "broker-2";
@@ -48,26 +59,19 @@ TEST(a_broker_that_is_gone_is_not_connected_to) {
     EXPECT(cluster_broker(&c, 2)->control.started);
     const struct broker_link *gone = &cluster_broker(&c, 2)->control;
     s.brokers = 1;
-    cluster_refresh(&c);
-    scripted_run(&s, SECOND);
+    refresh();
     EXPECT(!cluster_broker(&c, 2));
     EXPECT(!gone->started && gone->connection.state == CONNECTION_CLOSED && !timer_is_set(&gone->retry));
-    scripted_cluster_free(&s, &c);
-    scripted_free(&s);
+    end();
 }
 
 TEST(the_controller_is_whom_the_last_answer_names) {
-    scripted_init(&s);
-    s.brokers = 3;
-    scripted_topic(&s, "t", 1);
-    scripted_cluster(&s, &c);
+    begin(3);
     EXPECT_INT(c.controller, 1);
     s.controller = 3;
-    cluster_refresh(&c);
-    scripted_run(&s, SECOND);
+    refresh();
     EXPECT_INT(c.controller, 3);
-    scripted_cluster_free(&s, &c);
-    scripted_free(&s);
+    end();
 }
 
 int main(void) {

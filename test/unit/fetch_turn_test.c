@@ -22,6 +22,8 @@ static int32_t bytes_next;  // 0: as before
 static bool takes_nothing;  // of an answer
 static int64_t kept;        // of each
 static int32_t session_id;  // that the broker answers; 0: its cache is full
+static size_t to_come;      // bytes of the next answer that do not come with the others
+static int waiters_told;
 
 static int64_t on_answer(struct fetch_session *session, struct fetch_partition *p, const struct fetch_answer *a) {
     (void)session;
@@ -54,6 +56,8 @@ static void begin(int count) {
     budget_init(&budget, 10 * MiB);
     turns = bytes_next = takes_nothing = 0;
     kept = 0;
+    to_come = 0;
+    waiters_told = 0;
     session_id = 77;
     session_begin(&f);
     session_begin(&other);
@@ -105,7 +109,9 @@ static void reply(int32_t partition, int32_t size) {
     p.partition_index = partition;
     p.records = (struct wire_bytes){some_records, size};
     if (size == 0) scripted_run(&s, f.wait_ms_max * MS);
-    scripted_answer(&s, under_way(&f), &r);
+    struct scripted_request *q = under_way(&f);
+    scripted_answer(&s, q, &r);
+    q->channel->out.size -= to_come;
     scripted_run(&s, MS);
 }
 
@@ -337,6 +343,35 @@ TEST(who_answers_nothing_leaves_room_for_the_others) {
     EXPECT_INT(budget.aside, 0);
 }
 
+static void told(struct budget_waiter *w) {
+    (void)w;
+    waiters_told++;
+}
+
+// One response at a time may be larger than what was asked for: who is silent in the midst of it leaves that place.
+TEST(who_comes_to_a_halt_in_the_midst_of_too_much_leaves_his_place) {
+    begin(1);
+    f.on_turn = NULL;
+    struct buffer *out = &under_way(&f)->channel->out;
+    to_come = MiB / 2;
+    reply(0, MiB);
+    EXPECT(budget.oversized);
+    struct budget_waiter others = {.room = told};
+    EXPECT(!budget_take_oversized(&budget, MiB, &others));
+    scripted_run(&s, 3 * FETCH_SILENT_US);
+    EXPECT(!budget.oversized && waiters_told > 0);
+    EXPECT_INT(budget.aside, budget.used);
+    EXPECT(budget_take_oversized(&budget, MiB, &others));
+    out->size += to_come;  // the rest comes after all
+    scripted_run(&s, MS);
+    EXPECT_INT(bytes_answered, MiB);
+    EXPECT(budget.oversized);
+    EXPECT_INT(budget.aside, 0);
+    budget_oversized_done(&budget);
+    budget_release(&budget, MiB);
+    end(1);
+}
+
 // With the times of another topic, for instance.
 TEST(what_is_written_anew_may_be_larger_than_what_came) {
     begin(1);
@@ -361,6 +396,7 @@ int main(void) {
     RUN(who_answers_nothing_leaves_room_for_the_others);
     RUN(who_waits_for_our_room_is_not_silent);
     RUN(who_never_gets_room_for_much_asks_for_less);
+    RUN(who_comes_to_a_halt_in_the_midst_of_too_much_leaves_his_place);
     RUN(what_is_written_anew_may_be_larger_than_what_came);
     return test_result();
 }
